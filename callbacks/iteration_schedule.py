@@ -1,0 +1,166 @@
+"""The paper's learning-rate schedule, by iterations, with its warm-up."""
+
+import collections
+import dataclasses
+
+import numpy as np
+
+from kresnet.callbacks.iteration_callback import IterationCallback
+
+
+class WarmUpError(RuntimeError):
+    """The training error did not fall below the bound in time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WarmUp:
+    """A low learning rate until the training error has fallen.
+
+    Args:
+        learning_rate: Float, the rate while warming up.
+        until_training_error: Float, percent: the warm-up ends when the mean
+            error of the last `over` batches is below it.
+        over: Integer, number of batches.
+        limit: Integer or `None`: `WarmUpError` if the warm-up has not ended
+            after this many iterations.
+
+    Reference:
+        He et al. 2015, section 4.2, on the 110-layer network.
+    """
+
+    learning_rate: float = 0.01
+    until_training_error: float = 80.0
+    over: int = 50
+    limit: int | None = None
+
+
+class IterationSchedule(IterationCallback):
+    """Divides the learning rate at given iterations.
+
+    The rate that belongs to an iteration is set before it runs: with
+    `at=[32_000]` the first 32,000 updates use `start`. For any Keras model
+    whose metrics include the accuracy as `accuracy` (only a warm-up needs
+    it); batches of one size, and `steps_per_execution` at one where a change
+    must be exact.
+
+    Args:
+        start: Float, the first learning rate.
+        divide_by: Float. Defaults to `10`.
+        at: Increasing iterations at which the rate is divided.
+        warm_up: A `WarmUp` or `None`.
+        on_event: Function that is told, in words, when the warm-up ends.
+            Defaults to `None`.
+
+    Attributes:
+        rate: The learning rate of the last update.
+        warm_up_ended_at: The iteration at which the warm-up ended, or `None`.
+
+    Reference:
+        He et al. 2015, section 4.2.
+    """
+
+    def __init__(self, start, divide_by=10, at=(), warm_up=None, on_event=None):
+        super().__init__()
+        if list(at) != sorted(set(at)):
+            raise ValueError(f"`at` must increase. Received: at={at}")
+        self.start = start
+        self.divide_by = divide_by
+        self.at = tuple(at)
+        self.warm_up = warm_up
+        self.on_event = on_event
+        self.warm_up_ended_at = None
+        self.rate = None
+        self._errors = collections.deque(maxlen=warm_up.over if warm_up else 0)
+        self._mean = _RunningMean()
+
+    @property
+    def warming_up(self) -> bool:
+        """Whether the warm-up is still going on."""
+        return self.warm_up is not None and self.warm_up_ended_at is None
+
+    def learning_rate(self, iteration: int) -> float:
+        """The rate of an iteration, counted from 0."""
+        if self.warming_up:
+            return self.warm_up.learning_rate
+        passed = sum(iteration >= boundary for boundary in self.at)
+        return self.start / self.divide_by**passed
+
+    def next_due(self, iteration):
+        """The next change, or every iteration while warming up."""
+        if self.warming_up:
+            return iteration + 1
+        return next((i for i in self.at if i > iteration), None)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Sets the rate before the update it belongs to."""
+        rate = self.learning_rate(self.iteration)
+        if rate != self.rate:
+            self.model.optimizer.learning_rate = rate
+            self.rate = rate
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Keras' running means begin anew."""
+        super().on_epoch_begin(epoch, logs)
+        self._mean = _RunningMean()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Watches the training error while warming up."""
+        super().on_train_batch_end(batch, logs)
+        if not self.warming_up:
+            return
+        if "accuracy" not in (logs or {}):
+            raise ValueError(
+                "`warm_up` needs the metric `accuracy`. Received: "
+                f"{sorted(logs or {})}"
+            )
+        for accuracy in self._accuracies(logs["accuracy"]):
+            self._errors.append(100 * (1 - float(accuracy)))
+        error = sum(self._errors) / len(self._errors)
+        full = len(self._errors) == self.warm_up.over
+        if full and error < self.warm_up.until_training_error:
+            self.warm_up_ended_at = self.iteration
+            if self.on_event:
+                self.on_event(
+                    f"warm-up ended at iteration {self.iteration}: training "
+                    f"error {error:.1f} % over {self.warm_up.over} batches"
+                )
+        elif self.warm_up.limit and self.iteration >= self.warm_up.limit:
+            raise WarmUpError(
+                f"the warm-up has not ended after {self.iteration} "
+                f"iterations: training error {error:.1f} % over "
+                f"{len(self._errors)} batches, not below "
+                f"{self.warm_up.until_training_error:g} %"
+            )
+
+    def _accuracies(self, value):
+        # Not self.model: on JAX that copies the state back to the layers.
+        if getattr(self._model, "logs_are_per_iteration", False):
+            return np.atleast_1d(value)
+        return [self._mean.latest(value)]
+
+    def get_state(self):
+        """The window of errors and the end of the warm-up."""
+        return {
+            "errors": list(self._errors),
+            "warm_up_ended_at": self.warm_up_ended_at,
+        }
+
+    def set_state(self, state):
+        """Takes back what `get_state` returned."""
+        self._errors.extend(state["errors"])
+        self.warm_up_ended_at = state["warm_up_ended_at"]
+
+
+class _RunningMean:
+    """Takes batch values out of the running means that Keras logs."""
+
+    def __init__(self):
+        self.count = 0
+        self.total = 0.0
+
+    def latest(self, mean: float) -> float:
+        """The value of the batch that moved the mean to `mean`."""
+        self.count += 1
+        value = mean * self.count - self.total
+        self.total = mean * self.count
+        return value

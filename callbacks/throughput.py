@@ -1,0 +1,66 @@
+"""How fast training goes, without what is not training."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from kresnet.callbacks.iteration_callback import IterationCallback
+
+
+class Throughput(IterationCallback):
+    """Measures wall and CPU seconds per iteration in the steady state.
+
+    Everything between the ends of two steps counts (data, transforms, metrics,
+    callbacks) but what runs inside `excluded()`. Steps that begin within the
+    first `skip` iterations of `fit`, where functions are compiled, do not.
+
+    Args:
+        skip: Integer, iterations not measured. Defaults to `10`.
+    """
+
+    def __init__(self, skip=10):
+        super().__init__()
+        self.skip = skip
+        self.measured_iterations = 0
+        self.seconds = 0.0
+        self.cpu_seconds = 0.0
+        self.iterations_per_second = 0.0
+        self._excluded = [0.0, 0.0]
+
+    @contextlib.contextmanager
+    def excluded(self) -> Iterator[None]:
+        """Keeps what runs inside (evaluation, saving) out of the figures."""
+        start = _clocks()
+        try:
+            yield
+        finally:
+            for i, (now, then) in enumerate(zip(_clocks(), start, strict=True)):
+                self._excluded[i] += now - then
+
+    def on_train_begin(self, logs=None):
+        """Starts the clocks."""
+        super().on_train_begin(logs)
+        self._first = self.iteration
+        self._mark = _clocks()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Adds the step."""
+        before = self.iteration
+        super().on_train_batch_end(batch, logs)
+        now = _clocks()
+        seconds, cpu_seconds = (
+            n - m - e
+            for n, m, e in zip(now, self._mark, self._excluded, strict=True)
+        )
+        self._mark, self._excluded = now, [0.0, 0.0]
+        count = self.iteration - before
+        if before > self._first:  # the first step compiles
+            self.iterations_per_second = count / max(seconds, 1e-9)
+        if before - self._first >= self.skip:
+            self.measured_iterations += count
+            self.seconds += seconds
+            self.cpu_seconds += cpu_seconds
+
+
+def _clocks() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()

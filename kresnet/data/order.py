@@ -1,0 +1,105 @@
+"""Which images iteration i sees, and the keys of its random draws."""
+
+import numpy as np
+
+# Words of the counter-based generator's key: they keep the two uses apart.
+_PERMUTATION = 1
+_KEYS = 2
+
+
+class Order:
+    """The order of images as a pure function of seed and iteration.
+
+    Every epoch is a permutation of the images. Epochs run on through batch
+    boundaries: position `j` of iteration `i` is image `i * batch_size + j` of
+    the endless sequence of epochs, so no image is dropped and none is seen
+    twice in an epoch. Nothing has to be saved to continue a run.
+
+    Both come from the raw 64-bit words of Philox, a counter-based generator
+    (Salmon et al. 2011): NumPy promises that the streams of its bit generators
+    never change, and promises nothing of the kind for `Generator`'s methods.
+
+    Args:
+        indices: Integer array, the positions of the images to draw from.
+        batch_size: Images per iteration, at least 1.
+        seed: The run's seed, from 0 to 2**63 - 1.
+    """
+
+    def __init__(self, indices: np.ndarray, batch_size: int, seed: int):
+        self.indices = np.asarray(indices, np.int32)
+        if self.indices.ndim != 1 or self.indices.size == 0:
+            raise ValueError(
+                "`indices` must be a one-dimensional array that is not empty. "
+                f"Received: shape={self.indices.shape}"
+            )
+        if batch_size < 1:
+            raise ValueError(
+                "`batch_size` must be at least 1. "
+                f"Received: batch_size={batch_size}"
+            )
+        if not 0 <= seed < 2**63:
+            raise ValueError(
+                f"`seed` must be from 0 to 2**63 - 1. Received: seed={seed}"
+            )
+        self.batch_size = batch_size
+        self.seed = seed
+        self._epochs: dict[int, np.ndarray] = {}
+
+    def batches(
+        self, first_iteration: int, count: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the images and keys of `count` iterations.
+
+        Args:
+            first_iteration: Iterations done before, at least 0.
+            count: Number of iterations.
+
+        Returns:
+            Two arrays of shape `(count, batch_size)`: entries of `indices`
+            (int32), and the keys of the random layers (uint32).
+        """
+        if first_iteration < 0 or count < 0:
+            raise ValueError(
+                "`first_iteration` and `count` must not be negative. Received: "
+                f"first_iteration={first_iteration}, count={count}"
+            )
+        size = self.batch_size
+        positions = np.arange(
+            first_iteration * size, (first_iteration + count) * size
+        )
+        epochs, places = np.divmod(positions, self.indices.size)
+        images = np.empty(positions.shape, np.int32)
+        keys = np.empty((count, size), np.uint32)
+        if count:
+            for epoch in range(epochs[0], epochs[-1] + 1):
+                here = epochs == epoch
+                images[here] = self._epoch(epoch)[places[here]]
+        for row in range(count):
+            raw = self._raw(_KEYS, first_iteration + row, size)
+            keys[row] = raw >> np.uint64(32)
+        return images.reshape(count, size), keys
+
+    def batch(self, iteration: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the `(batch_size,)` images and keys of one iteration."""
+        images, keys = self.batches(iteration, 1)
+        return images[0], keys[0]
+
+    def _epoch(self, epoch: int) -> np.ndarray:
+        """The images of one epoch in their order; the last two are kept."""
+        order = self._epochs.get(epoch)
+        if order is None:
+            raw = self._raw(_PERMUTATION, epoch, self.indices.size)
+            order = self.indices[np.argsort(raw, kind="stable")]
+            # Two, because a batch may hold the end of one and the next's start.
+            kept = list(self._epochs.items())[-1:]
+            self._epochs = dict([*kept, (epoch, order)])
+        return order
+
+    def _raw(self, use: int, number: int, count: int) -> np.ndarray:
+        """The first `count` 64-bit words of one of the seed's streams."""
+        # The generator counts up in the counter's first word, so streams that
+        # differ in the second never meet.
+        return np.random.Philox(
+            key=np.array([self.seed, use], np.uint64),
+            counter=np.array([0, number, 0, 0], np.uint64),
+        ).random_raw(count)

@@ -1,0 +1,62 @@
+"""What can go wrong, and the exit code that says so.
+
+Every error that a user or a machine can cause is a `KresnetError`: the command
+prints its message, one line and no traceback, and exits with its code.
+"""
+
+
+class KresnetError(Exception):
+    """An error with a message for the user and an exit code.
+
+    Exit code 1 is a bug in kresnet and has no class here.
+    """
+
+    exit_code = 1
+
+
+class SpecError(KresnetError):
+    """The spec or the command line is wrong."""
+
+    exit_code = 2
+
+
+class BadDataError(KresnetError):
+    """Data, a checkpoint or an image is not what it should be."""
+
+    exit_code = 65
+
+
+class InputMissingError(KresnetError):
+    """A file, a data set or a checkpoint is not there."""
+
+    exit_code = 66
+
+
+class DeviceMissingError(KresnetError):
+    """A device was asked for that the machine does not have."""
+
+    exit_code = 69
+
+
+class DivergedError(KresnetError):
+    """The loss is not finite, or a warm-up never ended."""
+
+    exit_code = 70
+
+
+class CannotWriteError(KresnetError):
+    """The run folder cannot be written, or another process holds it."""
+
+    exit_code = 73
+
+
+class DiskFullError(KresnetError):
+    """Writing failed: the disk is full or broken."""
+
+    exit_code = 74
+
+
+class StoppedError(KresnetError):
+    """The run was asked to stop, saved a checkpoint and did."""
+
+    exit_code = 75

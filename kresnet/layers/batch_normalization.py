@@ -1,0 +1,128 @@
+"""Batch normalisation with statistics over groups of images."""
+
+import keras
+from keras import ops
+
+if keras.backend.backend() == "tensorflow":
+    from kresnet.layers.normalize_groups_tensorflow import normalize_groups
+else:
+    from kresnet.layers.normalize_groups import normalize_groups
+
+
+@keras.saving.register_keras_serializable(package="kresnet")
+class BatchNormalization(keras.layers.Layer):
+    """Normalises each channel by the statistics of a group of images.
+
+    The paper's mini-batch of 128 ran on two GPUs, and each took its statistics
+    over its own 64 images. Here a batch is cut into groups of
+    `images_per_statistic` consecutive images, whatever the devices; the moving
+    averages take the mean over the groups (and over the replicas of a
+    strategy).
+
+    In training `y = gamma (x - mean) / sqrt(variance + epsilon) + beta` with
+    the group's own mean and (biased) variance over images, rows and columns;
+    in inference with the moving averages, updated in training by
+    `moving = momentum * moving + (1 - momentum) * batch`.
+
+    Args:
+        images_per_statistic: Integer, images in a group; must divide the
+            batch. `None` takes the whole batch as one group.
+        momentum: Float in [0, 1), of the moving averages. Defaults to `0.9`.
+        epsilon: Positive float, added to the variance. Defaults to `1e-5`.
+
+    Call arguments:
+        inputs: Float tensor, shape `(batch, height, width, channels)`.
+        training: Boolean, which statistics to use. Defaults to `False`.
+
+    Returns:
+        Float tensor, same shape as `inputs`.
+
+    Reference:
+        Ioffe, Szegedy 2015; He et al. 2015, section 4.2 (128 images on two
+        GPUs).
+    """
+
+    def __init__(
+        self, images_per_statistic=None, momentum=0.9, epsilon=1e-5, **kwargs
+    ):
+        super().__init__(**kwargs)
+        if images_per_statistic is not None and images_per_statistic < 1:
+            raise ValueError(
+                "`images_per_statistic` must be positive or None. Received: "
+                f"images_per_statistic={images_per_statistic}"
+            )
+        if not 0 <= momentum < 1:
+            raise ValueError(
+                f"`momentum` must be in [0, 1). Received: momentum={momentum}"
+            )
+        if epsilon <= 0:
+            raise ValueError(
+                f"`epsilon` must be positive. Received: epsilon={epsilon}"
+            )
+        self.images_per_statistic = images_per_statistic
+        self.momentum = momentum
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        """Creates scale, offset and moving averages, one per channel."""
+        shape = (input_shape[-1],)
+        self.gamma = self.add_weight(
+            name="gamma", shape=shape, initializer="ones"
+        )
+        self.beta = self.add_weight(
+            name="beta", shape=shape, initializer="zeros"
+        )
+        # aggregation: otherwise every replica of a strategy keeps its own.
+        self.moving_mean = self.add_weight(
+            name="moving_mean",
+            shape=shape,
+            initializer="zeros",
+            trainable=False,
+            aggregation="mean",
+        )
+        self.moving_variance = self.add_weight(
+            name="moving_variance",
+            shape=shape,
+            initializer="ones",
+            trainable=False,
+            aggregation="mean",
+        )
+
+    def call(self, inputs, training=False):
+        """See the class."""
+        if not training:
+            scale = self.gamma * ops.rsqrt(self.moving_variance + self.epsilon)
+            offset = self.beta - self.moving_mean * scale
+            return inputs * ops.cast(scale, inputs.dtype) + ops.cast(
+                offset, inputs.dtype
+            )
+        batch, per_group = inputs.shape[0], self.images_per_statistic
+        if batch is not None and per_group and batch % per_group:
+            raise ValueError(
+                "`images_per_statistic` must divide the batch. Received: "
+                f"images_per_statistic={per_group}, a batch of {batch}"
+            )
+        outputs, mean, variance = normalize_groups(
+            inputs, self.gamma, self.beta, per_group, self.epsilon
+        )
+        self._move(self.moving_mean, mean)
+        self._move(self.moving_variance, variance)
+        return outputs
+
+    def _move(self, average, statistic):
+        """Moves an average towards the mean over groups, (groups, channels)."""
+        new = ops.cast(ops.mean(statistic, axis=0), average.dtype)
+        average.assign(average * self.momentum + new * (1.0 - self.momentum))
+
+    def compute_output_shape(self, input_shape):
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self):
+        """The arguments of `__init__`."""
+        return {
+            **super().get_config(),
+            "images_per_statistic": self.images_per_statistic,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+        }

@@ -1,0 +1,92 @@
+"""Random draws that are pure functions of a 32-bit key.
+
+A random layer receives one key per image and derives its draws from them with
+an integer hash: no generator, no state, the same bytes on every backend and
+device. Each layer has a constant of its own, its stream, so that two layers
+draw independently from the same keys.
+"""
+
+from keras import KerasTensor, ops
+
+
+def random_bits(keys: KerasTensor, stream: int) -> KerasTensor:
+    """Hashes keys to uniform 32-bit integers.
+
+    The hash is "lowbias32": two rounds of xor-shift and multiply, a bijection
+    whose output bits each flip with probability 1/2, to 0.2 %, when an input
+    bit flips. It is applied to the key, and again after the stream is mixed in:
+    related keys (0, 1, 2 …) and related streams give unrelated draws.
+
+    Args:
+        keys: Integer tensor of any shape, values from 0 to 2**32 - 1.
+        stream: Integer from 0 to 2**32 - 1; other streams, independent draws.
+
+    Returns:
+        uint32 tensor, same shape as `keys`.
+
+    Reference:
+        C. Wellons 2018, "Prospecting for Hash Functions",
+        https://nullprogram.com/blog/2018/07/31/
+    """
+    if not 0 <= stream < 2**32:
+        raise ValueError(
+            f"`stream` must be from 0 to 2**32 - 1. Received: stream={stream}"
+        )
+    bits = _lowbias32(ops.cast(keys, "uint32"))
+    return _lowbias32(ops.bitwise_xor(bits, _uint32(stream)))
+
+
+def random_integers(keys: KerasTensor, stream: int, bound: int) -> KerasTensor:
+    """Draws one integer from 0 to `bound` - 1 per key.
+
+    The draw is `floor(bits * bound / 2**32)`, computed exactly in halves of 16
+    bits. Its probabilities differ from 1/bound by less than 2**-32: a relative
+    bias below bound / 2**32.
+
+    Args:
+        keys: Integer tensor of any shape, values from 0 to 2**32 - 1.
+        stream: As in `random_bits`.
+        bound: Integer from 1 to 2**16.
+
+    Returns:
+        int32 tensor, same shape as `keys`.
+    """
+    if not 1 <= bound <= 2**16:
+        raise ValueError(
+            f"`bound` must be from 1 to 2**16. Received: bound={bound}"
+        )
+    bits = random_bits(keys, stream)
+    high = ops.multiply(ops.right_shift(bits, _uint32(16)), _uint32(bound))
+    low = ops.multiply(ops.bitwise_and(bits, _uint32(0xFFFF)), _uint32(bound))
+    # At most 65535 * 2**16 + 65535: the sum does not overflow.
+    total = ops.add(high, ops.right_shift(low, _uint32(16)))
+    return ops.cast(ops.right_shift(total, _uint32(16)), "int32")
+
+
+def random_uniform(keys: KerasTensor, stream: int) -> KerasTensor:
+    """Draws one float from [0, 1) per key, a multiple of 2**-24.
+
+    Args:
+        keys: Integer tensor of any shape, values from 0 to 2**32 - 1.
+        stream: As in `random_bits`.
+
+    Returns:
+        float32 tensor, same shape as `keys`.
+    """
+    # 24 bits are what float32 holds exactly, so 1.0 is never rounded up to.
+    bits = ops.right_shift(random_bits(keys, stream), _uint32(8))
+    return ops.cast(bits, "float32") * 2.0**-24
+
+
+def _lowbias32(bits: KerasTensor) -> KerasTensor:
+    bits = ops.bitwise_xor(bits, ops.right_shift(bits, _uint32(16)))
+    bits = ops.multiply(bits, _uint32(0x7FEB352D))  # wraps modulo 2**32
+    bits = ops.bitwise_xor(bits, ops.right_shift(bits, _uint32(15)))
+    bits = ops.multiply(bits, _uint32(0x846CA68B))
+    return ops.bitwise_xor(bits, ops.right_shift(bits, _uint32(16)))
+
+
+def _uint32(value: int) -> KerasTensor:
+    # A bare Python integer would be taken for an int32, and widened to int64
+    # together with a uint32.
+    return ops.convert_to_tensor(value, "uint32")

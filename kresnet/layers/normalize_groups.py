@@ -1,0 +1,35 @@
+"""Normalisation by group statistics, written in keras.ops."""
+
+from keras import ops
+
+
+def normalize_groups(inputs, gamma, beta, images_per_group, epsilon):
+    """Normalises every channel of every group of images by its own statistics.
+
+    Args:
+        inputs: Float tensor, shape `(batch, height, width, channels)`.
+        gamma: Float tensor, shape `(channels,)`, the scale.
+        beta: Float tensor, shape `(channels,)`, the offset.
+        images_per_group: Integer that divides the batch, or `None` for one
+            group.
+        epsilon: Float, added to the variance.
+
+    Returns:
+        The normalised images, shape and dtype of `inputs`, and the groups'
+        means and biased variances, float32 or wider, shape
+        `(groups, channels)`.
+    """
+    _, height, width, channels = inputs.shape
+    if images_per_group is None:
+        shape = (1, -1, channels)
+    else:
+        shape = (-1, images_per_group * height * width, channels)
+    values = ops.cast(ops.reshape(inputs, shape), gamma.dtype)
+    mean, variance = ops.moments(values, axes=1, keepdims=True)
+    scale = gamma * ops.rsqrt(variance + epsilon)
+    outputs = values * scale + (beta - mean * scale)
+    return (
+        ops.cast(ops.reshape(outputs, ops.shape(inputs)), inputs.dtype),
+        ops.squeeze(mean, 1),
+        ops.squeeze(variance, 1),
+    )

@@ -1,0 +1,88 @@
+"""Random crops of zero-padded images."""
+
+import keras
+import numpy as np
+from keras import KerasTensor, ops
+
+from kresnet.layers.keyed_draws import random_integers
+
+# Streams of keyed_draws: arbitrary, different from every other layer's.
+ROW_STREAM = 0x63726F79  # "croy"
+COLUMN_STREAM = 0x63726F78  # "crox"
+
+
+@keras.saving.register_keras_serializable(package="kresnet")
+class RandomCrop(keras.layers.Layer):
+    """Pads images with zeros and crops them back at random offsets.
+
+    Every image gets its own offset, one of (2 * padding + 1)² equally likely
+    ones, from its key. Zeros are the mean colour where the mean has been
+    subtracted before.
+
+    Args:
+        padding: Integer from 0 to 32,767, pixels added on each side.
+
+    Call arguments:
+        images: Tensor of any number type, shape
+            `(batch, height, width, channels)`; only the batch may be unknown.
+        keys: Integer tensor, shape `(batch,)`; the draws depend on it alone.
+        training: Boolean. With `False`, as in `evaluate` and `predict`, images
+            pass unchanged. Defaults to that of the enclosing model's call, and
+            to random crops outside of one.
+
+    Returns:
+        Tensor of the dtype and shape of `images`.
+
+    Reference:
+        He et al. 2015, section 4.2: "4 pixels are padded on each side, and a
+        32×32 crop is randomly sampled".
+    """
+
+    def __init__(self, padding: int, **kwargs):
+        # Pixels are moved, not computed with: they keep their dtype.
+        super().__init__(autocast=False, **kwargs)
+        if not 0 <= padding < 2**15:
+            raise ValueError(
+                "`padding` must be from 0 to 32767. "
+                f"Received: padding={padding}"
+            )
+        self.padding = padding
+
+    # `training` is not True by default: Keras would hand that default on to
+    # the layers that follow in a model called without the argument.
+    def call(
+        self,
+        images: KerasTensor,
+        keys: KerasTensor,
+        training: bool | None = None,
+    ) -> KerasTensor:
+        """Crops the images; see the class for arguments and result."""
+        if training is not None and not training:
+            return images
+        _, height, width, channels = images.shape
+        padding = self.padding
+        sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+        offsets = 2 * padding + 1
+        tops = random_integers(keys, ROW_STREAM, offsets)
+        lefts = random_integers(keys, COLUMN_STREAM, offsets)
+        # One gather from the list of all pixels of the padded batch. It needs
+        # half the time of a gather of rows followed by shifts of columns.
+        pixels = ops.reshape(ops.pad(images, sides), (-1, channels))
+        full_height, full_width = height + 2 * padding, width + 2 * padding
+        starts = ops.arange(ops.shape(images)[0], dtype="int32") * full_height
+        rows = (starts + tops)[:, None] + np.arange(height, dtype="int32")
+        rows = rows * full_width + lefts[:, None]
+        places = rows[:, :, None] + np.arange(width, dtype="int32")
+        return ops.take(pixels, places, axis=0)
+
+    def compute_output_spec(self, images, keys, training=None):
+        """Returns the shape and dtype of the images."""
+        return KerasTensor(images.shape, dtype=images.dtype)
+
+    def compute_output_shape(self, images_shape, keys_shape):
+        """Returns the shape of the images."""
+        return tuple(images_shape)
+
+    def get_config(self):
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "padding": self.padding}

@@ -1,0 +1,48 @@
+"""What is measured on logits: cross-entropy and error."""
+
+import keras
+import numpy as np
+
+
+def predict_logits(
+    model: keras.Model, images: np.ndarray, batch_size: int = 500
+) -> np.ndarray:
+    """Runs an inference model over images.
+
+    Args:
+        model: Raw pixels to logits.
+        images: uint8 `(count, height, width, channels)`.
+        batch_size: Images at a time.
+
+    Returns:
+        float64 array, shape `(count, classes)`.
+    """
+    # Whole arrays only through predict: it keeps one compiled function.
+    logits = model.predict(images, batch_size=batch_size, verbose=0)
+    return np.asarray(logits, "float64")
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Mean cross-entropy in nats.
+
+    Args:
+        logits: float `(count, classes)`.
+        labels: integer `(count,)`.
+    """
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(shifted).sum(axis=1))
+    return float(np.mean(log_sum - shifted[np.arange(len(labels)), labels]))
+
+
+def error(logits: np.ndarray, labels: np.ndarray, top: int = 1) -> float:
+    """Percentage of images whose label is not among the `top` classes.
+
+    Args:
+        logits: float `(count, classes)`.
+        labels: integer `(count,)`.
+        top: Number of guesses.
+    """
+    own = logits[np.arange(len(labels)), labels][:, None]
+    # Ties count against us, as does NaN: the label must be among the best.
+    better = (~(logits < own)).sum(axis=1) - 1
+    return float(100.0 * np.mean(better >= top))

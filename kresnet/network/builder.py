@@ -1,0 +1,67 @@
+"""From the `model` part of a spec to a Keras functional model."""
+
+import functools
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+from kresnet.layers import BatchNormalization
+from kresnet.network.blocks import BLOCKS
+from kresnet.network.convolution import make_convolution
+from kresnet.network.he_normal import HeNormal
+from kresnet.spec import ModelSpec
+
+
+def build_model(spec: ModelSpec, seed: int | None = None) -> keras.Model:
+    """Builds the network of a spec, freshly initialised.
+
+    Args:
+        spec: The `model` part of a spec.
+        seed: Integer in [0, 2**63) that the initial weights are a pure
+            function of, the same on every backend; `None` draws one.
+
+    Returns:
+        A functional model from preprocessed images, float
+        `(batch, height, width, channels)`, to logits `(batch, classes)`.
+
+    Reference:
+        He et al. 2015, sections 3.3, 3.4 and 4.2.
+    """
+    conv = make_convolution(seed)
+
+    def norm(name):
+        return BatchNormalization(
+            **spec.batch_norm.model_dump(), name=name
+        )
+
+    with _deep_recursion(sum(stage.blocks for stage in spec.stages)):
+        inputs = keras.Input(spec.input, name="images")
+        stem = spec.stem
+        x = conv(inputs, stem.width, stem.kernel, stem.stride, "conv1")
+        x = norm("conv1_bn")(x)
+        x = keras.layers.ReLU(name="conv1_relu")(x)
+
+        for i, stage in enumerate(spec.stages, start=2):  # conv2_x, conv3_x …
+            block = functools.partial(BLOCKS[stage.block], conv=conv, norm=norm)
+            for j in range(1, stage.blocks + 1):
+                stride = stage.stride if j == 1 else 1
+                x = block(x, stage, stride, name=f"conv{i}_{j}")
+
+        x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+        logits = keras.layers.Dense(
+            spec.classes, kernel_initializer=HeNormal(seed, "fc"), name="fc"
+        )(x)
+        return keras.Model(inputs, logits, name="network")
+
+
+@contextmanager
+def _deep_recursion(blocks: int) -> Iterator[None]:
+    """Lets Keras recurse once per layer, as it does on building a model."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, 1_000 + 100 * blocks))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)

@@ -1,0 +1,95 @@
+"""Transforms and network joined: one model to train, one to use.
+
+Both share their layers, so there is no second copy of the preprocessing that
+could drift (design decision: the transforms belong to the model).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import keras
+import numpy as np
+
+from kresnet.layers import PerPixelMean, RandomCrop, RandomFlip
+from kresnet.spec import DataSpec
+
+TRANSFORMS = {
+    "per_pixel_mean": PerPixelMean,
+    "random_crop": RandomCrop,
+    "random_flip": RandomFlip,
+}
+# Called as layer(images, keys), in training only.
+RANDOM = (RandomCrop, RandomFlip)
+
+
+def build_transforms(
+    spec: DataSpec, input_shape: Sequence[int]
+) -> list[keras.layers.Layer]:
+    """Builds the layers of `data.transforms`, in the spec's order.
+
+    Args:
+        spec: The `data` part of a spec.
+        input_shape: `(height, width, channels)` of the raw pixels.
+    """
+    layers = []
+    for transform in spec.transforms:
+        arguments = transform.model_dump(exclude={"layer"})
+        layer = TRANSFORMS[transform.layer](**arguments, name=transform.layer)
+        layer.build((None, *input_shape))
+        layers.append(layer)
+    return layers
+
+
+def adapt_transforms(
+    layers: Sequence[keras.layers.Layer], images: np.ndarray
+) -> None:
+    """Adapts each layer that has statistics, after the layers before it.
+
+    Args:
+        layers: As `build_transforms` returns them.
+        images: The raw pixels of the training split alone, uint8
+            `(count, height, width, channels)`.
+    """
+    for i, layer in enumerate(layers):
+        if hasattr(layer, "adapt"):
+            layer.adapt(_batches(images, layers[:i]))
+
+
+def _batches(images, layers_before, size=1_000) -> Iterator[np.ndarray]:
+    for start in range(0, len(images), size):
+        batch = images[start : start + size]
+        for layer in layers_before:
+            if not isinstance(layer, RANDOM):
+                batch = keras.ops.convert_to_numpy(layer(batch))
+        yield batch
+
+
+def inference_model(
+    transforms: Sequence[keras.layers.Layer], network: keras.Model
+) -> keras.Model:
+    """Raw pixels, uint8 `(batch, height, width, channels)`, to logits."""
+    pixels = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
+    x = pixels
+    for layer in transforms:
+        if not isinstance(layer, RANDOM):
+            x = layer(x)
+    return keras.Model(pixels, network(x), name="inference")
+
+
+def training_model(
+    transforms: Sequence[keras.layers.Layer],
+    network: keras.Model,
+    model_class: type[keras.Model] = keras.Model,
+) -> keras.Model:
+    """Raw pixels and their keys, uint32 `(batch,)`, to logits.
+
+    Args:
+        transforms: As `build_transforms` returns them.
+        network: As `build_model` returns it.
+        model_class: Class of the model that is returned.
+    """
+    pixels = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
+    keys = keras.Input((), dtype="uint32", name="keys")
+    x = pixels
+    for layer in transforms:
+        x = layer(x, keys) if isinstance(layer, RANDOM) else layer(x)
+    return model_class([pixels, keys], network(x), name="training")

@@ -1,0 +1,116 @@
+"""A folder of files that is there whole and unchanged, or not at all.
+
+The files are written to a temporary folder beside it, synced, and the folder is
+renamed: a process killed at any point leaves the old state. `manifest.json`
+holds the SHA-256 sum of every file and of itself, so that a flipped bit is
+found. Temporary names start with `.tmp-`.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+TEMPORARY = ".tmp-"
+
+
+class DamagedError(ValueError):
+    """A sealed folder is incomplete or not what was written."""
+
+
+def write(folder: Path, files: Mapping[str, bytes], content: dict) -> None:
+    """Writes a sealed folder; on an error nothing is left of it.
+
+    Args:
+        folder: Must not exist; its parent must.
+        files: Contents by file name.
+        content: JSON values to keep in the manifest.
+
+    Raises:
+        OSError: The disk is full, the parent read-only, and the like.
+        FileExistsError: `folder` exists and is not empty.
+    """
+    own = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder.parent))
+    try:
+        sums = {}
+        for name, data in files.items():
+            sums[name] = hashlib.sha256(data).hexdigest()
+            _write_synced(own / name, data)
+        manifest = {"content": content, "files": sums}
+        manifest["sha256"] = _sum_of_json(manifest)
+        text = json.dumps(manifest, indent=1)
+        _write_synced(own / MANIFEST, text.encode())
+        own.chmod(0o755)  # mkdtemp keeps others out
+        sync_folder(own)
+        own.rename(folder)
+        sync_folder(folder.parent)
+    except BaseException:
+        shutil.rmtree(own, ignore_errors=True)
+        raise
+
+
+def read_manifest(folder: Path) -> dict:
+    """Returns the content kept in the manifest, after checking its own sum.
+
+    Raises:
+        DamagedError: There is no manifest, or it was changed.
+    """
+    return _manifest(folder)["content"]
+
+
+def verify(folder: Path) -> dict:
+    """Checks every file against its sum and returns the manifest's content.
+
+    Raises:
+        DamagedError: Something is missing, added or changed; says what.
+    """
+    manifest = _manifest(folder)
+    for name, expected in manifest["files"].items():
+        try:
+            with (folder / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise DamagedError(f"{folder / name}: missing") from None
+        if found != expected:
+            raise DamagedError(f"{folder / name}: its SHA-256 sum is wrong")
+    return manifest["content"]
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _manifest(folder: Path) -> dict:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+        own_sum = manifest.pop("sha256")
+        content_is_there = manifest.keys() == {"content", "files"}
+    except FileNotFoundError:
+        raise DamagedError(f"{path}: missing") from None
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise DamagedError(f"{path}: not a manifest") from None
+    if not content_is_there or _sum_of_json(manifest) != own_sum:
+        raise DamagedError(f"{path}: its SHA-256 sum is wrong")
+    return manifest
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sum_of_json(value: dict) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,93 @@
+"""Writing specs, and telling them apart."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Any
+
+import yaml
+
+from kresnet.spec.problems import Path, field_name
+from kresnet.spec.scalars import plain_scalar
+from kresnet.spec.schema import Spec
+
+_ABSENT = object()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes YAML as the shipped specs are written.
+
+    Strings that our loader would read as something else are quoted.
+    """
+
+    def increase_indent(self, flow=False, indentless=False):
+        """Indents lists below their key."""
+        return super().increase_indent(flow, False)
+
+
+def _represent_string(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = None if isinstance(plain_scalar(text), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _represent_string)
+
+
+def dump_spec(spec: Spec) -> str:
+    """Returns a spec as YAML that `load_spec` reads back equal."""
+    fields = spec.model_dump(mode="json")
+    if spec.expect is None:
+        del fields["expect"]
+    if spec.training.warm_up is None:
+        del fields["training"]["warm_up"]
+    return yaml.dump(
+        fields, Dumper=_Dumper, sort_keys=False, default_flow_style=None
+    )
+
+
+def spec_digest(spec: Spec) -> str:
+    """Returns the SHA-256 of everything in a spec but `expect`, in hex."""
+    text = json.dumps(
+        _recipe(spec), sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def differing_fields(old: Spec, new: Spec) -> list[str]:
+    """Lists what differs between two specs, `expect` left out.
+
+    Returns:
+        Lines such as "training.batch_size: 128 -> 64", in the spec's order;
+        empty exactly if the digests are equal.
+    """
+    return list(_differences(_recipe(old), _recipe(new), ()))
+
+
+def _recipe(spec: Spec) -> dict[str, Any]:
+    return spec.model_dump(mode="json", exclude={"expect"})
+
+
+def _differences(old: Any, new: Any, path: Path) -> Iterator[str]:
+    """Walks both recipes down to the parts that differ."""
+    if old == new:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            step = (*path, key)
+            yield from _differences(
+                old.get(key, _ABSENT), new.get(key, _ABSENT), step
+            )
+    elif _mappings(old) and _mappings(new):
+        for i, pair in enumerate(zip_longest(old, new, fillvalue=_ABSENT)):
+            yield from _differences(*pair, (*path, i))
+    else:
+        yield f"{field_name(path)}: {_text(old)} -> {_text(new)}"
+
+
+def _mappings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, dict) for v in value)
+
+
+def _text(value: Any) -> str:
+    return "(absent)" if value is _ABSENT else json.dumps(value)

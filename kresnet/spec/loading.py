@@ -1,0 +1,144 @@
+"""Reads a spec, checks it, and reports every mistake at once."""
+
+import difflib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from kresnet.errors import InputMissingError, SpecError
+from kresnet.spec.checks import run_checks
+from kresnet.spec.document import Document
+from kresnet.spec.model_checks import MODEL_CHECKS
+from kresnet.spec.overrides import apply_overrides
+from kresnet.spec.partial import partial_spec
+from kresnet.spec.problems import Problem
+from kresnet.spec.recipe_checks import RECIPE_CHECKS
+from kresnet.spec.schema import Spec
+from kresnet.spec.shipped import shipped_file, shipped_specs
+from kresnet.spec.wording import structural_problems
+from kresnet.spec.yaml_reader import LONGEST_FILE, read_yaml
+
+
+def load_spec(
+    path: str | os.PathLike,
+    overrides: Sequence[str] = (),
+    notify: Callable[[str], None] | None = None,
+) -> Spec:
+    """Reads a spec from a file, or a shipped one by its name.
+
+    Args:
+        path: A file; or the name of a shipped spec, such as "plain56", if it
+            has no folder and no ".yaml" and there is no such file.
+        overrides: Changes, such as "training.learning_rate.at=[750,1125]". One
+            of the `model` part drops `expect`, unless `expect` is set too.
+        notify: Called with a line of text for what the user should know.
+
+    Returns:
+        The spec, checked.
+
+    Raises:
+        SpecError: If the spec is wrong: a line for every problem, as
+            "path:line:column: field: what is wrong. Received: …".
+        InputMissingError: If there is no such file, or it cannot be read.
+    """
+    name = os.fspath(path)
+    content, label = _read(name)
+    document = read_yaml(_decode(content, label), label)
+    if () not in document.unusable:
+        if isinstance(document.value, dict):
+            changed = {p[0] for p in apply_overrides(document, overrides)}
+            if "model" in changed and "expect" not in changed:
+                _drop_expect(document, notify)
+        spec = _validate(document)
+    if document.problems:
+        raise SpecError("\n".join(document.lines()))
+    return spec
+
+
+def _read(name: str) -> tuple[bytes, str]:
+    """Returns the content of a spec and what messages call it."""
+    label = name if name.isprintable() else repr(name)
+    shipped = os.path.basename(name) == name and not name.endswith(".yaml")
+    if shipped and not os.path.isfile(name):
+        if name in shipped_specs():
+            file = shipped_file(name)
+            return file.read_bytes(), str(file)
+        if not os.path.exists(name):
+            near = difflib.get_close_matches(name, shipped_specs(), n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise InputMissingError(
+                f"{label}: no such file, and no shipped spec of this name;"
+                f" {hint}`kresnet specs` lists them"
+            )
+    try:
+        with open(name, "rb") as file:
+            content = file.read(LONGEST_FILE + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise InputMissingError(
+            f"{label}: cannot be read: {reason}"
+        ) from None
+    if len(content) > LONGEST_FILE:
+        raise SpecError(
+            f"{label}: larger than {LONGEST_FILE // 1024} KiB, which no spec is"
+        )
+    return content, label
+
+
+def _decode(content: bytes, label: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line = before.count(b"\n") + 1
+        start = before.rfind(b"\n") + 1
+        column = len(before[start:].decode("utf-8", "replace")) + 1
+        raise SpecError(f"{label}:{line}:{column}: not UTF-8 text") from None
+
+
+def _drop_expect(
+    document: Document, notify: Callable[[str], None] | None
+) -> None:
+    if document.value.pop("expect", None) is None:
+        return
+    document.remove_places(("expect",))
+    if notify is not None:
+        notify("expect is dropped: --set changes the model it counts")
+
+
+def _validate(document: Document) -> Spec | None:
+    """Returns the spec, or reports everything that is wrong with it."""
+    value = document.value
+    if not isinstance(value, dict):
+        document.report(Problem((), "expected a mapping of fields"))
+        return None
+    try:
+        return Spec.model_validate(value)
+    except ValidationError as error:
+        errors = error.errors(
+            include_url=False, include_context=False, include_input=False
+        )
+    problems = [
+        problem
+        for problem in structural_problems(errors, value)
+        if not _inside_refused(problem, document)
+    ]
+    wrong = {p.path for p in problems if not p.key} | document.unusable
+    problems += run_checks(
+        (_model_checks, *RECIPE_CHECKS), partial_spec(value, wrong)
+    )
+    for problem in problems:
+        document.report(problem)
+    return None
+
+
+def _inside_refused(problem: Problem, document: Document) -> bool:
+    path = problem.path
+    return any(path[: len(bad)] == bad for bad in document.unusable)
+
+
+def _model_checks(spec: Any) -> Iterator[Problem]:
+    for problem in run_checks(MODEL_CHECKS, spec.model):
+        yield problem.under("model")

@@ -1,0 +1,89 @@
+"""Overrides: `training.learning_rate.at=[750,1125]` changes one field."""
+
+import re
+
+from kresnet.spec.document import Document, Place
+from kresnet.spec.problems import Path, shown
+from kresnet.spec.yaml_reader import LONGEST_FILE, read_yaml
+
+_STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]+)\]")
+_LONGEST_PATH = 200
+
+
+def apply_overrides(document: Document, overrides: list[str]) -> list[Path]:
+    """Changes a document; mistakes are kept among its problems.
+
+    Args:
+        document: The document to change.
+        overrides: Such as "model.stages[0].blocks=3", in the order given; a
+            value is read as it would be in the file.
+
+    Returns:
+        The paths that were changed.
+    """
+    changed: list[Path] = []
+    for number, override in enumerate(overrides, start=1):
+        place = Place((number, 0, 0), f"--set {shown(override, 120)}")
+        try:
+            path = _apply(document, override, place)
+            if path in changed:
+                raise _RefusedError("set twice")
+            changed.append(path)
+        except _RefusedError as error:
+            document.problems.append((place, str(error)))
+    return changed
+
+
+class _RefusedError(Exception):
+    """An override that cannot be applied."""
+
+
+def _apply(document: Document, override: str, place: Place) -> Path:
+    name, equals, text = override.partition("=")
+    if not equals or len(override) > LONGEST_FILE:
+        raise _RefusedError("must be FIELD=VALUE, such as training.momentum=0.5")
+    if not text.strip():
+        raise _RefusedError("no value; write null for none")
+    path = _resolve(document, _steps(name.strip()))
+    value = read_yaml(text, place.label, place.order)
+    if value.problems:
+        document.problems += value.problems
+        return path
+    document.put(path, value, place)
+    return path
+
+
+def _steps(name: str) -> list[str]:
+    """Splits `model.stages[0].blocks` or `model.stages.0.blocks`."""
+    steps, position = [], 0
+    while position < len(name) <= _LONGEST_PATH:
+        found = _STEP.match(name, position)
+        if found is None:
+            break
+        steps.append(found[1] or found[2])
+        position = found.end()
+    if not steps or position < len(name):
+        raise _RefusedError("must name a field, such as model.stages[0].blocks")
+    return steps
+
+
+def _resolve(document: Document, steps: list[str]) -> Path:
+    """Turns steps into a path; all but the last must lead somewhere."""
+    value, path = document.value, ()
+    for step in steps:
+        if isinstance(value, list):
+            if not step.isdecimal() or int(step) >= len(value):
+                raise _RefusedError(
+                    f"{step} is not an entry of a list of {len(value)}; they"
+                    " count from 0"
+                )
+            step = int(step)
+            value = value[step]
+        elif isinstance(value, dict):
+            value = value.get(step, {})  # an optional part may be left out
+        elif value is None:
+            value = {}
+        else:
+            raise _RefusedError(f"there is nothing to set inside {shown(value)}")
+        path = (*path, step)
+    return path

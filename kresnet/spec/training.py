@@ -1,0 +1,95 @@
+"""The training of a spec: section 4.2 of the paper, as fields."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from kresnet.spec.fields import Expected, Fields, Flag, Integer, Number
+
+# The paper's longest training, on ImageNet, is 600,000 iterations.
+MOST_ITERATIONS = 100_000_000
+Iteration = Annotated[Integer, Field(ge=1, le=MOST_ITERATIONS)]
+
+
+class LearningRate(Fields):
+    """A learning rate divided by the same number at given iterations.
+
+    Iterations count updates from 0; a change applies to the iteration named.
+
+    Reference:
+        He et al. 2015, section 4.2: 0.1, divided by 10 at 32k and 48k.
+    """
+
+    start: Number = Field(gt=0, le=100, description="Rate at iteration 0.")
+    divide_by: Number = Field(
+        gt=1, le=1_000, description="Divisor at each iteration of `at`."
+    )
+    at: Annotated[
+        tuple[Iteration, ...],
+        Expected("a list of at most 20 integers, rising"),
+    ] = Field(
+        max_length=20,
+        description="Iterations at which the rate is divided, rising and below"
+        " `iterations`; an empty list keeps the rate constant.",
+    )
+
+
+class WarmUp(Fields):
+    """A lower rate until the training error has begun to fall.
+
+    After it the schedule of `learning_rate` applies, at its own iterations.
+
+    Reference:
+        He et al. 2015, section 4.2, on 110 layers: 0.01 until the training
+        error is below 80 %.
+    """
+
+    learning_rate: Number = Field(
+        default=0.01, gt=0, le=100, description="Rate while warming up."
+    )
+    until_training_error: Number = Field(
+        default=80.0, gt=0, le=100, description="Bound on the error, percent."
+    )
+    over: Integer = Field(
+        default=50,
+        ge=1,
+        le=100_000,
+        description="Batches over which the training error is taken.",
+    )
+    limit: Iteration = Field(
+        description="Iterations after which a warm-up that has not ended"
+        " stops the run as diverged."
+    )
+
+
+class TrainingSpec(Fields):
+    """Stochastic gradient descent with momentum, as the paper did it.
+
+    Reference:
+        He et al. 2015, sections 3.4 and 4.2.
+    """
+
+    batch_size: Integer = Field(
+        ge=1, le=65_536, description="Images in an update, over all devices."
+    )
+    iterations: Iteration = Field(description="Number of updates.")
+    learning_rate: LearningRate
+    momentum: Number = Field(ge=0, lt=1, description="Momentum of SGD.")
+    weight_decay: Number = Field(
+        ge=0,
+        le=1,
+        description="Times the weight, added to the gradient before momentum.",
+    )
+    decay_batch_norm: Flag = Field(
+        default=False, description="Decay scales and offsets of batch norm."
+    )
+    decay_biases: Flag = Field(
+        default=False, description="Decay the classifier's bias."
+    )
+    warm_up: WarmUp | None = Field(
+        default=None, description="A lower rate at the start; null for none."
+    )
+    evaluate_every: Iteration = Field(
+        default=1_000,
+        description="Iterations between rows of metrics.csv.",
+    )

@@ -1,0 +1,202 @@
+"""Reads YAML safely: the subset a spec needs, with the place of every value.
+
+Built on PyYAML's parser, which yields events and builds nothing: anchors,
+aliases, merge keys, tags, duplicate keys, further documents and deep nesting
+are refused as they come, before they can cost anything.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from kresnet.spec.document import Document, Place
+from kresnet.spec.problems import Path, shown
+from kresnet.spec.scalars import LONGEST_NUMBER, plain_scalar
+
+LONGEST_FILE = 64 * 1024  # bytes; a spec takes about one thousand
+DEEPEST = 20  # a spec nests four levels
+MOST_VALUES = 2_000  # a spec holds about fifty
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Unreadable(Exception):
+    """The rest of the text cannot be read; the document holds why."""
+
+
+def read_yaml(
+    text: str, label: str, order: tuple[int, int, int] | None = None
+) -> Document:
+    """Reads one YAML document.
+
+    Args:
+        text: The text, at most `LONGEST_FILE` characters.
+        label: What messages cite: a path, to which line and column are added,
+            or, with `order`, an override as it stands.
+        order: Place of an override among the others; `None` for a file.
+
+    Returns:
+        The document with its problems; after a syntax error, `()` is among
+        its unusable paths.
+    """
+    document = Document()
+    reader = _Reader(document, label, order)
+    try:
+        reader.read(text)
+    except Unreadable:
+        document.unusable.add(())
+    document.values.setdefault((), reader.place(0, 0))
+    return document
+
+
+class _Reader:
+    """Builds a document from the parser's events."""
+
+    def __init__(self, document, label, order):
+        self.document = document
+        self.label = label
+        self.order = order
+        self.count = 0
+
+    def place(self, line: int, column: int, text: str = "") -> Place:
+        """A place, from a line and a column that count from 0."""
+        if self.order is not None:
+            return Place(self.order, self.label, text)
+        line, column = line + 1, column + 1
+        label = f"{self.label}:{line}:{column}"
+        return Place((0, line, column), label, text)
+
+    def refuse(self, mark: Any, message: str) -> None:
+        """Keeps a problem and goes on."""
+        place = self.place(mark.line, mark.column)
+        self.document.problems.append((place, message))
+
+    def stop(self, mark: Any, message: str) -> Unreadable:
+        """Keeps a problem that makes the rest unreadable."""
+        self.refuse(mark, message)
+        return Unreadable(message)
+
+    def read(self, text: str) -> None:
+        """Reads the document and makes sure that it is the only one."""
+        self.refuse_control_characters(text)
+        events = self.events(text)
+        start = next(events, None)
+        if start is None:
+            return
+        if start.version or start.tags:
+            self.refuse(start.start_mark, "YAML directives are not allowed")
+        self.document.value = self.node(next(events), events, ())
+        next(events)  # the document's end
+        second = next(events, None)
+        if second is not None:
+            raise self.stop(
+                second.start_mark, "a second document; a spec is one document"
+            )
+
+    def refuse_control_characters(self, text: str) -> None:
+        """YAML has no NUL and no other control characters."""
+        found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+        if found is None:
+            return
+        line = text.count("\n", 0, found.start())
+        column = found.start() - text.rfind("\n", 0, found.start()) - 1
+        mark = yaml.Mark("", 0, line, column, None, None)
+        raise self.stop(
+            mark, f"not YAML: character U+{ord(found.group()):04X}"
+        )
+
+    def events(self, text: str) -> Iterator[yaml.Event]:
+        """The parser's events, without those of the stream."""
+        stream = (yaml.StreamStartEvent, yaml.StreamEndEvent)
+        try:
+            for event in yaml.parse(text, Loader=_Loader):
+                if not isinstance(event, stream):
+                    yield event
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            raise self.stop(mark, _wording(error, text, mark)) from None
+
+    def node(self, event: Any, events: Iterator, path: Path) -> Any:
+        """Reads the value that begins with an event."""
+        mark = event.start_mark
+        self.count += 1
+        if self.count > MOST_VALUES:
+            raise self.stop(mark, f"more than {MOST_VALUES:,} values")
+        if len(path) > DEEPEST:
+            raise self.stop(mark, f"nested deeper than {DEEPEST} levels")
+        self.document.values[path] = self.place(mark.line, mark.column)
+        if isinstance(event, yaml.AliasEvent):
+            self.refuse(mark, f"aliases (*{shown(event.anchor)}) are not allowed")
+            self.document.unusable.add(path)
+            return None
+        if event.anchor is not None:
+            self.refuse(mark, f"anchors (&{shown(event.anchor)}) are not allowed")
+        if event.tag is not None:
+            self.refuse(mark, f"tags ({shown(event.tag)}) are not allowed")
+            self.document.unusable.add(path)
+        if isinstance(event, yaml.ScalarEvent):
+            return self.scalar(event, path)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self.sequence(events, path)
+        return self.mapping(events, path)
+
+    def scalar(self, event: yaml.ScalarEvent, path: Path) -> Any:
+        """Reads a scalar; only unquoted ones can be other than strings."""
+        mark, text = event.start_mark, event.value
+        written = repr(text) if event.style else text
+        self.document.values[path] = self.place(
+            mark.line, mark.column, written or "nothing"
+        )
+        if event.style:  # "" or None for an unquoted one
+            return text
+        if len(text) > LONGEST_NUMBER and text.lstrip("+-.").isdigit():
+            self.refuse(mark, f"a number of {len(text):,} digits")
+            self.document.unusable.add(path)
+        return plain_scalar(text)
+
+    def sequence(self, events: Iterator, path: Path) -> list:
+        """Reads the entries of a list."""
+        entries = []
+        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+            entries.append(self.node(event, events, (*path, len(entries))))
+        return entries
+
+    def mapping(self, events: Iterator, path: Path) -> dict:
+        """Reads the entries of a mapping, whose keys must be distinct."""
+        entries = {}
+        while not isinstance(event := next(events), yaml.MappingEndEvent):
+            mark, scratch = event.start_mark, (*path, "?")
+            key = self.node(event, events, scratch)
+            if refusal := self.key_refusal(key, event, entries, path):
+                self.refuse(mark, refusal)
+                self.node(next(events), events, scratch)
+            else:
+                step = (*path, key)
+                self.document.keys[step] = self.place(mark.line, mark.column)
+                entries[key] = self.node(next(events), events, step)
+        return entries
+
+    def key_refusal(
+        self, key: Any, event: Any, entries: dict, path: Path
+    ) -> str | None:
+        """Says why a key is refused, if it is."""
+        if not isinstance(key, str):
+            return "a key must be a string"
+        if key == "<<" and not event.style:
+            return "merge keys (<<) are not allowed"
+        if key not in entries:
+            return None
+        if self.order is not None:
+            return f"{shown(key)}: duplicate key"
+        first = self.document.keys[(*path, key)].order[1]
+        second = event.start_mark.line + 1
+        return f"{shown(key)}: duplicate key, on lines {first} and {second}"
+
+
+def _wording(error: yaml.MarkedYAMLError, text: str, mark: Any) -> str:
+    """Says what is wrong with the syntax."""
+    line = text.splitlines()[mark.line : mark.line + 1] or [""]
+    if line[0][mark.column : mark.column + 1] == "\t":
+        return "not YAML: a tab; indent with spaces"
+    return f"not YAML: {', '.join(filter(None, (error.context, error.problem)))}"

@@ -1,0 +1,177 @@
+"""The checkpoints of a run: written whole, verified, never unpickled.
+
+`checkpoints/00032000/` is a sealed folder of two safetensors files (weights
+with adapted statistics, and the optimiser's variables) and what the callbacks
+must remember. The last two and the best by validation are kept.
+"""
+
+import dataclasses
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from kresnet import sealed_folder
+from kresnet.errors import BadDataError, CannotWriteError, DiskFullError
+
+Arrays = dict[str, np.ndarray]
+Notify = Callable[[str], None]
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT)
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint.
+
+    Attributes:
+        iteration: Updates done.
+        weights: Arrays of the model by variable path.
+        optimizer: Arrays of the optimiser by variable path.
+        state: State of the callbacks and lengths of the log files.
+        spec_digest: Digest of the spec it was trained with.
+    """
+
+    iteration: int
+    weights: Arrays
+    optimizer: Arrays
+    state: dict
+    spec_digest: str
+
+
+class Checkpoints:
+    """The `checkpoints` folder of a run.
+
+    Args:
+        folder: Made when the first checkpoint is saved.
+        notify: Told, in words, of damage that was found.
+    """
+
+    def __init__(self, folder: Path, notify: Notify = print):
+        self.folder = folder
+        self.notify = notify
+
+    def iterations(self) -> list[int]:
+        """Iterations of the checkpoints that are there, in order."""
+        if not self.folder.is_dir():
+            return []
+        names = (path.name for path in self.folder.iterdir())
+        return sorted(int(name) for name in names if name.isdecimal())
+
+    def save(self, checkpoint: Checkpoint, keep: set[int] | None = None) -> None:
+        """Writes a checkpoint and removes those no longer needed.
+
+        Args:
+            checkpoint: What to write. One of the same iteration that is
+                already there is left as it is.
+            keep: Iterations to keep beside the last two.
+
+        Raises:
+            DiskFullError: It could not be written whole; those before it are
+                untouched.
+            CannotWriteError: The folder is read-only or gone.
+        """
+        path = self._path(checkpoint.iteration)
+        try:
+            self.folder.mkdir(exist_ok=True)
+            self._remove_temporary()
+            if not path.exists():
+                sealed_folder.write(
+                    path,
+                    {
+                        "weights.safetensors": save(checkpoint.weights),
+                        "optimizer.safetensors": save(checkpoint.optimizer),
+                    },
+                    {
+                        "iteration": checkpoint.iteration,
+                        "spec_digest": checkpoint.spec_digest,
+                        "state": checkpoint.state,
+                    },
+                )
+            self._prune((keep or set()) | set(self.iterations()[-2:]))
+        except OSError as error:
+            kind = (
+                CannotWriteError
+                if error.errno in _READ_ONLY
+                else DiskFullError
+            )
+            raise kind(
+                f"{path}: the checkpoint of iteration {checkpoint.iteration} "
+                f"cannot be written: {error.strerror}. The checkpoints before "
+                "it are untouched"
+            ) from error
+
+    def load(self, iteration: int) -> Checkpoint:
+        """Loads one checkpoint.
+
+        Raises:
+            DamagedError: It is not what was written.
+        """
+        path = self._path(iteration)
+        content = sealed_folder.verify(path)
+        try:
+            return Checkpoint(
+                iteration=content["iteration"],
+                weights=load_file(path / "weights.safetensors"),
+                optimizer=load_file(path / "optimizer.safetensors"),
+                state=content["state"],
+                spec_digest=content["spec_digest"],
+            )
+        except (SafetensorError, KeyError, OSError) as error:
+            raise sealed_folder.DamagedError(f"{path}: {error}") from error
+
+    def newest(self) -> Checkpoint | None:
+        """The newest checkpoint that verifies; `None` if there never was one.
+
+        A damaged one is set aside as `<name>.corrupt`, and said.
+
+        Raises:
+            BadDataError: There are checkpoints, and all are damaged.
+        """
+        iterations = self.iterations()
+        for iteration in reversed(iterations):
+            try:
+                found = self.load(iteration)
+            except sealed_folder.DamagedError as error:
+                self._set_aside(self._path(iteration))
+                self.notify(f"damaged checkpoint set aside: {error}")
+                continue
+            if lost := iterations[-1] - iteration:
+                self.notify(
+                    f"going on from iteration {iteration}: {lost} iterations "
+                    "are lost"
+                )
+            return found
+        if iterations or any(self.folder.glob("*.corrupt*")):
+            raise BadDataError(
+                f"{self.folder}: every checkpoint is damaged; they are kept "
+                "as *.corrupt. Name another folder with --out to start anew"
+            )
+        return None
+
+    def _path(self, iteration: int) -> Path:
+        return self.folder / f"{iteration:08d}"
+
+    def _prune(self, keep: set[int]) -> None:
+        for iteration in set(self.iterations()) - keep:
+            # Renamed first: killed half-way, it is rubbish and not damage.
+            rubbish = self.folder / f"{sealed_folder.TEMPORARY}{iteration}"
+            os.rename(self._path(iteration), rubbish)
+            shutil.rmtree(rubbish)
+
+    def _remove_temporary(self) -> None:
+        """Removes what a killed process left; the run's lock is held."""
+        for path in self.folder.glob(f"{sealed_folder.TEMPORARY}*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _set_aside(self, path: Path) -> None:
+        aside = path.with_name(f"{path.name}.corrupt")
+        number = 1
+        while aside.exists():
+            number += 1
+            aside = path.with_name(f"{path.name}.corrupt{number}")
+        os.rename(path, aside)

@@ -1,0 +1,79 @@
+"""Chunks: how many iterations the next step of `fit` runs.
+
+A chunk is a run of iterations that one call of the backend carries out. It
+ends where a callback has something to do (`next_due`), lasts about half a
+second at most, so that signals and losses that are not finite are acted on
+soon, and holds at most `CAPACITY` iterations. What is computed does not depend
+on where chunks end.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+import numpy as np
+
+from kresnet.callbacks import IterationCallback
+from kresnet.data import Order
+
+CAPACITY = 512
+SECONDS = 0.5
+
+
+def chunk_model_class() -> type[keras.Model]:
+    """The chunk-running model of the current Keras backend.
+
+    Raises:
+        RuntimeError: For a backend other than TensorFlow and JAX.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        from kresnet.training.loop_tensorflow import ChunkModel
+    elif backend == "jax":
+        from kresnet.training.loop_jax import ChunkModel
+    else:
+        raise RuntimeError(
+            "kresnet trains on the Keras backends tensorflow and jax. "
+            f"Received: {backend}"
+        )
+    return ChunkModel
+
+
+def chunks(
+    order: Order,
+    first: int,
+    last: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+    iterations_per_second: Callable[[], float],
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yields the chunks from iteration `first` up to `last`, not included.
+
+    `fit` asks for a few chunks ahead of the one it runs. Where chunks may end
+    is therefore asked of each callback as a function of the iteration alone;
+    a callback that cannot know yet answers with the next iteration.
+
+    Args:
+        order: The order of the training images.
+        first: Iteration to begin with.
+        last: Iteration to end before.
+        callbacks: Those of the run; the ones that have `next_due` are asked.
+        iterations_per_second: Measured speed, 0 while unknown.
+
+    Yields:
+        Indices, int32 `(CAPACITY, batch)`, keys, uint32 `(CAPACITY, batch)`,
+        and the number of iterations to run, int32 `(1,)`.
+    """
+    stations = [c for c in callbacks if isinstance(c, IterationCallback)]
+    iteration = first
+    while iteration < last:
+        due = (station.next_due(iteration) for station in stations)
+        end = min((last, *(d for d in due if d is not None)))
+        pace = int(SECONDS * iterations_per_second())
+        count = max(1, min(end - iteration, pace, CAPACITY))
+        indices, keys = order.batches(iteration, count)
+        missing = ((0, CAPACITY - count), (0, 0))
+        yield (
+            np.pad(indices, missing),
+            np.pad(keys, missing),
+            np.array([count], "int32"),
+        )
+        iteration += count

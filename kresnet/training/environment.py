@@ -1,0 +1,80 @@
+"""What a run ran on, for run.json, and making it deterministic."""
+
+import os
+import platform
+from importlib import metadata
+
+import keras
+
+PACKAGES = ("kresnet", "keras", "numpy", "safetensors")
+BACKEND_PACKAGES = {"tensorflow": ("tensorflow",), "jax": ("jax", "jaxlib")}
+FLAGS = (
+    "OMP_NUM_THREADS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "XLA_FLAGS",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes, by name."""
+    backend = keras.backend.backend()
+    packages = PACKAGES + BACKEND_PACKAGES[backend]
+    found = {name: metadata.version(name) for name in packages}
+    return {"python": platform.python_version(), "backend": backend, **found}
+
+
+def hardware() -> dict:
+    """Machine, processor, threads, flags and devices."""
+    return {
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "flags": {name: os.environ[name] for name in FLAGS if name in os.environ},
+        "devices": _devices(),
+    }
+
+
+def make_deterministic(seed: int) -> None:
+    """Seeds every generator and asks the backend for equal bits each time.
+
+    On a CPU the bits still depend on thread counts, library versions and the
+    number of replicas: they are in run.json. On a GPU operations without a
+    deterministic kernel would fail, so there only the seeds are set.
+    """
+    keras.utils.set_random_seed(seed % 2**32)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if not tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.enable_op_determinism()
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor()
+
+
+def _devices() -> list[str]:
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        devices = tf.config.list_physical_devices()
+        details = [tf.config.experimental.get_device_details(d) for d in devices]
+        return [
+            detail.get("device_name", device.device_type)
+            for device, detail in zip(devices, details, strict=True)
+        ]
+    import jax
+
+    return [device.device_kind for device in jax.devices()]

@@ -1,0 +1,70 @@
+"""TensorBoard events, written with TensorBoard alone.
+
+`tf.summary` would need TensorFlow, which a run on JAX does not import.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+
+class Events:
+    """Writes the rows of metrics.csv as scalars.
+
+    A folder that cannot be written is said once, and training goes on.
+
+    Args:
+        folder: Folder of the event files, made when needed.
+        iteration: Iteration that the run goes on from: TensorBoard drops what
+            an interrupted run wrote past it.
+        notify: Told, in words, of trouble.
+    """
+
+    def __init__(self, folder: Path, iteration: int, notify: Callable):
+        self.folder = folder
+        self.notify = notify
+        self._file = None
+        self._failed = False
+        self._first = iteration
+
+    def __call__(self, row: dict) -> None:
+        """Writes one row of metrics.csv."""
+        values = [
+            Summary.Value(tag=name, simple_value=value)
+            for name, value in row.items()
+            if name != "iteration" and value is not None
+        ]
+        self._write(step=row["iteration"], summary=Summary(value=values))
+
+    def close(self) -> None:
+        """Closes the event file."""
+        if self._file:
+            self._file.close()
+
+    def _write(self, **event):
+        if self._failed:
+            return
+        try:
+            if self._file is None:
+                self._open()
+            record = Event(wall_time=time.time(), **event)
+            self._writer.write(record.SerializeToString())
+            self._file.flush()
+        except OSError as error:
+            self._failed = True
+            self.notify(f"no TensorBoard events: {self.folder}: {error}")
+
+    def _open(self):
+        self.folder.mkdir(exist_ok=True)
+        name = f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"
+        self._file = (self.folder / name).open("wb")
+        self._writer = RecordWriter(self._file)
+        self._write(file_version="brain.Event:2")
+        if self._first:
+            start = SessionLog(status=SessionLog.START)
+            self._write(step=self._first + 1, session_log=start)

@@ -1,0 +1,86 @@
+"""Many iterations as one step of `fit`, on JAX."""
+
+import jax
+import keras
+import numpy as np
+from jax import numpy as jnp
+
+
+class ChunkModel(keras.Model):
+    """A model whose step of `fit` is a chunk of iterations.
+
+    See `kresnet.training.chunks` for what a chunk is. The images stay on the
+    device as bytes; a chunk brings indices and keys. Its iterations are one
+    compiled program whose number of turns is an argument, so that no length
+    of a chunk compiles anew.
+    """
+
+    logs_are_per_iteration = True
+
+    def hold(self, images, labels):
+        """Puts the training images and labels on the device.
+
+        Args:
+            images: uint8 array, shape `(count, height, width, channels)`.
+            labels: Integer array, shape `(count,)`.
+        """
+        self.images = jnp.asarray(images)
+        self.labels = jnp.asarray(labels)
+
+    def make_train_function(self, force=False):
+        """Compiles the chunk; the state's buffers are reused."""
+        if self.train_function is not None and not force:
+            return
+        chunk = jax.jit(self._chunk, donate_argnums=0)
+
+        def train_function(state, iterator):
+            indices, keys, count = next(iterator)
+            # Images as arguments: captured, they would be constants of the
+            # program and compiled into it.
+            losses, accuracies, state = chunk(
+                state, self.images, self.labels, indices, keys, count[0]
+            )
+            done = int(count[0])
+            logs = {
+                "loss": np.asarray(losses)[:done],
+                "accuracy": np.asarray(accuracies)[:done],
+            }
+            return logs, state
+
+        self.train_function = train_function
+
+    def _chunk(self, state, images, labels, indices, keys, count):
+        zeros = jnp.zeros(len(indices), keras.config.floatx())
+
+        def iterate(i, carry):
+            losses, accuracies, state = carry
+            loss, accuracy, state = self._iteration(
+                state, images[indices[i]], labels[indices[i]], keys[i]
+            )
+            return losses.at[i].set(loss), accuracies.at[i].set(accuracy), state
+
+        return jax.lax.fori_loop(0, count, iterate, (zeros, zeros, state))
+
+    def _iteration(self, state, pixels, labels, keys):
+        trainable, non_trainable, optimizer, metrics = state
+
+        def loss_of(trainable):
+            logits, updated = self.stateless_call(
+                trainable, non_trainable, [pixels, keys], training=True
+            )
+            loss = keras.ops.mean(
+                keras.losses.sparse_categorical_crossentropy(
+                    labels, logits, from_logits=True
+                )
+            )
+            return loss, (logits, updated)
+
+        (loss, (logits, non_trainable)), gradients = jax.value_and_grad(
+            loss_of, has_aux=True
+        )(trainable)
+        trainable, optimizer = self.optimizer.stateless_apply(
+            optimizer, gradients, trainable
+        )
+        accuracy = jnp.mean(jnp.argmax(logits, 1) == labels, dtype=loss.dtype)
+        state = (trainable, non_trainable, optimizer, metrics)
+        return loss, accuracy, state

@@ -1,0 +1,173 @@
+"""The rows of metrics.csv: training since the last row, and validation."""
+
+import csv
+import io
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kresnet import measures
+from kresnet.callbacks import IterationCallback, IterationSchedule, Throughput
+from kresnet.errors import DiskFullError
+
+COLUMNS = (
+    "iteration",
+    "learning_rate",
+    "training_loss",
+    "training_error",
+    "validation_loss",
+    "validation_error",
+)
+
+
+class MetricsLog(IterationCallback):
+    """Appends a row every `every` iterations and at the last one.
+
+    Training loss and error are means over the augmented batches since the last
+    row, in plain cross-entropy and percent. Validation runs the inference
+    model with its moving averages.
+
+    Args:
+        path: metrics.csv.
+        every: Iterations between rows.
+        last: The run's last iteration.
+        schedule: Gives the learning rate.
+        inference: The inference model, which shares the network's layers.
+        images: Validation images, uint8; none: the columns stay empty.
+        labels: Their labels.
+        throughput: Told what is not training.
+        listeners: Called with each row, a dict by column.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        every: int,
+        last: int,
+        schedule: IterationSchedule,
+        inference: keras.Model,
+        images: np.ndarray,
+        labels: np.ndarray,
+        throughput: Throughput,
+        listeners: Sequence[Callable[[dict], None]] = (),
+    ):
+        super().__init__()
+        self.path = path
+        self.every = every
+        self.last = last
+        self.schedule = schedule
+        self.inference = inference
+        self.images = images
+        self.labels = labels
+        self.throughput = throughput
+        self.listeners = listeners
+        self.best = None
+        self._losses = _Sum()
+        self._errors = _Sum()
+
+    def next_due(self, iteration):
+        """The next row."""
+        return min(iteration - iteration % self.every + self.every, self.last)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Sums, and writes a row when one is due."""
+        before = self.iteration
+        super().on_train_batch_end(batch, logs)
+        self._losses.add(logs["loss"])
+        self._errors.add(100.0 * (1.0 - np.asarray(logs["accuracy"], float)))
+        if self.iteration >= self.next_due(before):
+            with self.throughput.excluded():
+                self._write_row()
+
+    def _write_row(self):
+        row = {
+            "iteration": self.iteration,
+            "learning_rate": self.schedule.rate,
+            "training_loss": self._losses.mean(),
+            "training_error": self._errors.mean(),
+            "validation_loss": None,
+            "validation_error": None,
+        }
+        if len(self.images):
+            _ = self.model  # on JAX, hands the trained state to the layers
+            logits = measures.predict_logits(self.inference, self.images)
+            row["validation_loss"] = measures.cross_entropy(logits, self.labels)
+            row["validation_error"] = measures.error(logits, self.labels)
+            self._remember_best(row)
+        self._append(row)
+        self._losses, self._errors = _Sum(), _Sum()
+        for listener in self.listeners:
+            listener(row)
+
+    def _remember_best(self, row):
+        error = row["validation_error"]
+        if self.best is None or error < self.best["validation_error"]:
+            self.best = {
+                "iteration": row["iteration"],
+                "validation_error": error,
+            }
+
+    def _append(self, row):
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        if not self.length():
+            writer.writeheader()
+        writer.writerow(row)
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(text.getvalue())
+                file.flush()
+                os.fsync(file.fileno())  # a checkpoint will count on it
+        except OSError as error:
+            raise DiskFullError(
+                f"{self.path}: cannot be written: {error.strerror}"
+            ) from error
+
+    def start(self) -> None:
+        """Begins anew, for a run without a checkpoint."""
+        self.path.unlink(missing_ok=True)
+
+    def length(self) -> int:
+        """Bytes in metrics.csv."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def get_state(self):
+        """Sums since the last row, the best so far, length of the file."""
+        return {
+            "losses": self._losses.state,
+            "errors": self._errors.state,
+            "best": self.best,
+            "length": self.length(),
+        }
+
+    def set_state(self, state):
+        """Takes the state back and cuts metrics.csv to its length then."""
+        self._losses = _Sum(*state["losses"])
+        self._errors = _Sum(*state["errors"])
+        self.best = state["best"]
+        if self.length() > state["length"]:
+            os.truncate(self.path, state["length"])
+
+
+class _Sum:
+    """A float64 sum that can be stored exactly."""
+
+    def __init__(self, total=0.0, count=0):
+        self.total = total
+        self.count = count
+
+    def add(self, values):
+        # One by one: the sum must not depend on how long a chunk is.
+        for value in np.atleast_1d(values).tolist():
+            self.total += value
+            self.count += 1
+
+    def mean(self):
+        return self.total / self.count
+
+    @property
+    def state(self):
+        return [self.total, self.count]

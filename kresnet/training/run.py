@@ -1,0 +1,70 @@
+"""Reading a run back: its spec, its numbers, its trained model."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import keras
+
+from kresnet.errors import InputMissingError
+from kresnet.network import build_model, build_transforms, inference_model
+from kresnet.spec import Spec, load_spec
+from kresnet.training.checkpoints import Checkpoint, Checkpoints
+from kresnet.training.run_folder import RunFolder
+from kresnet.training.state import from_arrays
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run with at least one sound checkpoint.
+
+    Attributes:
+        folder: Path of the run folder.
+        spec: As run.
+        info: Contents of run.json.
+        checkpoint: The newest one.
+    """
+
+    folder: Path
+    spec: Spec
+    info: dict
+    checkpoint: Checkpoint
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return self.info["seed"]
+
+    def inference_model(self) -> keras.Model:
+        """Builds the model, uint8 pixels to logits, with the run's weights."""
+        transforms = build_transforms(self.spec.data, self.spec.model.input)
+        model = inference_model(transforms, build_model(self.spec.model, 0))
+        from_arrays(model.weights, self.checkpoint.weights)
+        return model
+
+
+def load_run(path: str | os.PathLike[str]) -> Run:
+    """Opens a run folder, finished or not.
+
+    Raises:
+        InputMissingError: It is no run folder, or has no checkpoint yet; says
+            what is there.
+        BadDataError: Every checkpoint is damaged.
+    """
+    folder = RunFolder(Path(path))
+    if not folder.path.is_dir():
+        raise InputMissingError(f"{folder.path}: there is no such run folder")
+    there = sorted(p.name for p in folder.path.iterdir() if p.name[0] != ".")
+    found = f"Found: {', '.join(there) or 'nothing'}"
+    info = folder.read_info()
+    if info is None or not folder.spec.exists():
+        raise InputMissingError(
+            f"{folder.path}: not a run folder: run.json or spec.yaml is "
+            f"missing. {found}"
+        )
+    checkpoint = Checkpoints(folder.checkpoints).newest()
+    if checkpoint is None:
+        raise InputMissingError(
+            f"{folder.path}: has no checkpoint to use yet. {found}"
+        )
+    return Run(folder.path, load_spec(folder.spec), info, checkpoint)

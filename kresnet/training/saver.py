@@ -1,0 +1,123 @@
+"""Saving during training: regularly, at the best, and on a signal."""
+
+import os
+import signal
+from collections.abc import Sequence
+
+from kresnet.callbacks import IterationCallback, Throughput
+from kresnet.errors import StoppedError
+from kresnet.training.checkpoints import Checkpoint, Checkpoints
+from kresnet.training.metrics_log import MetricsLog
+from kresnet.training.state import from_arrays, to_arrays
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+class Saver(IterationCallback):
+    """Writes checkpoints; comes last among the callbacks.
+
+    One is written every `every` iterations, at the last one, when validation
+    was best so far, and after the step during which a signal came; then it
+    raises `StoppedError`. A second signal acts as if nobody handled it.
+
+    Args:
+        checkpoints: Where to.
+        every: Iterations between checkpoints.
+        last: The run's last iteration.
+        spec_digest: Kept in every checkpoint.
+        metrics: Knows the best iteration.
+        throughput: Told what is not training.
+        remembered: Callbacks whose state is kept, by name.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        every: int,
+        last: int,
+        spec_digest: str,
+        metrics: MetricsLog,
+        throughput: Throughput,
+        remembered: dict[str, IterationCallback],
+    ):
+        super().__init__()
+        self.checkpoints = checkpoints
+        self.every = every
+        self.last = last
+        self.spec_digest = spec_digest
+        self.metrics = metrics
+        self.throughput = throughput
+        self.remembered = remembered
+        self.signal = None
+
+    def restore(self, model, checkpoint: Checkpoint) -> None:
+        """Puts a checkpoint back into the model, optimiser and callbacks."""
+        from_arrays(model.weights, checkpoint.weights)
+        from_arrays(model.optimizer.variables, checkpoint.optimizer)
+        for name, callback in self.remembered.items():
+            callback.set_state(checkpoint.state[name])
+
+    def next_due(self, iteration):
+        """The next regular checkpoint."""
+        return min(iteration - iteration % self.every + self.every, self.last)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves when due, and stops when asked to."""
+        before = self.iteration
+        super().on_train_batch_end(batch, logs)
+        best = self.metrics.best and self.metrics.best["iteration"]
+        due = self.iteration >= self.next_due(before)
+        if due or self.signal or best == self.iteration:
+            with self.throughput.excluded():
+                self._save(best)
+        if self.iteration >= self.last:
+            self.model.stop_training = True
+        elif self.signal:
+            raise StoppedError(
+                f"stopped by {self.signal.name} at iteration {self.iteration}, "
+                "saved; the same command continues"
+            )
+
+    def _save(self, best: int | None):
+        model = self.model
+        checkpoint = Checkpoint(
+            iteration=self.iteration,
+            weights=to_arrays(model.weights),
+            optimizer=to_arrays(model.optimizer.variables),
+            state={
+                name: callback.get_state()
+                for name, callback in self.remembered.items()
+            },
+            spec_digest=self.spec_digest,
+        )
+        self.checkpoints.save(checkpoint, {best} if best else set())
+
+
+class Signals:
+    """Notes the first signal on a saver; the second one takes its course.
+
+    A context manager for the main thread; elsewhere it does nothing.
+    """
+
+    def __init__(self, saver: Saver, signals: Sequence[signal.Signals] = SIGNALS):
+        self.saver = saver
+        self.signals = signals
+        self._before = {}
+
+    def __enter__(self):
+        for number in self.signals:
+            try:
+                self._before[number] = signal.signal(number, self._handle)
+            except ValueError:  # not the main thread
+                break
+        return self
+
+    def __exit__(self, *error):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number, frame):
+        if self.saver.signal:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self.saver.signal = signal.Signals(number)

@@ -1,0 +1,1 @@
+"""The shipped specs, one experiment a file."""
