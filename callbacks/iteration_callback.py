@@ -35,10 +35,9 @@ class IterationCallback(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Takes the iteration from the optimiser."""
-        # .numpy()-like conversion: int() fails under a strategy.
-        self.iteration = int(
-            keras.ops.convert_to_numpy(self.model.optimizer.iterations)
-        )
+        # Converted, since int() of the variable fails under a strategy.
+        iterations = self.model.optimizer.iterations.value
+        self.iteration = int(keras.ops.convert_to_numpy(iterations))
         self._last_batch = -1
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -16,6 +16,14 @@ class Throughput(IterationCallback):
 
     Args:
         skip: Integer, iterations not measured. Defaults to `10`.
+
+    Attributes:
+        measured_iterations: Iterations that were measured.
+        seconds: Wall seconds they took.
+        cpu_seconds: CPU seconds of the whole process meanwhile.
+        iterations_per_second: Speed of the last step, 0 before the second.
+        cpu_seconds_to_first_iteration: CPU seconds from the start of the
+            process to the end of the first step.
     """
 
     def __init__(self, skip=10):
@@ -25,6 +33,7 @@ class Throughput(IterationCallback):
         self.seconds = 0.0
         self.cpu_seconds = 0.0
         self.iterations_per_second = 0.0
+        self.cpu_seconds_to_first_iteration = None
         self._excluded = [0.0, 0.0]
 
     @contextlib.contextmanager
@@ -48,6 +57,8 @@ class Throughput(IterationCallback):
         before = self.iteration
         super().on_train_batch_end(batch, logs)
         now = _clocks()
+        if before == self._first:
+            self.cpu_seconds_to_first_iteration = now[1]
         seconds, cpu_seconds = (
             n - m - e
             for n, m, e in zip(now, self._mark, self._excluded, strict=True)

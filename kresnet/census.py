@@ -131,3 +131,43 @@ def _convolution(kernel: int, channels: int, out: Shape) -> tuple[int, int]:
     height, width, filters = out
     weights = kernel**2 * channels * filters
     return weights + 2 * filters, weights * height * width
+
+
+def layer_table(counted: Census) -> str:
+    """Returns a census as text: a line for every row, and the totals."""
+    cells = [
+        (
+            row.name,
+            row.kind,
+            "×".join(map(str, row.output)),
+            f"{row.layers:,}" if row.weighted else "",
+            f"{row.parameters:,}" if row.weighted else "",
+            f"{row.multiply_adds:,}" if row.weighted else "",
+        )
+        for row in counted.rows
+    ]
+    header = (
+        "name",
+        "block",
+        "output",
+        "layers",
+        "parameters",
+        "multiply-adds",
+    )
+    totals = (counted.layers, counted.parameters, counted.multiply_adds)
+    cells = [header, *cells, ("total", "", "", *(f"{n:,}" for n in totals))]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
+    ]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "Multiply-adds, for one image; the paper calls them FLOPs.",
+        ]
+    )

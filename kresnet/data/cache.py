@@ -1,9 +1,9 @@
 """Decoded data sets on disk, as arrays that are mapped instead of read.
 
-One folder per data set and key under `$XDG_CACHE_HOME/kresnet/arrays-v1`
-(or `~/.cache/...`): one .npy file per array and a manifest with their SHA-256 sums,
-its own included. Every sum is checked on every load: 184 MB take 0.1 to 0.4
-CPU-seconds, and a flipped bit never reaches a network. What is damaged is
+One folder per data set and key under `$XDG_CACHE_HOME/kresnet/arrays-v1` (or
+`~/.cache/...`) holds one .npy file per array and a manifest with their SHA-256
+sums, its own included. Every sum is checked on every load: 184 MB take 0.1 to
+0.4 CPU-seconds, and a flipped bit never reaches a network. What is damaged is
 built again. The cache can be deleted at any time.
 """
 
@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -43,18 +44,20 @@ def cached(name: str, key: str, decode: Callable[[], Dataset]) -> Dataset:
     folder = None
     try:
         folder = cache_folder() / f"{name}-{key[:32]}"
-        if (found := _read(folder)) is not None:
-            return found
+        return _read(folder)
+    except FileNotFoundError:
+        pass  # the first time
+    except ValueError as error:
+        _LOG.warning("%s is damaged (%s); building it again", folder, error)
     except OSError as error:
         _LOG.warning("The data cache cannot be read: %s", error)
     dataset = decode()
-    if folder is None:
-        return dataset
-    try:
-        _write(folder, dataset)
-        return _read(folder) or dataset
-    except OSError as error:
-        _LOG.warning("Decoded data cannot be cached: %s", error)
+    if folder is not None:
+        try:
+            _write(folder, dataset)
+            return _read(folder)
+        except (OSError, ValueError) as error:
+            _LOG.warning("The decoded data cannot be cached: %s", error)
     return dataset
 
 
@@ -75,17 +78,19 @@ def cache_folder() -> Path:
     return Path(base) / "kresnet" / "arrays-v1"
 
 
-def _read(folder: Path) -> Dataset | None:
-    """The data set in `folder`, or None where it is missing or damaged."""
-    try:
-        text = (folder / "manifest.json").read_bytes()
-    except FileNotFoundError:
-        return None
+def _read(folder: Path) -> Dataset:
+    """Maps the data set in `folder`.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is damaged.
+    """
+    text = (folder / "manifest.json").read_bytes()
+    arrays = {}
     try:
         content, manifest_sum = json.loads(text)
         if _sum_of_text(content) != manifest_sum:
             raise ValueError("manifest.json does not match its sum")
-        arrays = {}
         for name in ARRAYS:
             path = folder / f"{name}.npy"
             with path.open("rb") as file:
@@ -93,13 +98,8 @@ def _read(folder: Path) -> Dataset | None:
                     raise ValueError(f"{path.name} does not match its sum")
             # A plain view: indexing numpy.memmap itself is slower.
             arrays[name] = np.asarray(np.load(path, mmap_mode="r"))
-    except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
-        _LOG.warning(
-            "Cached data in %s is damaged (%s) and is built again.",
-            folder,
-            error,
-        )
-        return None
+    except (FileNotFoundError, TypeError, KeyError) as error:
+        raise ValueError(str(error)) from error
     return Dataset(
         name=content["name"],
         class_names=tuple(content["class_names"]),
@@ -140,15 +140,17 @@ def _write(folder: Path, dataset: Dataset) -> None:
 
 
 def _publish(own: Path, folder: Path) -> None:
+    """Renames `own` to `folder`, unless a sound one is there already."""
     try:
         own.rename(folder)
+        return
     except OSError:
         if not folder.exists():
             raise
-        if _read(folder) is not None:
-            return  # another process was faster
-        # Damaged. Moved rather than deleted in place: no reader ever sees half
-        # a folder.
+    try:
+        _read(folder)  # another process was faster
+    except (FileNotFoundError, ValueError):
+        # Moved rather than deleted in place: no reader ever sees half a folder.
         aside = Path(tempfile.mkdtemp(suffix=".tmp", dir=folder.parent))
         folder.rename(aside)
         own.rename(folder)
@@ -167,7 +169,7 @@ def _sum_of_text(content: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _sum_of_file(file: object) -> str:
+def _sum_of_file(file: BinaryIO) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -1,5 +1,6 @@
 """Preparing a data set with TensorFlow Datasets, where there is a network."""
 
+import contextlib
 import json
 import shlex
 import urllib.error
@@ -42,15 +43,15 @@ def download(name: str, source: str, data_dir: Path) -> None:
 def _check_reachable(source: str) -> None:
     # Without a network TFDS retries for minutes before it gives up.
     request = urllib.request.Request(source, method="HEAD")
-    try:
+    # An HTTP error is an answer: TFDS reports what is wrong with it.
+    with contextlib.suppress(urllib.error.HTTPError):
         urllib.request.urlopen(request, timeout=_TIMEOUT).close()
-    except urllib.error.HTTPError:
-        pass  # an answer; TFDS reports what is wrong with it
 
 
 def _missing(name: str, data_dir: Path, why: Exception) -> InputMissingError:
     folder = data_dir / name.replace(":", "/")
-    reason = " ".join(str(why).split()) or repr(why)
+    # An error of urllib wraps the socket's own, which reads better.
+    reason = " ".join(str(getattr(why, "reason", why)).split()) or repr(why)
     # Not `tfds build`: that imports Apache Beam, which TFDS does not install.
     program = (
         f"import tensorflow_datasets as tfds; tfds.builder({json.dumps(name)}, "

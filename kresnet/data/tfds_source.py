@@ -30,30 +30,37 @@ def read_split(
     Raises:
         BadDataError: a file is damaged or holds another number of records.
     """
-    try:
-        builder = tfds.builder_from_directory(folder)
-    # It parses the description; what a damaged one raises can be anything.
-    except Exception as error:
-        raise BadDataError(f"{folder}: TFDS cannot read it: {error}") from error
-    parts = []
+    images, labels = [], []
     for index, (shard, length) in enumerate(shards.items()):
+        dataset = _open(folder, f"{split}[{index}shard]")
+        count = 0
         try:
-            dataset = builder.as_dataset(
-                split=f"{split}[{index}shard]",
-                batch_size=_BATCH,
-                as_supervised=True,
-            )
-            batches = list(tfds.as_numpy(dataset))
+            for batch in dataset.as_numpy_iterator():
+                images.append(batch["image"])
+                labels.append(batch["label"])
+                count += len(batch["label"])
         except tf.errors.OpError as error:
             _explain(folder / shard, length)
             raise BadDataError(f"{folder / shard}: {error.message}") from error
-        count = sum(len(labels) for _, labels in batches)
         if count != length:
             raise _wrong_count(folder / shard, length, count)
-        parts += batches
-    images = np.concatenate([images for images, _ in parts])
-    labels = np.concatenate([labels for _, labels in parts])
-    return images, labels.astype(np.int32)
+    return np.concatenate(images), np.concatenate(labels).astype(np.int32)
+
+
+def _open(folder: Path, split: str) -> tf.data.Dataset:
+    try:
+        return tfds.builder_from_directory(folder).as_dataset(
+            split=split,
+            batch_size=_BATCH,
+            decoders=tfds.decode.PartialDecoding(
+                {"image": True, "label": True}
+            ),
+            # Read once, so a cache in memory would be filled for nothing.
+            read_config=tfds.ReadConfig(try_autocache=False),
+        )
+    # It parses the description; what a damaged one raises can be anything.
+    except Exception as error:
+        raise BadDataError(f"{folder}: TFDS cannot read it: {error}") from error
 
 
 def _explain(path: Path, length: int) -> None:

@@ -27,5 +27,8 @@ class Fields(BaseModel):
     """A mapping of a spec: frozen, no unknown fields, finite numbers only."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
     )

@@ -14,8 +14,7 @@ from kresnet.spec.model_checks import MODEL_CHECKS
 from kresnet.spec.overrides import apply_overrides
 from kresnet.spec.partial import partial_spec
 from kresnet.spec.problems import Problem
-from kresnet.spec.recipe_checks import RECIPE_CHECKS
-from kresnet.spec.schema import Spec
+from kresnet.spec.schema import SPEC_CHECKS, Spec
 from kresnet.spec.shipped import shipped_file, shipped_specs
 from kresnet.spec.wording import structural_problems
 from kresnet.spec.yaml_reader import LONGEST_FILE, read_yaml
@@ -50,7 +49,7 @@ def load_spec(
         if isinstance(document.value, dict):
             changed = {p[0] for p in apply_overrides(document, overrides)}
             if "model" in changed and "expect" not in changed:
-                _drop_expect(document, notify)
+                _drop_expect(document, label, notify)
         spec = _validate(document)
     if document.problems:
         raise SpecError("\n".join(document.lines()))
@@ -77,9 +76,7 @@ def _read(name: str) -> tuple[bytes, str]:
             content = file.read(LONGEST_FILE + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
-        raise InputMissingError(
-            f"{label}: cannot be read: {reason}"
-        ) from None
+        raise InputMissingError(f"{label}: cannot be read: {reason}") from None
     if len(content) > LONGEST_FILE:
         raise SpecError(
             f"{label}: larger than {LONGEST_FILE // 1024} KiB, which no spec is"
@@ -99,13 +96,14 @@ def _decode(content: bytes, label: str) -> str:
 
 
 def _drop_expect(
-    document: Document, notify: Callable[[str], None] | None
+    document: Document, label: str, notify: Callable[[str], None] | None
 ) -> None:
+    """The counts of the file are not those of a network that was changed."""
     if document.value.pop("expect", None) is None:
         return
     document.remove_places(("expect",))
     if notify is not None:
-        notify("expect is dropped: --set changes the model it counts")
+        notify(f"{label}: expect is dropped: --set changes the model it counts")
 
 
 def _validate(document: Document) -> Spec | None:
@@ -127,7 +125,7 @@ def _validate(document: Document) -> Spec | None:
     ]
     wrong = {p.path for p in problems if not p.key} | document.unusable
     problems += run_checks(
-        (_model_checks, *RECIPE_CHECKS), partial_spec(value, wrong)
+        (_model_checks, *SPEC_CHECKS), partial_spec(value, wrong)
     )
     for problem in problems:
         document.report(problem)

@@ -41,7 +41,9 @@ class _RefusedError(Exception):
 def _apply(document: Document, override: str, place: Place) -> Path:
     name, equals, text = override.partition("=")
     if not equals or len(override) > LONGEST_FILE:
-        raise _RefusedError("must be FIELD=VALUE, such as training.momentum=0.5")
+        raise _RefusedError(
+            "must be FIELD=VALUE, such as training.momentum=0.5"
+        )
     if not text.strip():
         raise _RefusedError("no value; write null for none")
     path = _resolve(document, _steps(name.strip()))
@@ -62,7 +64,7 @@ def _steps(name: str) -> list[str]:
             break
         steps.append(found[1] or found[2])
         position = found.end()
-    if not steps or position < len(name):
+    if not steps or position < len(name) or name.startswith("."):
         raise _RefusedError("must name a field, such as model.stages[0].blocks")
     return steps
 
@@ -84,6 +86,8 @@ def _resolve(document: Document, steps: list[str]) -> Path:
         elif value is None:
             value = {}
         else:
-            raise _RefusedError(f"there is nothing to set inside {shown(value)}")
+            raise _RefusedError(
+                f"there is nothing to set inside {shown(value)}"
+            )
         path = (*path, step)
     return path

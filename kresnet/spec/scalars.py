@@ -22,7 +22,7 @@ _WORDS = {
 }
 
 
-def plain_scalar(text: str) -> None | bool | int | float | str:
+def plain_scalar(text: str) -> bool | int | float | str | None:
     """Returns the value of an unquoted scalar."""
     if text in _WORDS:
         return _WORDS[text]

@@ -6,10 +6,14 @@ from pydantic import Field, model_validator
 
 from kresnet.spec.checks import raise_problems
 from kresnet.spec.data import DataSpec
+from kresnet.spec.data_checks import DATA_CHECKS
+from kresnet.spec.expect_checks import EXPECT_CHECKS
 from kresnet.spec.fields import Expected, Fields, Integer
 from kresnet.spec.model import ModelSpec
-from kresnet.spec.recipe_checks import RECIPE_CHECKS
 from kresnet.spec.training import TrainingSpec
+from kresnet.spec.training_checks import TRAINING_CHECKS
+
+SPEC_CHECKS = (*EXPECT_CHECKS, *DATA_CHECKS, *TRAINING_CHECKS)
 
 
 class Expect(Fields):
@@ -52,7 +56,7 @@ class Spec(Fields):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> "Spec":
-        raise_problems(RECIPE_CHECKS, self)
+        raise_problems(SPEC_CHECKS, self)
         return self
 
 

@@ -141,7 +141,9 @@ def _listing(names: Iterable[str]) -> str:
 
 def _size_note(path: Path, kind: str, value: Any) -> str:
     """Says what too many blocks would come to."""
-    width = _at(value, path[:-1]).get("width") if path[-1:] == ("blocks",) else 0
+    width = (
+        _at(value, path[:-1]).get("width") if path[-1:] == ("blocks",) else 0
+    )
     if kind != "less_than_equal" or type(width) is not int or width < 1:
         return ""
     parameters = 2 * 9.0 * width**2 * _at(value, path)

@@ -11,17 +11,18 @@ from typing import Any
 import yaml
 
 from kresnet.spec.document import Document, Place
-from kresnet.spec.problems import Path, shown
+from kresnet.spec.problems import Path, field_name, shown
 from kresnet.spec.scalars import LONGEST_NUMBER, plain_scalar
+from kresnet.spec.yaml_events import NotYAMLError, yaml_events
 
 LONGEST_FILE = 64 * 1024  # bytes; a spec takes about one thousand
 DEEPEST = 20  # a spec nests four levels
 MOST_VALUES = 2_000  # a spec holds about fifty
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_KEY = "?"  # stands in a path for a key that is being read or was refused
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The rest of the text cannot be read; the document holds why."""
 
 
@@ -44,9 +45,13 @@ def read_yaml(
     reader = _Reader(document, label, order)
     try:
         reader.read(text)
-    except Unreadable:
+    except NotYAMLError as error:
+        place = reader.place(error.line, error.column)
+        document.problems.append((place, str(error)))
         document.unusable.add(())
-    document.values.setdefault((), reader.place(0, 0))
+    except UnreadableError:
+        document.unusable.add(())
+    document.values.setdefault((), reader.place(0, 0, "nothing"))
     return document
 
 
@@ -67,20 +72,21 @@ class _Reader:
         label = f"{self.label}:{line}:{column}"
         return Place((0, line, column), label, text)
 
-    def refuse(self, mark: Any, message: str) -> None:
-        """Keeps a problem and goes on."""
+    def refuse(self, mark: Any, message: str, path: Path = ()) -> None:
+        """Keeps a problem of a field, or of the document, and goes on."""
+        path = path[: path.index(_KEY)] if _KEY in path else path
+        message = f"{field_name(path)}: {message}" if path else message
         place = self.place(mark.line, mark.column)
         self.document.problems.append((place, message))
 
-    def stop(self, mark: Any, message: str) -> Unreadable:
+    def stop(self, mark: Any, message: str) -> UnreadableError:
         """Keeps a problem that makes the rest unreadable."""
         self.refuse(mark, message)
-        return Unreadable(message)
+        return UnreadableError(message)
 
     def read(self, text: str) -> None:
         """Reads the document and makes sure that it is the only one."""
-        self.refuse_control_characters(text)
-        events = self.events(text)
+        events = yaml_events(text)
         start = next(events, None)
         if start is None:
             return
@@ -94,29 +100,6 @@ class _Reader:
                 second.start_mark, "a second document; a spec is one document"
             )
 
-    def refuse_control_characters(self, text: str) -> None:
-        """YAML has no NUL and no other control characters."""
-        found = yaml.reader.Reader.NON_PRINTABLE.search(text)
-        if found is None:
-            return
-        line = text.count("\n", 0, found.start())
-        column = found.start() - text.rfind("\n", 0, found.start()) - 1
-        mark = yaml.Mark("", 0, line, column, None, None)
-        raise self.stop(
-            mark, f"not YAML: character U+{ord(found.group()):04X}"
-        )
-
-    def events(self, text: str) -> Iterator[yaml.Event]:
-        """The parser's events, without those of the stream."""
-        stream = (yaml.StreamStartEvent, yaml.StreamEndEvent)
-        try:
-            for event in yaml.parse(text, Loader=_Loader):
-                if not isinstance(event, stream):
-                    yield event
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            raise self.stop(mark, _wording(error, text, mark)) from None
-
     def node(self, event: Any, events: Iterator, path: Path) -> Any:
         """Reads the value that begins with an event."""
         mark = event.start_mark
@@ -127,13 +110,16 @@ class _Reader:
             raise self.stop(mark, f"nested deeper than {DEEPEST} levels")
         self.document.values[path] = self.place(mark.line, mark.column)
         if isinstance(event, yaml.AliasEvent):
-            self.refuse(mark, f"aliases (*{shown(event.anchor)}) are not allowed")
+            name = shown(event.anchor)
+            self.refuse(mark, f"aliases (*{name}) are not allowed", path)
             self.document.unusable.add(path)
             return None
         if event.anchor is not None:
-            self.refuse(mark, f"anchors (&{shown(event.anchor)}) are not allowed")
+            name = shown(event.anchor)
+            self.refuse(mark, f"anchors (&{name}) are not allowed", path)
         if event.tag is not None:
-            self.refuse(mark, f"tags ({shown(event.tag)}) are not allowed")
+            tag = shown(event.tag)
+            self.refuse(mark, f"tags ({tag}) are not allowed", path)
             self.document.unusable.add(path)
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event, path)
@@ -151,7 +137,7 @@ class _Reader:
         if event.style:  # "" or None for an unquoted one
             return text
         if len(text) > LONGEST_NUMBER and text.lstrip("+-.").isdigit():
-            self.refuse(mark, f"a number of {len(text):,} digits")
+            self.refuse(mark, f"a number of {len(text):,} digits", path)
             self.document.unusable.add(path)
         return plain_scalar(text)
 
@@ -166,10 +152,10 @@ class _Reader:
         """Reads the entries of a mapping, whose keys must be distinct."""
         entries = {}
         while not isinstance(event := next(events), yaml.MappingEndEvent):
-            mark, scratch = event.start_mark, (*path, "?")
+            mark, scratch = event.start_mark, (*path, _KEY)
             key = self.node(event, events, scratch)
             if refusal := self.key_refusal(key, event, entries, path):
-                self.refuse(mark, refusal)
+                self.refuse(mark, refusal, path)
                 self.node(next(events), events, scratch)
             else:
                 step = (*path, key)
@@ -188,15 +174,7 @@ class _Reader:
         if key not in entries:
             return None
         if self.order is not None:
-            return f"{shown(key)}: duplicate key"
+            return f"duplicate key {shown(key)}"
         first = self.document.keys[(*path, key)].order[1]
         second = event.start_mark.line + 1
-        return f"{shown(key)}: duplicate key, on lines {first} and {second}"
-
-
-def _wording(error: yaml.MarkedYAMLError, text: str, mark: Any) -> str:
-    """Says what is wrong with the syntax."""
-    line = text.splitlines()[mark.line : mark.line + 1] or [""]
-    if line[0][mark.column : mark.column + 1] == "\t":
-        return "not YAML: a tab; indent with spaces"
-    return f"not YAML: {', '.join(filter(None, (error.context, error.problem)))}"
+        return f"duplicate key {shown(key)}, on lines {first} and {second}"

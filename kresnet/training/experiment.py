@@ -322,6 +322,7 @@ class Experiment:
             cpu_seconds_per_1000_images=1_000 * speed.cpu_seconds / images
             if images
             else None,
+            cpu_seconds_to_first_iteration=speed.cpu_seconds_to_first_iteration,
             **more,
         )
         self.folder.write_info(self.info)

@@ -17,9 +17,8 @@ def to_arrays(variables: Iterable[keras.Variable]) -> dict[str, np.ndarray]:
                 f"variable paths must differ. Received: {variable.path} twice"
             )
         # ascontiguousarray would turn scalars into vectors of one.
-        arrays[variable.path] = np.array(
-            keras.ops.convert_to_numpy(variable), order="C"
-        )
+        value = keras.ops.convert_to_numpy(variable.value)
+        arrays[variable.path] = np.array(value, order="C")
     return arrays
 
 

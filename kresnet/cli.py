@@ -1,0 +1,176 @@
+"""The command `kresnet`: thin, typed functions over the library.
+
+A command reads the spec, calls one library function and prints what happened.
+Whatever is heavy to import is imported inside the command that needs it.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from kresnet.cli_frame import run
+from kresnet.errors import KresnetError
+from kresnet.quiet_backend import import_keras_quietly
+
+EXIT_CODES = """\b
+Exit codes:
+   0  done
+   1  a bug in kresnet; the traceback is in the file named
+   2  the spec or the command line is wrong
+  65  data, a checkpoint or an image is damaged
+  66  a file, a data set or a checkpoint is missing
+  69  a device is missing
+  70  the training diverged
+  73  the output cannot be written
+  74  the disk is full
+  75  stopped and saved; the same command continues
+"""
+
+app = typer.Typer(
+    help="Experiments with residual networks, one YAML file each.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # Plain text: rich would double the time of --help and rewrap the epilog.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SpecName = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC", help="A YAML file, or the name of a shipped spec."
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Change a field: training.learning_rate.at=[750,1125] or"
+        " model.stages[0].blocks=3. May be repeated.",
+    ),
+]
+DataDir = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of prepared TFDS data sets."
+        " [default: $KRESNET_DATA_DIR, then TFDS's own]",
+    ),
+]
+
+
+@app.command()
+def check(
+    specs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SPEC",
+            help="YAML files, or names of shipped specs.",
+        ),
+    ],
+    overrides: Overrides = None,
+) -> None:
+    """Check specs without building anything."""
+    from kresnet.census import census
+    from kresnet.spec import load_spec
+
+    codes = set()
+    for name in specs:
+        try:
+            spec = load_spec(name, overrides or (), notify=say)
+        except KresnetError as error:
+            say(error)
+            codes.add(error.exit_code)
+        else:
+            counted = census(spec.model)
+            print(
+                f"{name}: ok, {counted.layers:,} layers,"
+                f" {counted.parameters:,} parameters"
+            )
+    if codes:  # 2 if any spec is wrong, 66 if some are only missing
+        raise typer.Exit(min(codes))
+
+
+@app.command()
+def show(spec: SpecName, overrides: Overrides = None) -> None:
+    """Show the layers, parameters and multiply-adds of a network."""
+    from kresnet.census import census, layer_table
+    from kresnet.spec import load_spec
+
+    loaded = load_spec(spec, overrides or (), notify=say)
+    print(f"{loaded.name}\n")
+    print(layer_table(census(loaded.model)))
+
+
+@app.command()
+def train(
+    spec: SpecName,
+    overrides: Overrides = None,
+    seed: Annotated[
+        int, typer.Option(help="Of initial weights, order and draws.")
+    ] = 0,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="The run's folder. [default: results/<name>/seed<seed>]",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    checkpoint_every: Annotated[
+        int, typer.Option(metavar="N", help="Iterations between checkpoints.")
+    ] = 1_000,
+) -> None:
+    """Train a spec, or continue the run in its folder."""
+    import_keras_quietly()
+    from kresnet.reporting import draw_learning_curve, run_summary
+    from kresnet.training import train
+
+    folder = train(
+        spec,
+        out,
+        overrides=overrides or (),
+        seed=seed,
+        data_dir=data_dir,
+        checkpoint_every=checkpoint_every,
+    )
+    figure = draw_learning_curve(folder)
+    print(run_summary(folder))
+    print(f"figure: {figure}")
+
+
+@app.command()
+def specs() -> None:
+    """List the shipped specs."""
+    from kresnet.spec import shipped_specs
+
+    for name in shipped_specs():
+        print(name)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a spec, for editors."""
+    import json
+
+    from kresnet.spec import json_schema
+
+    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+def say(message: object) -> None:
+    """Prints what the user should know to standard error."""
+    print(message, file=sys.stderr)
+
+
+def main() -> None:
+    """Runs the command and exits with its code."""
+    sys.exit(run(app))
+
+
+if __name__ == "__main__":
+    main()

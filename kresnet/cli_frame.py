@@ -1,0 +1,99 @@
+"""What surrounds every command: errors become messages and exit codes."""
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+
+from kresnet.errors import DiskFullError, KresnetError
+
+# What a shell reports for a command that SIGINT or SIGPIPE ended.
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+
+
+def run(command: Callable, args: Sequence[str] | None = None) -> int:
+    """Runs a command, whatever happens.
+
+    Args:
+        command: A Typer app.
+        args: Arguments; `None` takes those of the process.
+
+    Returns:
+        The exit code. Everything else has been said on standard error, and
+        the traceback of a bug is in a file.
+    """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # "×" on an ASCII terminal
+    try:
+        code = _exit_code(command, args)
+        if sys.stdout is not None:  # it is None where it was closed before
+            sys.stdout.flush()
+    except KresnetError as error:
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return PIPE_CLOSED
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            _say(f"kresnet: {error}")
+            _forget_stdout()
+            return DiskFullError.exit_code
+        _say(_bug(error))
+        return 1
+    return code
+
+
+def _exit_code(command: Callable, args: Sequence[str] | None) -> int:
+    """Typer ends by `SystemExit`, also on wrong usage and closed pipes."""
+    try:
+        command(args, prog_name="kresnet")
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    return 0
+
+
+def _bug(error: Exception) -> str:
+    """Puts the traceback into a file and says where."""
+    text = "".join(traceback.format_exception(error))
+    what = traceback.format_exception_only(error)[-1].strip()
+    what = what.replace("\n", " ")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            encoding="utf-8",
+            errors="backslashreplace",
+            prefix="kresnet-",
+            suffix=".txt",
+            delete=False,
+        ) as file:
+            file.write(text)
+    except OSError as failure:
+        return f"kresnet: bug: {what} (no traceback written: {failure})"
+    return f"kresnet: bug: {what}; traceback in {file.name}"
+
+
+def _say(message: str) -> None:
+    """Prints to standard error, which may be closed."""
+    try:
+        print(message, file=sys.stderr, flush=True)
+    except (OSError, ValueError, AttributeError):
+        return
+
+
+def _forget_stdout() -> None:
+    """Keeps the interpreter from flushing into a closed pipe at exit."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):
+        return

@@ -1,0 +1,331 @@
+"""CIFAR-10 as TFDS prepared it: read, checked, and cached.
+
+Damage is tried on a small data set in TFDS's format, so that it costs no
+decoding of 60,000 images; facts about CIFAR-10 on the real one.
+"""
+
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kresnet.data import load_dataset
+from kresnet.errors import BadDataError, InputMissingError
+
+DATA_DIR = os.environ.get("KRESNET_DATA_DIR")
+needs_cifar10 = pytest.mark.skipif(
+    not DATA_DIR, reason="KRESNET_DATA_DIR does not name prepared data"
+)
+NAMES = [  # in the order of the labels
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("KRESNET_DATA_DIR", "TFDS_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+    def no_network(*_, **__):
+        raise urllib.error.URLError("no network in tests")
+
+    monkeypatch.setattr(urllib.request, "urlopen", no_network)
+
+
+def _write_records(folder, name, images, labels):
+    import tensorflow as tf
+
+    def example(image, label):
+        png = io.BytesIO()
+        Image.fromarray(image).save(png, format="PNG")
+        values = {
+            "id": tf.train.Feature(
+                bytes_list=tf.train.BytesList(value=[b"id"])
+            ),
+            "image": tf.train.Feature(
+                bytes_list=tf.train.BytesList(value=[png.getvalue()])
+            ),
+            "label": tf.train.Feature(
+                int64_list=tf.train.Int64List(value=[label])
+            ),
+        }
+        features = tf.train.Features(feature=values)
+        return tf.train.Example(features=features).SerializeToString()
+
+    with tf.io.TFRecordWriter(str(folder / name)) as writer:
+        for image, label in zip(images, labels, strict=True):
+            writer.write(example(image, int(label)))
+
+
+def _write_description(folder, lengths):
+    splits = [
+        {
+            "filepathTemplate": (
+                "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
+            ),
+            "name": name,
+            "numBytes": "1",
+            "shardLengths": [str(length) for length in shards],
+        }
+        for name, shards in lengths.items()
+    ]
+    info = {
+        "fileFormat": "tfrecord",
+        "moduleName": "tensorflow_datasets.image_classification.cifar",
+        "name": "cifar10",
+        "splits": splits,
+        "version": "3.0.2",
+    }
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    package = "tensorflow_datasets.core.features"
+    dimensions = {"dimensions": ["32", "32", "3"]}
+    features = {
+        "id": {
+            "pythonClassName": f"{package}.text_feature.Text",
+            "text": {},
+        },
+        "image": {
+            "image": {"dtype": "uint8", "shape": dimensions},
+            "pythonClassName": f"{package}.image_feature.Image",
+        },
+        "label": {
+            "classLabel": {"numClasses": "10"},
+            "pythonClassName": (f"{package}.class_label_feature.ClassLabel"),
+        },
+    }
+    content = {
+        "featuresDict": {"features": features},
+        "pythonClassName": f"{package}.features_dict.FeaturesDict",
+    }
+    (folder / "features.json").write_text(json.dumps(content))
+    (folder / "label.labels.txt").write_text("\n".join(NAMES) + "\n")
+
+
+def _pixels_and_labels():
+    rng = np.random.RandomState(0)
+    images = rng.randint(0, 256, (24, 32, 32, 3)).astype(np.uint8)
+    return images, np.arange(24) % 10
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    """A TFDS folder with 12 + 4 training images in two files, 8 for testing."""
+    root = tmp_path_factory.mktemp("tfds")
+    folder = root / "cifar10" / "3.0.2"
+    folder.mkdir(parents=True)
+    images, labels = _pixels_and_labels()
+    for name, part in {
+        "cifar10-train.tfrecord-00000-of-00002": slice(0, 12),
+        "cifar10-train.tfrecord-00001-of-00002": slice(12, 16),
+        "cifar10-test.tfrecord-00000-of-00001": slice(16, 24),
+    }.items():
+        _write_records(folder, name, images[part], labels[part])
+    _write_description(folder, {"train": [12, 4], "test": [8]})
+    return root
+
+
+@pytest.fixture
+def copy(prepared, tmp_path) -> Path:
+    return Path(shutil.copytree(prepared, tmp_path / "copy"))
+
+
+def _records(path: Path) -> list[tuple[int, int]]:
+    """Where each record starts and ends: length, sum, content, sum."""
+    content, places, start = path.read_bytes(), [], 0
+    while start < len(content):
+        (length,) = struct.unpack_from("<Q", content, start)
+        places.append((start, start + 16 + length))
+        start = places[-1][1]
+    return places
+
+
+def _shard(root: Path) -> Path:
+    return root / "cifar10/3.0.2/cifar10-train.tfrecord-00001-of-00002"
+
+
+def test_images_and_labels_are_those_of_the_records_in_order(prepared):
+    images, labels = _pixels_and_labels()
+    dataset = load_dataset("cifar10", prepared)
+    np.testing.assert_array_equal(dataset.train_images, images[:16])
+    np.testing.assert_array_equal(dataset.train_labels, labels[:16])
+    np.testing.assert_array_equal(dataset.test_images, images[16:])
+    np.testing.assert_array_equal(dataset.test_labels, labels[16:])
+    assert dataset.class_names == tuple(NAMES)
+    assert dataset.train_images.dtype == np.uint8
+    assert dataset.test_labels.dtype == np.int32
+
+
+@pytest.mark.parametrize("name", ["KRESNET_DATA_DIR", "TFDS_DATA_DIR"])
+def test_the_folder_is_taken_from_the_environment(prepared, monkeypatch, name):
+    monkeypatch.setenv(name, str(prepared))
+    assert len(load_dataset("cifar10").train_images) == 16
+
+
+def test_the_data_folder_may_be_read_only(copy):
+    before = sorted(copy.rglob("*"))
+    paths = [copy, *before]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        load_dataset("cifar10", copy)
+        assert sorted(copy.rglob("*")) == before
+    finally:
+        for path in paths:
+            path.chmod(0o755)
+
+
+def test_a_file_cut_at_a_record_boundary_is_named_with_both_counts(copy):
+    path = _shard(copy)
+    os.truncate(path, _records(path)[2][1])
+    with pytest.raises(BadDataError) as caught:
+        load_dataset("cifar10", copy)
+    assert str(path) in str(caught.value)
+    assert "must hold 4 records" in str(caught.value)
+    assert "Received: 3" in str(caught.value)
+
+
+def test_an_empty_file_is_named(copy):
+    os.truncate(_shard(copy), 0)
+    with pytest.raises(BadDataError, match=r"00001-of-00002.*Received: 0"):
+        load_dataset("cifar10", copy)
+
+
+@pytest.mark.parametrize("part", ["length", "first sum", "content", "last sum"])
+def test_a_flipped_bit_is_found_and_its_record_named(copy, part):
+    path = _shard(copy)
+    start, end = _records(path)[2]
+    place = {
+        "length": start,
+        "first sum": start + 8,
+        "content": (start + end) // 2,
+        "last sum": end - 1,
+    }[part]
+    content = bytearray(path.read_bytes())
+    content[place] ^= 16
+    path.write_bytes(content)
+    with pytest.raises(BadDataError, match=r"00001-of-00002: record 2 "):
+        load_dataset("cifar10", copy)
+
+
+def test_damage_is_found_when_the_sound_data_is_cached(copy):
+    load_dataset("cifar10", copy)
+    content = bytearray(_shard(copy).read_bytes())
+    content[-30] ^= 1
+    times = _shard(copy).stat()
+    _shard(copy).write_bytes(content)
+    os.utime(_shard(copy), ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(BadDataError, match="record 3 "):
+        load_dataset("cifar10", copy)
+
+
+def test_a_missing_file_is_named(copy):
+    _shard(copy).unlink()
+    with pytest.raises(BadDataError, match="00001-of-00002: missing"):
+        load_dataset("cifar10", copy)
+
+
+@pytest.mark.parametrize("label", [-1, 10])
+def test_a_label_out_of_range_is_refused(copy, label):
+    images, labels = _pixels_and_labels()
+    labels[13] = label
+    _write_records(
+        _shard(copy).parent, _shard(copy).name, images[12:16], labels[12:16]
+    )
+    with pytest.raises(
+        BadDataError, match=rf"record 13 of split train .*Received: {label}"
+    ):
+        load_dataset("cifar10", copy)
+
+
+@pytest.mark.parametrize(
+    "name", ["dataset_info.json", "features.json", "label.labels.txt"]
+)
+def test_a_cut_description_is_refused(copy, name):
+    path = copy / "cifar10/3.0.2" / name
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(BadDataError, match=r"3\.0\.2"):
+        load_dataset("cifar10", copy)
+
+
+def test_without_data_and_network_the_message_says_what_to_do(tmp_path):
+    root = tmp_path / "my data"
+    with pytest.raises(InputMissingError) as caught:
+        load_dataset("cifar10", root)
+    message = str(caught.value)
+    assert f"{root}/cifar10/3.0.2" in message
+    assert "no network in tests" in message
+    assert "--data-dir" in message
+    command = message.splitlines()[-1]
+    assert command.split()[:2] == ["python", "-c"]
+    assert f'tfds.builder("cifar10:3.0.2", data_dir="{root}")' in command
+    assert not root.exists()
+
+
+def test_a_download_that_is_not_the_published_file_is_bad_data(
+    monkeypatch, tmp_path
+):
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download import download_manager
+
+    def builder(*_, **__):
+        raise download_manager.NonMatchingChecksumError("wrong checksum")
+
+    monkeypatch.setattr(
+        urllib.request, "urlopen", lambda *_, **__: io.BytesIO()
+    )
+    monkeypatch.setattr(tfds, "builder", builder)
+    with pytest.raises(BadDataError, match="wrong checksum"):
+        load_dataset("cifar10", tmp_path)
+
+
+def test_a_warm_cache_needs_no_tensorflow(prepared):
+    load_dataset("cifar10", prepared)
+    program = """
+import sys
+sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None
+from kresnet.data import load_dataset
+dataset = load_dataset("cifar10", sys.argv[1])
+print(dataset.fingerprint, "keras" in sys.modules)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(prepared)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    fingerprint = load_dataset("cifar10", prepared).fingerprint
+    assert run.stdout.split() == [fingerprint, "False"]
+
+
+@needs_cifar10
+def test_cifar10_is_the_published_data_set():
+    dataset = load_dataset("cifar10", DATA_DIR)
+    assert dataset.class_names == tuple(NAMES)
+    assert dataset.train_images.shape == (50_000, 32, 32, 3)
+    assert dataset.test_images.shape == (10_000, 32, 32, 3)
+    # "exactly 1000 randomly-selected images from each class" for testing, and
+    # 5,000 for training (Krizhevsky 2009).
+    assert np.bincount(dataset.train_labels).tolist() == [5_000] * 10
+    assert np.bincount(dataset.test_labels).tolist() == [1_000] * 10
+    means = dataset.train_images.mean(axis=(0, 1, 2)) / 255
+    np.testing.assert_allclose(means, [0.4914, 0.4822, 0.4465], atol=5e-5)

@@ -1,0 +1,113 @@
+"""Batch normalisation over groups of images."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kresnet.layers import BatchNormalization
+from kresnet.layers.normalize_groups import normalize_groups
+from kresnet.layers.normalize_groups_tensorflow import (
+    normalize_groups as fused_normalize_groups,
+)
+
+
+@pytest.fixture
+def images():
+    generator = np.random.default_rng(0)
+    return generator.normal(3.0, 2.0, (12, 5, 4, 3)).astype("float32")
+
+
+def test_each_group_is_normalised_by_its_own_statistics(images):
+    layer = BatchNormalization(images_per_statistic=4, epsilon=1e-5)
+
+    got = np.asarray(layer(images, training=True))
+
+    for start in (0, 4, 8):
+        group = images[start : start + 4].astype("float64")
+        mean = group.mean((0, 1, 2))
+        deviation = np.sqrt(group.var((0, 1, 2)) + 1e-5)
+        want = (group - mean) / deviation
+        np.testing.assert_allclose(got[start : start + 4], want, atol=2e-5)
+
+
+def test_one_group_agrees_with_the_layer_of_keras(images):
+    ours = BatchNormalization(momentum=0.9, epsilon=1e-3)
+    theirs = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-3)
+
+    for _ in range(3):
+        ours_out = np.asarray(ours(images, training=True))
+        theirs_out = np.asarray(theirs(images, training=True))
+        np.testing.assert_allclose(ours_out, theirs_out, atol=1e-5)
+
+    np.testing.assert_allclose(
+        np.asarray(ours(images)), np.asarray(theirs(images)), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        ours.moving_variance, theirs.moving_variance, rtol=1e-5
+    )
+
+
+def test_moving_averages_take_the_mean_over_groups(images):
+    layer = BatchNormalization(images_per_statistic=3, momentum=0.75)
+
+    layer(images, training=True)
+
+    groups = images.astype("float64").reshape(4, -1, 3)
+    mean, variance = groups.mean(1).mean(0), groups.var(1).mean(0)
+    np.testing.assert_allclose(layer.moving_mean, 0.25 * mean, rtol=1e-5)
+    np.testing.assert_allclose(
+        layer.moving_variance, 0.75 + 0.25 * variance, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("per_group", [None, 2, 6])
+def test_the_fused_kernel_computes_what_separate_operations_do(
+    images, per_group
+):
+    x = tf.constant(images)
+    gamma, beta = tf.constant([0.5, 1.0, -2.0]), tf.constant([0.1, 0.0, 3.0])
+    upstream = tf.constant(
+        np.random.default_rng(1).normal(size=images.shape).astype("float32")
+    )
+    results = []
+    for function in (normalize_groups, fused_normalize_groups):
+        with tf.GradientTape() as tape:
+            tape.watch([x, gamma, beta])
+            outputs, mean, variance = function(x, gamma, beta, per_group, 1e-5)
+            loss = tf.reduce_sum(outputs * upstream)
+        gradients = tape.gradient(loss, [x, gamma, beta])
+        results.append([outputs, mean, variance, *gradients])
+
+    for got, want in zip(*results, strict=True):
+        np.testing.assert_allclose(got, want, rtol=2e-4, atol=2e-4)
+
+
+def test_a_batch_that_groups_do_not_divide_is_refused(images):
+    layer = BatchNormalization(images_per_statistic=5)
+
+    with pytest.raises(ValueError, match=r"images_per_statistic=5.* of 12"):
+        layer(images, training=True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"images_per_statistic": 0}, {"momentum": 1.0}, {"epsilon": 0.0}],
+)
+def test_arguments_out_of_range_are_refused(arguments):
+    name = next(iter(arguments))
+    with pytest.raises(ValueError, match=f"`{name}` must .* Received: {name}="):
+        BatchNormalization(**arguments)
+
+
+def test_it_survives_saving_in_another_keras_program(images, tmp_path):
+    model = keras.Sequential(
+        [keras.Input((5, 4, 3)), BatchNormalization(images_per_statistic=4)]
+    )
+    model(images, training=True)
+    model.save(tmp_path / "model.keras")
+
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+
+    assert loaded.layers[0].images_per_statistic == 4
+    np.testing.assert_array_equal(loaded(images), model(images))

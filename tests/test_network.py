@@ -1,0 +1,150 @@
+"""Networks against the paper's counts and closed forms."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+
+from kresnet import build_model
+from kresnet.census import census
+from kresnet.network.he_normal import HeNormal
+from kresnet.spec import load_spec, shipped_specs
+
+# He et al. 2015, table 6 and section 4.2, counted from the architecture.
+PAPER_PARAMETERS = {
+    "plain20": 269_722,
+    "plain32": 464_154,
+    "plain44": 658_586,
+    "plain56": 853_018,
+    "plain110": 1_727_962,
+    "resnet20": 269_722,
+    "resnet32": 464_154,
+    "resnet44": 658_586,
+    "resnet56": 853_018,
+    "resnet110": 1_727_962,
+    "resnet1202": 19_421_274,
+    "resnet20-b": 272_474,
+    "resnet20-c": 283_962,
+    "resnet56-b": 855_770,
+    "resnet56-c": 900_858,
+}
+
+
+def trainable_parameters(model):
+    return sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+
+
+def weighted_layers(model):
+    """Convolutions and dense layers, projections left out."""
+    kinds = (keras.layers.Conv2D, keras.layers.Dense)
+    return sum(
+        isinstance(layer, kinds) and not layer.name.endswith("_shortcut")
+        for layer in model.layers
+    )
+
+
+@pytest.mark.parametrize("name", shipped_specs())
+def test_every_shipped_network_has_its_layers_and_parameters(name):
+    """6n + 2 layers and the exact number of parameters, built for real."""
+    spec = load_spec(name)
+    before = sys.getrecursionlimit()
+
+    model = build_model(spec.model)
+
+    n = spec.model.stages[0].blocks
+    counted = census(spec.model)
+    assert weighted_layers(model) == 6 * n + 2 == counted.layers
+    assert trainable_parameters(model) == counted.parameters
+    if name != "digits":
+        assert trainable_parameters(model) == PAPER_PARAMETERS[name]
+    assert model.output_shape == (None, 10)
+    assert sys.getrecursionlimit() == before
+
+
+def test_every_cifar_network_of_the_paper_is_shipped():
+    assert set(shipped_specs()) == {*PAPER_PARAMETERS, "digits"}
+
+
+def test_output_sizes_are_those_of_the_census():
+    model = build_model(load_spec("resnet20-b").model)
+    names = {layer.name: layer for layer in model.layers}
+    for row in census(load_spec("resnet20-b").model).rows:
+        if row.name.startswith("conv") and row.name != "conv1":
+            assert names[f"{row.name}_out"].output.shape[1:] == row.output
+
+
+def test_a_residual_block_with_silent_convolutions_is_the_identity():
+    """The paper's argument for residual learning, section 3.1."""
+    spec = load_spec("digits")
+    model = build_model(spec.model, seed=0)
+    for layer in model.layers:
+        if layer.name == "conv2_1_bn2":
+            layer.gamma.assign(np.zeros(layer.gamma.shape))
+    part = keras.Model(
+        model.input,
+        [
+            model.get_layer("conv1_relu").output,
+            model.get_layer("conv2_1_out").output,
+        ],
+    )
+    images = np.random.default_rng(0).normal(size=(4, 8, 8, 1))
+
+    before, after = part(images.astype("float32"))
+
+    assert float(np.max(before)) > 0
+    np.testing.assert_array_equal(before, after)
+
+
+def test_strided_convolutions_pad_evenly():
+    """Seen from the gradient: with 2x2 outputs of a 4x4 image, every pixel but
+    none of the padding is read, and the first row is read at all."""
+    spec = load_spec("digits")
+    model = build_model(spec.model, seed=0)
+    conv = model.get_layer("conv3_1_conv1")
+    pad = model.get_layer("conv3_1_conv1_pad")
+    images = np.random.default_rng(0).normal(size=(1, 8, 8, 16))
+    images = images.astype("float32")
+
+    got = np.asarray(conv(pad(images)))
+
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    kernel = np.asarray(conv.kernel)
+    corner = np.einsum("hwi,hwio->o", padded[0, :3, :3], kernel)
+    last = np.einsum("hwi,hwio->o", padded[0, 6:9, 6:9], kernel)
+    np.testing.assert_allclose(got[0, 0, 0], corner, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(got[0, -1, -1], last, rtol=1e-4, atol=1e-5)
+    assert got.shape == (1, 4, 4, 32)
+
+
+def test_initial_weights_are_a_pure_function_of_the_seed():
+    spec = load_spec("digits").model
+    one, same, other = (build_model(spec, seed) for seed in (1, 1, 2))
+
+    for a, b in zip(one.weights, same.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    kernel = "conv3_1_conv2"
+    assert not np.allclose(
+        one.get_layer(kernel).kernel, other.get_layer(kernel).kernel
+    )
+    assert not np.allclose(
+        one.get_layer("conv2_1_conv1").kernel,
+        one.get_layer("conv2_1_conv2").kernel,
+    )
+
+
+def test_kernels_are_normal_untruncated_with_variance_two_over_fan_in():
+    values = np.asarray(HeNormal(0, "x")((3, 3, 64, 64))).ravel()
+
+    scaled = values / np.sqrt(2 / (9 * 64))
+    assert stats.kstest(scaled, "norm").pvalue > 1e-3
+    assert np.abs(scaled).max() > 3  # keras' HeNormal stops at 2
+
+
+def test_biases_start_at_zero_and_convolutions_have_none():
+    model = build_model(load_spec("digits").model)
+
+    np.testing.assert_array_equal(model.get_layer("fc").bias, 0.0)
+    biases = [v.path for v in model.weights if v.name == "bias"]
+    assert biases == ["fc/bias"]

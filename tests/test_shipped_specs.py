@@ -1,0 +1,122 @@
+"""The shipped specs are the paper's recipes and come with the package."""
+
+import re
+from importlib import resources
+
+import pytest
+
+from kresnet.census import census
+from kresnet.spec import (
+    LearningRate,
+    PerPixelMean,
+    RandomCrop,
+    RandomFlip,
+    dump_spec,
+    load_spec,
+    shipped_specs,
+)
+
+CIFAR = [name for name in shipped_specs() if name != "digits"]
+
+
+def test_the_papers_networks_are_there_in_their_order():
+    assert shipped_specs() == [
+        "digits",
+        *(f"plain{n}" for n in (20, 32, 44, 56, 110)),
+        *("resnet20", "resnet20-b", "resnet20-c", "resnet32", "resnet44"),
+        *("resnet56", "resnet56-b", "resnet56-c", "resnet110", "resnet1202"),
+    ]
+
+
+@pytest.mark.parametrize("name", shipped_specs())
+def test_a_spec_is_called_as_its_file(name):
+    assert load_spec(name).name == name
+
+
+@pytest.mark.parametrize("name", CIFAR)
+def test_the_name_gives_depth_and_shortcut(name):
+    kind, layers, option = re.fullmatch(
+        r"(plain|resnet)(\d+)(?:-([bc]))?", name
+    ).groups()
+
+    spec = load_spec(name)
+
+    assert spec.expect.layers == census(spec.model).layers == int(layers)
+    for stage in spec.model.stages:
+        if kind == "plain":
+            assert stage.block == "plain"
+        else:
+            assert stage.shortcut == (option or "a").upper()
+
+
+@pytest.mark.parametrize("name", CIFAR)
+def test_networks_are_those_of_section_4_2(name):
+    model = load_spec(name).model
+
+    assert model.input == (32, 32, 3)
+    stem = (model.stem.kernel, model.stem.width, model.stem.stride)
+    assert stem == (3, 16, 1)
+    assert [stage.width for stage in model.stages] == [16, 32, 64]
+    assert [stage.stride for stage in model.stages] == [1, 2, 2]
+    assert len({stage.blocks for stage in model.stages}) == 1
+    assert model.batch_norm.images_per_statistic == 64  # 128 on two GPUs
+
+
+@pytest.mark.parametrize("name", CIFAR)
+def test_training_is_that_of_section_4_2(name):
+    spec = load_spec(name)
+    training = spec.training
+
+    assert training.batch_size == 128
+    assert training.iterations == 64_000
+    assert training.learning_rate == LearningRate(
+        start=0.1, divide_by=10, at=(32_000, 48_000)
+    )
+    assert training.momentum == 0.9
+    assert training.weight_decay == 1e-4
+    assert spec.data.validation == 5_000
+    assert spec.data.transforms == (
+        PerPixelMean(layer="per_pixel_mean"),
+        RandomCrop(layer="random_crop", padding=4),
+        RandomFlip(layer="random_flip"),
+    )
+
+
+@pytest.mark.parametrize("name", CIFAR)
+def test_only_nets_of_110_layers_and_more_warm_up(name):
+    spec = load_spec(name)
+    warm_up = spec.training.warm_up
+
+    if spec.expect.layers < 110:
+        assert warm_up is None
+    else:
+        assert warm_up.learning_rate == 0.01
+        assert warm_up.until_training_error == 80
+        assert warm_up.over == 50
+
+
+def test_digits_is_the_smallest_residual_network():
+    spec = load_spec("digits")
+
+    assert spec.expect.layers == 8  # n = 1
+    assert spec.model.input == (8, 8, 1)
+    assert spec.data.dataset == "digits"
+
+
+@pytest.mark.parametrize("name", shipped_specs())
+def test_a_spec_is_flat_and_cites_the_paper(name):
+    text = (resources.files("kresnet.specs") / f"{name}.yaml").read_text(
+        encoding="utf-8"
+    )
+
+    assert "He et al. 2015" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("name", shipped_specs())
+def test_a_spec_survives_being_written_and_read(name, tmp_path):
+    spec, file = load_spec(name), tmp_path / "spec.yaml"
+
+    file.write_text(dump_spec(spec), encoding="utf-8")
+
+    assert load_spec(file) == spec

@@ -1,0 +1,515 @@
+"""What a spec may say, and what the message says when it may not."""
+
+import re
+from importlib import resources
+
+import pytest
+
+from kresnet.errors import SpecError
+from kresnet.spec import DATASETS, load_spec
+
+TEXT = (resources.files("kresnet.specs") / "resnet110.yaml").read_text(
+    encoding="utf-8"
+)
+# Without `expect`, so that a change of the network has one consequence only.
+TEXT = re.sub(r"expect:.*\n", "", TEXT)
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    """Loads resnet110 with texts replaced, each of them once."""
+    monkeypatch.chdir(tmp_path)
+
+    def load(*changes):
+        text = TEXT
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new, 1)
+        (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
+        return load_spec("x.yaml")
+
+    return load
+
+
+@pytest.fixture
+def message(read):
+    """The message, without its place, of the one problem of a change."""
+
+    def refuse(*changes):
+        with pytest.raises(SpecError) as caught:
+            read(*changes)
+        [line] = str(caught.value).splitlines()
+        place, text = line.split(": ", 1)
+        assert re.fullmatch(r"x\.yaml:\d+:\d+", place)
+        return text
+
+    return refuse
+
+
+def test_the_unchanged_text_is_a_spec(read):
+    assert read().name == "resnet110"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        (
+            "classes: 10",
+            "classes: '10'",
+            "model.classes: must be an integer from 2 to 100,000, not a string."
+            " Received: '10'",
+        ),
+        (
+            "classes: 10",
+            "classes: 10.0",
+            "model.classes: must be an integer from 2 to 100,000, not a decimal"
+            " number. Received: 10.0",
+        ),
+        (
+            "classes: 10",
+            "classes: true",
+            "model.classes: must be an integer from 2 to 100,000, not a"
+            " boolean. Received: true",
+        ),
+        (
+            "classes: 10",
+            "classes:",
+            "model.classes: must be an integer from 2 to 100,000, not null."
+            " Received: nothing",
+        ),
+        (
+            "padding: 4",
+            "padding: 016",
+            "data.transforms[1].padding: must be an integer from 1 to 512, not"
+            " a string. Received: 016",
+        ),
+        (
+            "1e-4",
+            "'1e-4'",
+            "training.weight_decay: must be a number from 0 to 1, not a string."
+            " Received: '1e-4'",
+        ),
+        (
+            "1e-4",
+            "true",
+            "training.weight_decay: must be a number from 0 to 1, not a"
+            " boolean. Received: true",
+        ),
+        (
+            "1e-4",
+            "1e400",
+            "training.weight_decay: must be a number from 0 to 1."
+            " Received: 1e400",
+        ),
+        (
+            "1e-4",
+            ".nan",
+            "training.weight_decay: must be a number from 0 to 1."
+            " Received: .nan",
+        ),
+        (
+            "start: 0.1",
+            "start: .inf",
+            "training.learning_rate.start: must be a number above 0 and at most"
+            " 100. Received: .inf",
+        ),
+        (
+            "1e-4",
+            "1e-4\n  decay_biases: yes",
+            "training.decay_biases: must be true or false, not a string."
+            " Received: yes",
+        ),
+        (
+            "images_per_statistic: 64",
+            "images_per_statistic: all",
+            "model.batch_norm.images_per_statistic: must be an integer from 2"
+            " to 65,536 or null, not a string. Received: all",
+        ),
+        (
+            "[32, 32, 3]",
+            "[32, 32]",
+            "model.input: must be a list of 3 integers: height, width,"
+            " channels. Received: [32, 32]",
+        ),
+        (
+            "[32, 32, 3]",
+            "32",
+            "model.input: must be a list of 3 integers: height, width,"
+            " channels, not an integer. Received: 32",
+        ),
+        (
+            "{kernel: 3, width: 16, stride: 1}",
+            "[3, 16, 1]",
+            "model.stem: must be a mapping, not a list. Received: [3, 16, 1]",
+        ),
+    ],
+)
+def test_a_wrong_type_is_named(message, old, new, want):
+    assert message((old, new)) == want
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        ("start: 0.1", "start: 0", "above 0 and at most 100. Received: 0"),
+        (
+            "start: 0.1",
+            "start: -0.1",
+            "above 0 and at most 100. Received: -0.1",
+        ),
+        ("divide_by: 10", "divide_by: 1", "above 1 and at most 1,000. Rec"),
+        ("momentum: 0.9\n", "momentum: 1\n", "from 0 to below 1. Received: 1"),
+        ("1e-4", "-1e-4", "from 0 to 1. Received: -1e-4"),
+        ("blocks: 18", "blocks: 0", "from 1 to 1,000. Received: 0"),
+        ("blocks: 18", "blocks: -1", "from 1 to 1,000. Received: -1"),
+        ("width: 16", "width: 5000", "from 1 to 4,096. Received: 5000"),
+        ("kernel: 3", "kernel: 9", "an integer from 1 to 7. Received: 9"),
+        ("kernel: 3", "kernel: 4", "must be 1, 3, 5 or 7. Received: 4"),
+        ("stride: 1}", "stride: 0}", "must be 1 or 2. Received: 0"),
+        ("stride: 2}", "stride: 3}", "must be 1 or 2. Received: 3"),
+        ("validation: 5000", "validation: -1", "from 0 to 10,000,000. Rec"),
+        ("batch_size: 128", "batch_size: 0", "from 1 to 65,536. Received: 0"),
+        ("iterations: 64000", "iterations: 0", "from 1 to 100,000,000. Rec"),
+        ("iterations: 64000", f"iterations: {10**30}", "100,000,000. Received"),
+        ("images_per_statistic: 64", "images_per_statistic: 1", "from 2 to"),
+        ("epsilon: 1e-5", "epsilon: 0", "above 0 and below 1. Received: 0"),
+        ("_error: 80", "_error: 101", "above 0 and at most 100. Received: 101"),
+    ],
+)
+def test_every_number_has_bounds(message, old, new, want):
+    assert want in message((old, new))
+
+
+def test_far_too_many_blocks_are_estimated_and_not_built(message):
+    """10⁹ blocks of two 3×3 convolutions of 16 filters: 2·9·16²·10⁹."""
+    assert message(
+        ("blocks: 18, width: 16", "blocks: 1000000000, width: 16")
+    ) == (
+        "model.stages[0].blocks: must be an integer from 1 to 1,000; so many of"
+        " width 16 would have about 4.6e+12 parameters, 1.8e+04 GB."
+        " Received: 1000000000"
+    )
+
+
+def test_a_network_that_no_memory_holds_is_estimated_and_not_built(message):
+    change = ("blocks: 18, width: 64", "blocks: 1000, width: 4096")
+
+    assert message(change) == (
+        "model.stages: would have about 3.0e+11 parameters, 1,207 GB in"
+        " float32; at most 1e+09 are allowed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        ("shortcut: A", "shortcut: D", "must be A, B or C. Received: D"),
+        (
+            "block: basic",
+            "block: basik",
+            "must be plain or basic; did you mean basic? Received: basik",
+        ),
+        (
+            "dataset: cifar10",
+            "dataset: cifar100",
+            "must be cifar10 or digits; did you mean cifar10?"
+            " Received: cifar100",
+        ),
+        (
+            "{layer: random_flip}",
+            "{layer: flip}",
+            "must be per_pixel_mean, random_crop or random_flip."
+            " Received: flip",
+        ),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_list(message, old, new, want):
+    assert message((old, new)).endswith(want)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        (
+            "momentum: 0.9\n",
+            "momentun: 0.9\n",
+            "training.momentun: unknown field; did you mean momentum?",
+        ),
+        (
+            "dataset: cifar10",
+            "dataset: cifar10\n  zoom: 1",
+            "data.zoom: unknown field; known here: dataset, validation,"
+            " transforms",
+        ),
+        (
+            "{block: basic",
+            "{block: plain",
+            "model.stages[0].shortcut: unknown field; block plain would ignore"
+            " it, block basic has it",
+        ),
+        (
+            "{layer: random_flip}",
+            "{layer: random_flip, padding: 4}",
+            "data.transforms[2].padding: unknown field; layer random_flip would"
+            " ignore it, layer random_crop has it",
+        ),
+        (
+            "over: 50 ",
+            "over: 50\n    end: 3",
+            "training.warm_up.end: unknown field; known here: learning_rate,"
+            " until_training_error, over, limit",
+        ),
+    ],
+)
+def test_a_field_that_would_be_ignored_is_refused(message, old, new, want):
+    assert message((old, new)) == want
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        (
+            "  classes: 10\n",
+            "",
+            "model.classes: missing; must be an integer from 2 to 100,000",
+        ),
+        (
+            ", shortcut: A",
+            "",
+            "model.stages[0].shortcut: missing; must be A, B or C",
+        ),
+        (
+            "block: basic, ",
+            "",
+            "model.stages[0].block: missing; must be plain or basic",
+        ),
+        (
+            "  stem: {kernel: 3, width: 16, stride: 1}\n",
+            "",
+            "model.stem: missing; must be a mapping with kernel, width and"
+            " stride",
+        ),
+        (
+            ", padding: 4",
+            "",
+            "data.transforms[1].padding: missing; must be an integer from 1 to"
+            " 512",
+        ),
+    ],
+)
+def test_a_missing_field_is_named_with_what_it_takes(message, old, new, want):
+    assert message((old, new)) == want
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../x",
+        "/etc/x",
+        "a/b",
+        "a\\b",
+        "..",
+        ".",
+        ".hidden",
+        "'a b'",
+        "a" * 300,
+        "''",
+        "'a\n\n  b'",
+        "größe",
+        "nul",
+        "COM1.x",
+        "a.",
+    ],
+)
+def test_a_name_is_safe_as_the_name_of_a_folder(message, name):
+    assert message(("name: resnet110", f"name: {name}")).startswith("name: ")
+
+
+def test_stages_may_not_be_empty_or_too_many(message):
+    stages = TEXT[TEXT.index("  stages:") : TEXT.index("  classes")]
+    many = (
+        "  stages: [" + "{block: plain, blocks: 1, width: 9, stride: 1}, " * 9
+    )
+
+    want = "model.stages: must be a list of 1 to 8 stages. Received: ["
+    assert message((stages, "  stages: []\n")).startswith(want)
+    assert message((stages, f"{many}]\n")).startswith(want)
+
+
+def test_a_stride_that_does_not_divide_shows_the_chain_of_sizes(message):
+    stages = "    - {block: plain, blocks: 1, width: 64, stride: 2}\n" * 4
+
+    assert message(("  classes: 10", f"{stages}  classes: 10")) == (
+        "model.stages[6].stride: must divide the maps it meets; they go"
+        " 32→16→8→4→2→1, and 1 is not divisible by 2. Received: 2"
+    )
+
+
+def test_an_odd_side_is_not_halved(read):
+    with pytest.raises(SpecError) as caught:
+        read(("[32, 32, 3]", "[32, 30, 3]"))
+
+    assert "32×30→16×15, and 16×15 is not divisible by 2" in str(caught.value)
+
+
+def test_option_a_never_narrows(message):
+    assert message(("blocks: 18, width: 64", "blocks: 18, width: 31")) == (
+        "model.stages[2].width: must be at least 32, the width before it:"
+        " shortcut A pads with zero channels and cannot drop any; use shortcut"
+        " B. Received: 31"
+    )
+
+
+@pytest.mark.parametrize("shortcut", ["B", "C"])
+def test_projections_may_narrow(read, shortcut):
+    change = ("A, blocks: 18, width: 64", f"{shortcut}, blocks: 18, width: 31")
+
+    assert read(change).model.stages[2].width == 31
+
+
+def test_option_a_may_subsample_and_keep_the_width(read):
+    assert read(("width: 64", "width: 32")).model.stages[2].stride == 2
+
+
+def test_a_network_fits_its_data_set(read):
+    with pytest.raises(SpecError) as caught:
+        read(
+            ("[32, 32, 3]", "[8, 8, 3]"),
+            ("classes: 10", "classes: 9"),
+            ("dataset: cifar10", "dataset: digits"),
+            ("validation: 5000", "validation: 137"),
+        )
+
+    assert str(caught.value).splitlines() == [
+        "x.yaml:7:10: model.input: must be [8, 8, 1], the images of digits."
+        " Received: [8, 8, 3]",
+        "x.yaml:13:12: model.classes: must be 10, the classes of digits."
+        " Received: 9",
+    ]
+
+
+def test_the_facts_about_the_data_sets_are_theirs():
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    facts = DATASETS["digits"]
+    assert facts.input == (*digits.images.shape[1:], 1)
+    assert facts.classes == len(digits.target_names)
+    assert facts.train + facts.test == len(digits.target)
+    # Krizhevsky 2009: 60,000 colour images in 10 classes, 10,000 for testing.
+    assert DATASETS["cifar10"] == ((32, 32, 3), 10, 50_000, 10_000)
+
+
+def test_a_transform_is_used_once(message):
+    change = ("{layer: random_flip}", "{layer: per_pixel_mean}")
+
+    assert message(change) == (
+        "data.transforms[2]: must not repeat per_pixel_mean, which is"
+        " transforms[0]. Received: {layer: per_pixel_mean}"
+    )
+
+
+def test_digits_may_be_flipped():
+    transforms = "[{layer: random_crop, padding: 1}, {layer: random_flip}]"
+
+    spec = load_spec("digits", [f"data.transforms={transforms}"])
+
+    assert spec.data.transforms[1].layer == "random_flip"
+
+
+def test_a_crop_shows_some_of_the_image(message):
+    assert message(("padding: 4", "padding: 32")) == (
+        "data.transforms[1].padding: must be below 32, the shorter side of the"
+        " input, or a crop could be all padding. Received: 32"
+    )
+
+
+def test_validation_leaves_images_for_a_batch(message, read):
+    assert message(("validation: 5000", "validation: 50000")) == (
+        "data.validation: must be below 50,000, the training images of cifar10."
+        " Received: 50000"
+    )
+    assert message(("validation: 5000", "validation: 49873")) == (
+        "training.batch_size: must be at most 127, the training images of"
+        " cifar10 that validation leaves. Received: 128"
+    )
+    assert read(("validation: 5000", "validation: 49872"))
+    assert read(("validation: 5000", "validation: 0"))
+
+
+def test_a_batch_is_a_whole_number_of_statistics(message, read):
+    assert message(("batch_size: 128", "batch_size: 100")) == (
+        "training.batch_size: must be a multiple of"
+        " model.batch_norm.images_per_statistic, 64; nearest: 64 or 128."
+        " Received: 100"
+    )
+    whole = ("images_per_statistic: 64", "images_per_statistic: null")
+    assert read(("batch_size: 128", "batch_size: 100"), whole)
+
+
+def test_drops_rise_and_come_before_the_end(read):
+    with pytest.raises(SpecError) as caught:
+        read(("[32000, 48000]", "[32000, 32000, 64000]"))
+
+    assert str(caught.value).splitlines() == [
+        "x.yaml:27:58: training.learning_rate.at[1]: must be above 32000, the"
+        " one before. Received: 32000",
+        "x.yaml:27:65: training.learning_rate.at[2]: must be below"
+        " training.iterations, 64000. Received: 64000",
+    ]
+
+
+def test_a_rate_may_stay_constant(read):
+    assert read(("[32000, 48000]", "[]")).training.learning_rate.at == ()
+
+
+def test_a_warm_up_can_end_within_its_limit_and_the_run(message):
+    assert message(("limit: 4000", "limit: 49")) == (
+        "training.warm_up.limit: must be at least 50, the batches of `over`, or"
+        " the warm-up could not end. Received: 49"
+    )
+    assert message(("limit: 4000", "limit: 64001")) == (
+        "training.warm_up.limit: must be at most training.iterations, 64000, or"
+        " it would never apply. Received: 64001"
+    )
+
+
+@pytest.mark.parametrize("field", ["decay_biases", "decay_batch_norm"])
+def test_what_is_decayed_is_not_said_without_decay(message, read, field):
+    assert message(("1e-4", f"0\n  {field}: true")) == (
+        f"training.{field}: must be false or left out: training.weight_decay is"
+        " 0, so nothing is decayed. Received: true"
+    )
+    assert getattr(read(("1e-4", f"1e-4\n  {field}: true")).training, field)
+
+
+def test_expected_counts_are_compared_with_the_sums(read):
+    want = "expect: {layers: 56, parameters: 853018}\n"
+    with pytest.raises(SpecError) as caught:
+        read(("name: resnet110\n", f"name: resnet110\n{want}"))
+
+    layers, parameters = str(caught.value).splitlines()
+    assert layers.endswith(
+        "expect.layers is 56, but stem 1 + stages 36 + 36 + 36 + classifier 1"
+        " make 110"
+    )
+    # 432 weights + 32 of batch norm; 64 · 10 weights + 10 biases; the rest.
+    assert "but stem 464 + stages " in parameters
+    assert parameters.endswith(" + classifier 650 make 1,727,962")
+
+
+def test_mistakes_in_one_part_do_not_hide_those_in_another(read):
+    with pytest.raises(SpecError) as caught:
+        read(
+            ("momentum: 0.9, epsilon", "momentum: 2, epsilon"),
+            ("batch_size: 128", "batch_size: 100"),
+            ("[32000, 48000]", "[32000, 99000, 1e5]"),
+        )
+
+    fields = [line.split(": ")[1] for line in str(caught.value).splitlines()]
+    assert fields == [
+        "model.batch_norm.momentum",
+        "training.batch_size",
+        "training.learning_rate.at[1]",
+        "training.learning_rate.at[2]",
+    ]

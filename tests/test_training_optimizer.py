@@ -1,0 +1,82 @@
+"""The optimiser against NumPy."""
+
+import keras
+import numpy as np
+import pytest
+
+from kresnet.training import CoupledSGD
+
+
+def reference_step(weights, velocities, gradients, rate, decays):
+    """Caffe's update, in float64."""
+    for name, weight in weights.items():
+        gradient = gradients[name] + decays[name] * weight
+        velocities[name] = 0.9 * velocities[name] - rate * gradient
+        weights[name] = weight + velocities[name]
+
+
+@pytest.mark.parametrize("decay_batch_norm", [False, True])
+@pytest.mark.parametrize("decay_biases", [False, True])
+def test_ten_steps_agree_with_numpy(decay_batch_norm, decay_biases):
+    """Decay goes through the momentum, also where the rate changes."""
+    generator = np.random.default_rng(0)
+    names = ("kernel", "gamma", "beta", "bias")
+    weights = {name: generator.normal(size=(3, 2)) for name in names}
+    variables = [
+        keras.Variable(weights[name], name=name, dtype="float64")
+        for name in names
+    ]
+    velocities = {name: np.zeros((3, 2)) for name in names}
+    decays = {
+        "kernel": 0.01,
+        "gamma": 0.01 * decay_batch_norm,
+        "beta": 0.01 * decay_batch_norm,
+        "bias": 0.01 * decay_biases,
+    }
+    optimizer = CoupledSGD(
+        0.1,
+        momentum=0.9,
+        decay=0.01,
+        decay_batch_norm=decay_batch_norm,
+        decay_biases=decay_biases,
+    )
+    for step in range(10):
+        rate = 0.1 if step < 5 else 0.01
+        optimizer.learning_rate = rate
+        gradients = {name: generator.normal(size=(3, 2)) for name in names}
+        optimizer.apply(
+            [keras.ops.convert_to_tensor(gradients[n]) for n in names],
+            variables,
+        )
+        reference_step(weights, velocities, gradients, rate, decays)
+
+    for name, variable in zip(names, variables, strict=True):
+        # The learning rate itself is a float32 variable.
+        np.testing.assert_allclose(variable, weights[name], atol=3e-7)
+
+
+def test_decay_is_ten_times_as_strong_as_the_decoupled_one_of_keras():
+    """At momentum 0.9 and no gradient, in the long run: 1 / (1 - 0.9)."""
+    ours = keras.Variable(1.0, name="kernel")
+    theirs = keras.Variable(1.0, name="kernel")
+    coupled = CoupledSGD(0.01, momentum=0.9, decay=0.01)
+    decoupled = keras.optimizers.SGD(0.01, momentum=0.9, weight_decay=0.01)
+    for _ in range(300):
+        coupled.apply([keras.ops.zeros(())], [ours])
+        decoupled.apply([keras.ops.zeros(())], [theirs])
+
+    ratio = np.log(float(ours)) / np.log(float(theirs))
+    assert 9 < ratio < 10
+
+
+def test_a_negative_decay_is_refused():
+    with pytest.raises(ValueError, match="decay=-1"):
+        CoupledSGD(0.1, decay=-1)
+
+
+def test_its_configuration_makes_an_equal_optimiser():
+    optimizer = CoupledSGD(0.2, 0.8, 1e-3, True, True)
+
+    again = CoupledSGD.from_config(optimizer.get_config())
+
+    assert again.get_config() == optimizer.get_config()
