@@ -4,7 +4,6 @@ import collections
 import dataclasses
 
 import numpy as np
-
 from kresnet.callbacks.iteration_callback import IterationCallback
 
 

@@ -1,7 +1,6 @@
 """Stopping before a loss that is not finite spreads."""
 
 import numpy as np
-
 from kresnet.callbacks.iteration_callback import IterationCallback
 
 

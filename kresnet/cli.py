@@ -127,7 +127,6 @@ def train(
 ) -> None:
     """Train a spec, or continue the run in its folder."""
     import_keras_quietly()
-    from kresnet.reporting import draw_learning_curve, run_summary
     from kresnet.training import train
 
     folder = train(
@@ -138,9 +137,7 @@ def train(
         data_dir=data_dir,
         checkpoint_every=checkpoint_every,
     )
-    figure = draw_learning_curve(folder)
-    print(run_summary(folder))
-    print(f"figure: {figure}")
+    print(folder)
 
 
 @app.command()

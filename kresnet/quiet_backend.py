@@ -15,7 +15,7 @@ def import_keras_quietly() -> None:
     try:
         kept = os.dup(2)
     except OSError:  # stderr is closed: nothing to keep quiet
-        import keras  # noqa: F401
+        import keras
 
         return
     with tempfile.TemporaryFile() as aside:

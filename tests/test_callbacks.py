@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-
 from kresnet.callbacks import (
     IterationSchedule,
     NonFiniteLoss,
@@ -92,8 +91,10 @@ def alternating_labels(wrong, right):
 
 
 def test_the_warm_up_ends_when_the_window_is_below_the_bound():
-    """Five batches wrong, then right: over 4 batches the error is 50 % or
-    below first after the 7th, whatever the means since the epoch began."""
+    """Over 4 batches, not over all since the epoch began.
+
+    Five batches wrong, then right: 50 % first after the seventh.
+    """
     events, recorder = [], Recorder()
     model = classifier(learning_rate=0.0)
     model.layers[0].bias.assign([1.0, -1.0])

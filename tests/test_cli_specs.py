@@ -38,7 +38,7 @@ def test_check_says_ok_once_for_every_good_spec(capsys):
 
 def test_check_reports_the_problems_of_all_bad_specs(folder, capsys):
     (folder / "a.yaml").write_text(TEXT.replace("classes: 10", "classes: 11"))
-    (folder / "b.yaml").write_text(TEXT.replace("momentum: 0.9\n", ""))
+    (folder / "b.yaml").write_text(TEXT.replace("  momentum: 0.9\n", ""))
 
     assert run(app, ["check", "a.yaml", "plain20", "b.yaml", "none.yaml"]) == 2
 
@@ -47,7 +47,7 @@ def test_check_reports_the_problems_of_all_bad_specs(folder, capsys):
     assert [line.split(": ")[0] for line in err.splitlines()] == [
         "a.yaml:5:34",  # one class more has 65 parameters more
         "a.yaml:14:12",
-        "b.yaml:25:3",
+        "b.yaml:26:3",
         "none.yaml",
     ]
 

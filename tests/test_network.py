@@ -98,8 +98,7 @@ def test_a_residual_block_with_silent_convolutions_is_the_identity():
 
 
 def test_strided_convolutions_pad_evenly():
-    """Seen from the gradient: with 2x2 outputs of a 4x4 image, every pixel but
-    none of the padding is read, and the first row is read at all."""
+    """The first and the last output, computed by hand with padding 1."""
     spec = load_spec("digits")
     model = build_model(spec.model, seed=0)
     conv = model.get_layer("conv3_1_conv1")

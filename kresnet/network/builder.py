@@ -32,9 +32,7 @@ def build_model(spec: ModelSpec, seed: int | None = None) -> keras.Model:
     conv = make_convolution(seed)
 
     def norm(name):
-        return BatchNormalization(
-            **spec.batch_norm.model_dump(), name=name
-        )
+        return BatchNormalization(**spec.batch_norm.model_dump(), name=name)
 
     with _deep_recursion(sum(stage.blocks for stage in spec.stages)):
         inputs = keras.Input(spec.input, name="images")

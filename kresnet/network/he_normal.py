@@ -26,7 +26,7 @@ class HeNormal(keras.initializers.Initializer):
     """
 
     def __init__(self, seed=None, name=""):
-        self.seed = random.randrange(2**31) if seed is None else seed  # noqa: S311
+        self.seed = random.randrange(2**31) if seed is None else seed
         self.name = name
 
     def __call__(self, shape, dtype=None):

@@ -1,6 +1,7 @@
 """Overrides: `training.learning_rate.at=[750,1125]` changes one field."""
 
 import re
+from collections.abc import Sequence
 
 from kresnet.spec.document import Document, Place
 from kresnet.spec.problems import Path, shown
@@ -10,7 +11,7 @@ _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]+)\]")
 _LONGEST_PATH = 200
 
 
-def apply_overrides(document: Document, overrides: list[str]) -> list[Path]:
+def apply_overrides(document: Document, overrides: Sequence[str]) -> list[Path]:
     """Changes a document; mistakes are kept among its problems.
 
     Args:

@@ -125,7 +125,8 @@ def _elsewhere(name: str, parent: Shape, choice: Shape) -> str:
 def _missing(path: Path, wanted: str, shape: Shape | None = None) -> Problem:
     """A missing field: what it takes."""
     if shape is not None and shape.model:
-        wanted += f" with {_listing(shape.model.model_fields)}"
+        fields = shape.model.model_fields.items()
+        wanted += f" with {_listing(n for n, f in fields if f.is_required())}"
     message = f"missing; must be {wanted}"
     return Problem(path, message, received=False, at=path[:-1])
 

@@ -62,7 +62,9 @@ class Checkpoints:
         names = (path.name for path in self.folder.iterdir())
         return sorted(int(name) for name in names if name.isdecimal())
 
-    def save(self, checkpoint: Checkpoint, keep: set[int] | None = None) -> None:
+    def save(
+        self, checkpoint: Checkpoint, keep: set[int] | None = None
+    ) -> None:
         """Writes a checkpoint and removes those no longer needed.
 
         Args:
@@ -95,9 +97,7 @@ class Checkpoints:
             self._prune((keep or set()) | set(self.iterations()[-2:]))
         except OSError as error:
             kind = (
-                CannotWriteError
-                if error.errno in _READ_ONLY
-                else DiskFullError
+                CannotWriteError if error.errno in _READ_ONLY else DiskFullError
             )
             raise kind(
                 f"{path}: the checkpoint of iteration {checkpoint.iteration} "

@@ -34,7 +34,9 @@ def hardware() -> dict:
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
-        "flags": {name: os.environ[name] for name in FLAGS if name in os.environ},
+        "flags": {
+            name: os.environ[name] for name in FLAGS if name in os.environ
+        },
         "devices": _devices(),
     }
 
@@ -70,7 +72,9 @@ def _devices() -> list[str]:
         import tensorflow as tf
 
         devices = tf.config.list_physical_devices()
-        details = [tf.config.experimental.get_device_details(d) for d in devices]
+        details = [
+            tf.config.experimental.get_device_details(d) for d in devices
+        ]
         return [
             detail.get("device_name", device.device_type)
             for device, detail in zip(devices, details, strict=True)

@@ -47,7 +47,7 @@ from kresnet.training.metrics_log import MetricsLog
 from kresnet.training.optimizer import CoupledSGD
 from kresnet.training.progress import ProgressBar
 from kresnet.training.run_folder import RunFolder
-from kresnet.training.saver import Saver, Signals
+from kresnet.training.saver import NonFiniteWeightsError, Saver, Signals
 from kresnet.training.state import from_arrays
 
 
@@ -300,7 +300,11 @@ class Experiment:
         except StoppedError:
             self._record("stopped", started)
             raise
-        except (NonFiniteLossError, WarmUpError) as error:
+        except (
+            NonFiniteLossError,
+            NonFiniteWeightsError,
+            WarmUpError,
+        ) as error:
             self._diverged(error, started)
         finally:
             events.close()

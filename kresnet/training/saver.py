@@ -4,6 +4,8 @@ import os
 import signal
 from collections.abc import Sequence
 
+import numpy as np
+
 from kresnet.callbacks import IterationCallback, Throughput
 from kresnet.errors import StoppedError
 from kresnet.training.checkpoints import Checkpoint, Checkpoints
@@ -11,6 +13,10 @@ from kresnet.training.metrics_log import MetricsLog
 from kresnet.training.state import from_arrays, to_arrays
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+class NonFiniteWeightsError(RuntimeError):
+    """An update overflowed, before any loss showed it."""
 
 
 class Saver(IterationCallback):
@@ -80,9 +86,15 @@ class Saver(IterationCallback):
 
     def _save(self, best: int | None):
         model = self.model
+        weights = to_arrays(model.weights)
+        for path, array in weights.items():
+            if not np.isfinite(array).all():
+                raise NonFiniteWeightsError(
+                    f"{path} is not finite after iteration {self.iteration}"
+                )
         checkpoint = Checkpoint(
             iteration=self.iteration,
-            weights=to_arrays(model.weights),
+            weights=weights,
             optimizer=to_arrays(model.optimizer.variables),
             state={
                 name: callback.get_state()
@@ -99,7 +111,9 @@ class Signals:
     A context manager for the main thread; elsewhere it does nothing.
     """
 
-    def __init__(self, saver: Saver, signals: Sequence[signal.Signals] = SIGNALS):
+    def __init__(
+        self, saver: Saver, signals: Sequence[signal.Signals] = SIGNALS
+    ):
         self.saver = saver
         self.signals = signals
         self._before = {}

@@ -1,0 +1,74 @@
+"""Folders that are there whole and unchanged, or not at all."""
+
+import errno
+import os
+
+import pytest
+
+from kresnet import sealed_folder
+from kresnet.sealed_folder import DamagedError
+
+FILES = {"a.bin": bytes(range(256)), "b.txt": b"text"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    sealed_folder.write(tmp_path / "sealed", FILES, {"iteration": 7})
+    return tmp_path / "sealed"
+
+
+def test_what_was_written_verifies(folder):
+    assert sealed_folder.verify(folder) == {"iteration": 7}
+    assert (folder / "a.bin").read_bytes() == FILES["a.bin"]
+    assert [p.name for p in folder.parent.iterdir()] == ["sealed"]
+
+
+@pytest.mark.parametrize("name", ["a.bin", "b.txt", "manifest.json"])
+def test_every_flipped_bit_of_every_file_is_found(folder, name):
+    path = folder / name
+    sound = path.read_bytes()
+    for position in range(0, len(sound), 7):
+        for bit in (0, 5):
+            damaged = bytearray(sound)
+            damaged[position] ^= 1 << bit
+            path.write_bytes(damaged)
+            with pytest.raises(DamagedError, match=name):
+                sealed_folder.verify(folder)
+    path.write_bytes(sound)
+    sealed_folder.verify(folder)
+
+
+@pytest.mark.parametrize("name", ["a.bin", "b.txt", "manifest.json"])
+def test_a_file_cut_short_or_missing_is_found(folder, name):
+    path = folder / name
+    sound = path.read_bytes()
+    for length in range(len(sound)):
+        path.write_bytes(sound[:length])
+        with pytest.raises(DamagedError, match=name):
+            sealed_folder.verify(folder)
+    path.unlink()
+    with pytest.raises(DamagedError, match=f"{name}: missing"):
+        sealed_folder.verify(folder)
+
+
+# Two files, the manifest and the folder are synced before the one rename.
+@pytest.mark.parametrize(
+    ("call", "turn"),
+    [("fsync", 1), ("fsync", 2), ("fsync", 3), ("fsync", 4), ("rename", 1)],
+)
+def test_when_the_disk_is_full_nothing_is_left(
+    tmp_path, monkeypatch, call, turn
+):
+    real, calls = getattr(os, call), []
+
+    def fail(*arguments):
+        calls.append(arguments)
+        if len(calls) == turn:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*arguments)
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match="No space left"):
+        sealed_folder.write(tmp_path / "sealed", FILES, {})
+
+    assert list(tmp_path.iterdir()) == []

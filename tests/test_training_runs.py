@@ -1,0 +1,262 @@
+"""Whole runs, as commands: interrupted, continued, refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from kresnet.training.run_folder import RunFolder
+
+ITERATIONS = 120
+SHORT = [
+    "digits",
+    f"--set=training.iterations={ITERATIONS}",
+    "--set=training.learning_rate.at=[60,90]",
+    "--set=training.evaluate_every=30",
+]
+
+
+# All but the one of Keras 3.15's variables under NumPy 2; see pyproject.toml.
+WARNINGS = (
+    "error,ignore:__array__ implementation doesn't accept a copy keyword:"
+    "DeprecationWarning"
+)
+
+
+def environment(**changes):
+    return {**os.environ, "PYTHONWARNINGS": WARNINGS, **changes}
+
+
+def start(*arguments, **changes):
+    return subprocess.Popen(
+        [sys.executable, "-m", "kresnet", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**changes),
+    )
+
+
+def kresnet(*arguments, **changes):
+    process = start(*arguments, **changes)
+    out, err = process.communicate()
+    assert "Traceback" not in err
+    return process.returncode, out, err
+
+
+def train(out, *more, spec=SHORT, **changes):
+    return kresnet("train", *spec, f"--out={out}", *more, **changes)
+
+
+def final(folder):
+    """Bytes of the last checkpoint and metrics.csv."""
+    last = folder / "checkpoints" / f"{ITERATIONS:08d}"
+    return {
+        path.name: path.read_bytes()
+        for path in (
+            last / "weights.safetensors",
+            last / "optimizer.safetensors",
+            folder / "metrics.csv",
+        )
+    }
+
+
+def info(folder):
+    return json.loads((folder / "run.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    code, _, err = train(folder)
+    assert code == 0, err
+    return folder
+
+
+def interrupt(folder, number):
+    """Sends a signal once there is a checkpoint; returns the exit code."""
+    process = start("train", *SHORT, f"--out={folder}", "--checkpoint-every=7")
+    checkpoints = folder / "checkpoints"
+    while not (checkpoints.is_dir() and any(checkpoints.glob("0*"))):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.001)
+    process.send_signal(number)
+    _, err = process.communicate()
+    return process.returncode, err
+
+
+def test_a_killed_run_ends_bit_for_bit_like_an_uninterrupted_one(
+    whole, tmp_path
+):
+    folder = tmp_path / "killed"
+    code, _ = interrupt(folder, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert info(folder)["status"] == "running"
+
+    code, _, err = train(folder, "--checkpoint-every=7")
+
+    assert code == 0
+    assert "continuing at iteration" in err
+    assert final(folder) == final(whole)
+
+
+def test_a_stopped_run_saves_and_goes_on_where_it_was(whole, tmp_path):
+    folder = tmp_path / "stopped"
+    code, err = interrupt(folder, signal.SIGTERM)
+
+    stopped_at = info(folder)["iteration"]
+    assert code == 75, err
+    assert f"stopped by SIGTERM at iteration {stopped_at}" in err
+    assert info(folder)["status"] == "stopped"
+    assert (folder / "checkpoints" / f"{stopped_at:08d}").is_dir()
+
+    code, _, err = train(folder)
+    assert code == 0
+    assert f"continuing at iteration {stopped_at} of {ITERATIONS}" in err
+    assert final(folder) == final(whole)
+
+
+def test_run_json_says_what_came_out(whole):
+    found = info(whole)
+
+    assert found["status"] == "finished"
+    assert found["iteration"] == ITERATIONS
+    assert found["seed"] == 0
+    assert 0 < found["test_error"] < 20
+    best = found["best_validation"]
+    assert best["iteration"] in range(30, ITERATIONS + 1, 30)
+    assert found["images_per_second"] > 0
+    assert found["cpu_seconds_per_1000_images"] > 0
+    assert {"tensorflow", "keras", "python"} <= found["versions"].keys()
+    assert found["hardware"]["cores"] >= 1
+
+
+def test_metrics_have_a_row_per_evaluation_and_the_rate_of_its_updates(whole):
+    rows = np.genfromtxt(whole / "metrics.csv", delimiter=",", names=True)
+
+    np.testing.assert_array_equal(rows["iteration"], [30, 60, 90, 120])
+    np.testing.assert_allclose(rows["learning_rate"], [0.1, 0.1, 0.01, 0.001])
+    assert (np.diff(rows["training_loss"]) < 0).all()
+
+
+def test_a_finished_run_is_left_alone(whole):
+    before = (whole / "run.json").read_bytes()
+
+    code, _, err = train(whole)
+
+    assert code == 0
+    assert "already finished" in err
+    assert (whole / "run.json").read_bytes() == before
+
+
+def test_another_experiment_in_the_folder_is_refused_with_what_differs(whole):
+    code, _, err = train(whole, "--set=training.batch_size=64", "--seed=1")
+
+    assert code == 2
+    assert "training.batch_size: 128 -> 64" in err
+    assert "seed: 0 -> 1" in err
+
+
+def test_a_run_with_overrides_must_name_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = kresnet("train", *SHORT)
+
+    assert code == 2
+    assert "--out" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_process_on_the_folder_is_refused(tmp_path):
+    with RunFolder(tmp_path / "run"):
+        code, _, err = train(tmp_path / "run")
+
+    assert code == 73
+    assert f"process {os.getpid()} on " in err
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
+    tmp_path,
+):
+    folder = tmp_path / "run"
+    code, _, err = train(
+        folder,
+        "--set=training.learning_rate={start: 100, divide_by: 10, at: []}",
+        "--set=training.weight_decay=1",
+        "--checkpoint-every=1",
+    )
+
+    assert code == 70
+    assert "learning rate 100" in err
+    assert info(folder)["status"] == "diverged"
+    failed_at = json.loads((folder / "diverged.json").read_text())["iteration"]
+    kept = sorted((folder / "checkpoints").iterdir())[-1]
+    assert 0 < int(kept.name) < failed_at
+    for array in load_file(kept / "weights.safetensors").values():
+        assert np.isfinite(array).all()
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    code, _, err = train(tmp_path / "file")
+
+    assert code == 73
+    assert "cannot be written" in err
+
+
+@pytest.fixture(scope="module")
+def float64_runs(tmp_path_factory):
+    """The same 20 iterations in float64, by backend and length of chunks."""
+    home = tmp_path_factory.mktemp("float64")
+    weights = {}
+    for backend in ("tensorflow", "jax"):
+        if backend == "jax":
+            pytest.importorskip("jax")
+        for every in (1, 20):  # an evaluation ends a chunk
+            folder = home / f"{backend}{every}"
+            (home / "keras.json").write_text(
+                json.dumps({"floatx": "float64", "backend": backend})
+            )
+            code, _, err = train(
+                folder,
+                "--set=training.iterations=20",
+                "--set=training.learning_rate={start: 0.01, divide_by: 10, "
+                "at: [10]}",
+                f"--set=training.evaluate_every={every}",
+                spec=["digits"],
+                KERAS_HOME=str(home),
+                KERAS_BACKEND=backend,
+                JAX_ENABLE_X64="1",
+            )
+            assert code == 0, err
+            weights[backend, every] = load_file(
+                folder / "checkpoints" / "00000020" / "weights.safetensors"
+            )
+    return weights
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_chunks_and_single_iterations_give_the_same_weights(
+    float64_runs, backend
+):
+    single, chunked = float64_runs[backend, 1], float64_runs[backend, 20]
+
+    for path, array in single.items():
+        np.testing.assert_array_equal(array, chunked[path], err_msg=path)
+
+
+def test_tensorflow_and_jax_train_to_the_same_weights(float64_runs):
+    theirs = float64_runs["jax", 20]
+
+    for path, array in float64_runs["tensorflow", 20].items():
+        scale = np.abs(array).max()
+        np.testing.assert_allclose(
+            theirs[path], array, atol=1e-6 * scale, err_msg=path
+        )
