@@ -127,6 +127,9 @@ def train(
 ) -> None:
     """Train a spec, or continue the run in its folder."""
     import_keras_quietly()
+    from rich.console import Console
+
+    from kresnet.reporting import draw_learning_curve, run_summary
     from kresnet.training import train
 
     folder = train(
@@ -137,7 +140,8 @@ def train(
         data_dir=data_dir,
         checkpoint_every=checkpoint_every,
     )
-    print(folder)
+    Console().print(run_summary(folder))
+    print(f"figure: {draw_learning_curve(folder)}")
 
 
 @app.command()

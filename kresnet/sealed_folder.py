@@ -6,12 +6,13 @@ holds the SHA-256 sum of every file and of itself, so that a flipped bit is
 found. Temporary names start with `.tmp-`.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 MANIFEST = "manifest.json"
@@ -22,28 +23,37 @@ class DamagedError(ValueError):
     """A sealed folder is incomplete or not what was written."""
 
 
-def write(folder: Path, files: Mapping[str, bytes], content: dict) -> None:
-    """Writes a sealed folder; on an error nothing is left of it.
+@contextlib.contextmanager
+def create(folder: Path, content: dict) -> Iterator[Path]:
+    """Seals what is written inside the `with`; on an error nothing is left.
 
     Args:
         folder: Must not exist; its parent must.
-        files: Contents by file name.
-        content: JSON values to keep in the manifest.
+        content: JSON values to keep in the manifest; may be filled inside the
+            `with`.
+
+    Yields:
+        A temporary folder to write files and folders to.
 
     Raises:
-        OSError: The disk is full, the parent read-only, and the like.
-        FileExistsError: `folder` exists and is not empty.
+        OSError: The disk is full, the parent read-only, and the like; also if
+            `folder` exists and is not empty.
     """
     own = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder.parent))
     try:
+        yield own
         sums = {}
-        for name, data in files.items():
-            sums[name] = hashlib.sha256(data).hexdigest()
-            _write_synced(own / name, data)
+        for path in sorted(own.rglob("*")):
+            if path.is_file():
+                sums[path.relative_to(own).as_posix()] = _synced_sum(path)
         manifest = {"content": content, "files": sums}
         manifest["sha256"] = _sum_of_json(manifest)
-        text = json.dumps(manifest, indent=1)
-        _write_synced(own / MANIFEST, text.encode())
+        path = own / MANIFEST
+        path.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        _synced_sum(path)
+        for path in own.rglob("*"):
+            if path.is_dir():
+                sync_folder(path)
         own.chmod(0o755)  # mkdtemp keeps others out
         sync_folder(own)
         own.rename(folder)
@@ -51,15 +61,6 @@ def write(folder: Path, files: Mapping[str, bytes], content: dict) -> None:
     except BaseException:
         shutil.rmtree(own, ignore_errors=True)
         raise
-
-
-def read_manifest(folder: Path) -> dict:
-    """Returns the content kept in the manifest, after checking its own sum.
-
-    Raises:
-        DamagedError: There is no manifest, or it was changed.
-    """
-    return _manifest(folder)["content"]
 
 
 def verify(folder: Path) -> dict:
@@ -73,7 +74,7 @@ def verify(folder: Path) -> dict:
         try:
             with (folder / name).open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise DamagedError(f"{folder / name}: missing") from None
         if found != expected:
             raise DamagedError(f"{folder / name}: its SHA-256 sum is wrong")
@@ -104,11 +105,10 @@ def _manifest(folder: Path) -> dict:
     return manifest
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
+def _synced_sum(path: Path) -> str:
+    with path.open("rb") as file:
         os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sum_of_json(value: dict) -> str:

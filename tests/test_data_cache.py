@@ -18,7 +18,7 @@ KEY = "0123456789abcdef" * 4
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "kresnet" / "arrays-v1"
+    return tmp_path / "kresnet" / "arrays-v2"
 
 
 class Decoder:
@@ -146,7 +146,7 @@ def test_a_full_disk_is_a_notice_and_leaves_nothing(cache, monkeypatch, caplog):
 
 def test_a_process_killed_while_writing_leaves_no_cache_and_no_litter(cache):
     cache.mkdir(parents=True)
-    old, recent = cache / "old.tmp", cache / "recent.tmp"
+    old, recent = cache / ".tmp-old", cache / ".tmp-recent"
     for folder in (old, recent):
         folder.mkdir()
         (folder / "train_images.npy").write_bytes(b"half")
@@ -194,7 +194,7 @@ def test_without_xdg_cache_home_the_cache_is_below_the_home_directory(
     monkeypatch, tmp_path
 ):
     monkeypatch.setenv("HOME", str(tmp_path))
-    want = tmp_path / ".cache" / "kresnet" / "arrays-v1"
+    want = tmp_path / ".cache" / "kresnet" / "arrays-v2"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == want
     # "If an implementation encounters a relative path … it should … ignore it"

@@ -8,12 +8,19 @@ import pytest
 from kresnet import sealed_folder
 from kresnet.sealed_folder import DamagedError
 
-FILES = {"a.bin": bytes(range(256)), "b.txt": b"text"}
+FILES = {"a.bin": bytes(range(256)), "inner/b.txt": b"text"}
+
+
+def write(folder, content):
+    with sealed_folder.create(folder, content) as own:
+        (own / "inner").mkdir()
+        for name, data in FILES.items():
+            (own / name).write_bytes(data)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    sealed_folder.write(tmp_path / "sealed", FILES, {"iteration": 7})
+    write(tmp_path / "sealed", {"iteration": 7})
     return tmp_path / "sealed"
 
 
@@ -23,7 +30,7 @@ def test_what_was_written_verifies(folder):
     assert [p.name for p in folder.parent.iterdir()] == ["sealed"]
 
 
-@pytest.mark.parametrize("name", ["a.bin", "b.txt", "manifest.json"])
+@pytest.mark.parametrize("name", ["a.bin", "inner/b.txt", "manifest.json"])
 def test_every_flipped_bit_of_every_file_is_found(folder, name):
     path = folder / name
     sound = path.read_bytes()
@@ -38,7 +45,7 @@ def test_every_flipped_bit_of_every_file_is_found(folder, name):
     sealed_folder.verify(folder)
 
 
-@pytest.mark.parametrize("name", ["a.bin", "b.txt", "manifest.json"])
+@pytest.mark.parametrize("name", ["a.bin", "inner/b.txt", "manifest.json"])
 def test_a_file_cut_short_or_missing_is_found(folder, name):
     path = folder / name
     sound = path.read_bytes()
@@ -51,10 +58,10 @@ def test_a_file_cut_short_or_missing_is_found(folder, name):
         sealed_folder.verify(folder)
 
 
-# Two files, the manifest and the folder are synced before the one rename.
+# Two files, the manifest and two folders are synced before the one rename.
 @pytest.mark.parametrize(
     ("call", "turn"),
-    [("fsync", 1), ("fsync", 2), ("fsync", 3), ("fsync", 4), ("rename", 1)],
+    [*(("fsync", i) for i in range(1, 6)), ("rename", 1)],
 )
 def test_when_the_disk_is_full_nothing_is_left(
     tmp_path, monkeypatch, call, turn
@@ -69,6 +76,6 @@ def test_when_the_disk_is_full_nothing_is_left(
 
     monkeypatch.setattr(os, call, fail)
     with pytest.raises(OSError, match="No space left"):
-        sealed_folder.write(tmp_path / "sealed", FILES, {})
+        write(tmp_path / "sealed", {})
 
     assert list(tmp_path.iterdir()) == []

@@ -82,18 +82,15 @@ class Checkpoints:
             self.folder.mkdir(exist_ok=True)
             self._remove_temporary()
             if not path.exists():
-                sealed_folder.write(
-                    path,
-                    {
-                        "weights.safetensors": save(checkpoint.weights),
-                        "optimizer.safetensors": save(checkpoint.optimizer),
-                    },
-                    {
-                        "iteration": checkpoint.iteration,
-                        "spec_digest": checkpoint.spec_digest,
-                        "state": checkpoint.state,
-                    },
-                )
+                content = {
+                    "iteration": checkpoint.iteration,
+                    "spec_digest": checkpoint.spec_digest,
+                    "state": checkpoint.state,
+                }
+                with sealed_folder.create(path, content) as own:
+                    for name in ("weights", "optimizer"):
+                        data = save(getattr(checkpoint, name))
+                        (own / f"{name}.safetensors").write_bytes(data)
             self._prune((keep or set()) | set(self.iterations()[-2:]))
         except OSError as error:
             kind = (

@@ -1,0 +1,91 @@
+"""The learning curve of a run, as in the paper's figure 6."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from kresnet.reporting.figures import (
+    BLUE,
+    GREY,
+    ORANGE,
+    new_figure,
+    save_figure,
+)
+from kresnet.reporting.metrics_file import read_metrics
+from kresnet.spec import Spec
+from kresnet.training import load_run
+
+
+def draw_learning_curve(folder: Path) -> Path:
+    """Draws `curve.png` into a run folder and returns its path.
+
+    Training error (of the augmented batches since the row before) is dashed,
+    validation error solid, both in percent; drops of the learning rate are
+    marked.
+
+    Raises:
+        KresnetError: It is no run folder, has no row yet, or cannot be
+            written.
+    """
+    run = load_run(folder)
+    figure = learning_curve(
+        run.spec, read_metrics(run.folder), run.info.get("test_error")
+    )
+    return save_figure(figure, run.folder / "curve.png")
+
+
+def learning_curve(
+    spec: Spec, metrics: dict[str, list], test_error: float | None = None
+) -> Figure:
+    """The figure, from the columns of metrics.csv."""
+    figure = new_figure(6, 4)
+    axes = figure.subplots()
+    iterations = metrics["iteration"]
+    axes.plot(
+        iterations,
+        metrics["training_error"],
+        "--",
+        color=BLUE,
+        label="training",
+    )
+    if None not in metrics["validation_error"]:
+        axes.plot(
+            iterations,
+            metrics["validation_error"],
+            "-",
+            color=ORANGE,
+            label="validation",
+        )
+    if test_error is not None:
+        axes.plot(
+            iterations[-1:],
+            [test_error],
+            "o",
+            color="black",
+            clip_on=False,
+            label=f"test, last iteration: {test_error:.2f} %",
+        )
+    for boundary in spec.training.learning_rate.at:
+        axes.axvline(boundary, color=GREY, linewidth=0.8, linestyle=":")
+        axes.annotate(
+            f"rate ÷ {spec.training.learning_rate.divide_by:g}",
+            (boundary, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(2, -2),
+            textcoords="offset points",
+            rotation=90,
+            va="top",
+            fontsize=7,
+            color="0.4",
+        )
+    axes.set(
+        title=spec.name,
+        xlabel="iteration",
+        ylabel="error (%)",
+        xlim=(0, spec.training.iterations),
+    )
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper right", framealpha=1)
+    return figure

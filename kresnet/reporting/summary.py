@@ -1,0 +1,53 @@
+"""The table at the end of a run."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from kresnet.census import census
+from kresnet.reporting.metrics_file import read_metrics
+from kresnet.reporting.paper_table import beside_paper
+from kresnet.training import load_run
+
+
+def run_summary(folder: Path) -> Table:
+    """What a finished run came to, as a rich table.
+
+    The error of the last iteration is the result; the one at the best
+    validation error is kept apart from it.
+    """
+    run = load_run(folder)
+    info, counted = run.info, census(run.spec.model)
+    last = {
+        name: column[-1] for name, column in read_metrics(run.folder).items()
+    }
+    table = Table(title=f"{run.spec.name}, seed {run.seed}", show_header=False)
+    table.add_row("layers", f"{counted.layers}")
+    table.add_row("parameters", f"{counted.parameters:,}")
+    table.add_row("multiply-adds", f"{counted.multiply_adds / 1e6:,.2f} M")
+    table.add_row("iterations", f"{info['iteration']:,}")
+    if info.get("warm_up_ended_at"):
+        table.add_row("warm-up ended", f"{info['warm_up_ended_at']:,}")
+    table.add_row("training error", _percent(last["training_error"]))
+    table.add_row("validation error", _percent(last["validation_error"]))
+    table.add_row("test error", f"[bold]{_percent(info['test_error'])}[/]")
+    table.add_row("test error in the paper", beside_paper(run.spec))
+    if best := info["best_validation"]:
+        table.add_row(
+            "best by validation",
+            f"iteration {best['iteration']:,}: validation "
+            f"{_percent(best['validation_error'])}, test "
+            f"{_percent(best['test_error'])}",
+        )
+    if info["images_per_second"]:
+        table.add_row(
+            "speed of training",
+            f"{info['images_per_second']:,.0f} images/s, "
+            f"{info['cpu_seconds_per_1000_images']:.2f} CPU-seconds per 1,000",
+        )
+    table.add_row("folder", str(run.folder))
+    return table
+
+
+def _percent(error: float | None) -> str:
+    return "–" if error is None else f"{error:.2f} %"
