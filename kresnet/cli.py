@@ -44,6 +44,9 @@ SpecName = Annotated[
         metavar="SPEC", help="A YAML file, or the name of a shipped spec."
     ),
 ]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="The folder of a run.")
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
@@ -142,6 +145,37 @@ def train(
     )
     Console().print(run_summary(folder))
     print(f"figure: {draw_learning_curve(folder)}")
+
+
+@app.command()
+def evaluate(
+    run: RunName,
+    split: Annotated[
+        str, typer.Option(help="test, validation or train.")
+    ] = "test",
+    batch_norm: Annotated[
+        str,
+        typer.Option(
+            help="Statistics: moving-averages, or re-estimated over the"
+            " training split, as the paper's authors did."
+        ),
+    ] = "moving-averages",
+    data_dir: DataDir = None,
+) -> None:
+    """Measure a trained network and draw its confusion matrix."""
+    import_keras_quietly()
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from kresnet.evaluation import evaluate, result_name
+    from kresnet.reporting import draw_confusion, evaluation_table
+
+    found = evaluate(run, split, batch_norm, data_dir)
+    Console().print(evaluation_table(found))
+    name = result_name(split, batch_norm)
+    print(f"numbers: {Path(run) / name}.json")
+    print(f"figure: {draw_confusion(found, Path(run) / f'{name}.png')}")
 
 
 @app.command()

@@ -3,6 +3,7 @@
 The only module here that imports TensorFlow at its top.
 """
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ import tensorflow_datasets as tfds
 from kresnet.errors import BadDataError
 
 _BATCH = 500
+
+# TFDS warns of its own deprecated attributes, four times a data set.
+logging.getLogger("absl").setLevel(logging.ERROR)
 
 
 def read_split(

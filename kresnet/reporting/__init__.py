@@ -1,13 +1,12 @@
 """Tables and figures of runs, beside the paper."""
 
-from kresnet.reporting.confusion import confusion_figure
-from kresnet.reporting.figures import save_figure
+from kresnet.reporting.confusion import draw_confusion
 from kresnet.reporting.learning_curve import draw_learning_curve
-from kresnet.reporting.summary import run_summary
+from kresnet.reporting.summary import evaluation_table, run_summary
 
 __all__ = [
-    "confusion_figure",
+    "draw_confusion",
     "draw_learning_curve",
+    "evaluation_table",
     "run_summary",
-    "save_figure",
 ]

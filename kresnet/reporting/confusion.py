@@ -1,11 +1,26 @@
 """A confusion matrix as a figure."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from kresnet.reporting.figures import new_figure
+from kresnet.evaluation import Evaluation
+from kresnet.reporting.figures import new_figure, save_figure
+
+
+def draw_confusion(evaluation: Evaluation, path: Path) -> Path:
+    """Draws an evaluation's confusion matrix into a PNG file."""
+    protocol = evaluation.protocol
+    title = (
+        f"{protocol['data']}, {protocol['split']}, {protocol['images']:,} "
+        f"images: error {evaluation.error:.2f} %"
+    )
+    figure = confusion_figure(
+        np.array(evaluation.confusion), list(evaluation.class_error), title
+    )
+    return save_figure(figure, path)
 
 
 def confusion_figure(

@@ -87,5 +87,5 @@ def learning_curve(
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper right", framealpha=1)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure

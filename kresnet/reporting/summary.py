@@ -1,10 +1,11 @@
-"""The table at the end of a run."""
+"""The tables at the end of a run and of an evaluation."""
 
 from pathlib import Path
 
 from rich.table import Table
 
 from kresnet.census import census
+from kresnet.evaluation import Evaluation
 from kresnet.reporting.metrics_file import read_metrics
 from kresnet.reporting.paper_table import beside_paper
 from kresnet.training import load_run
@@ -46,6 +47,22 @@ def run_summary(folder: Path) -> Table:
             f"{info['cpu_seconds_per_1000_images']:.2f} CPU-seconds per 1,000",
         )
     table.add_row("folder", str(run.folder))
+    return table
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """Numbers of an evaluation and its protocol, as a rich table."""
+    table = Table(show_header=False)
+    for name, value in evaluation.protocol.items():
+        text = f"{value:,}" if isinstance(value, int) else value
+        table.add_row(name.replace("_", " "), text)
+    table.add_section()
+    table.add_row("loss", f"{evaluation.loss:.4f}")
+    table.add_row("top-1 error", f"[bold]{_percent(evaluation.error)}[/]")
+    table.add_row("top-5 error", _percent(evaluation.top5_error))
+    table.add_section()
+    for name, error in evaluation.class_error.items():
+        table.add_row(f"error on {name}", _percent(error))
     return table
 
 
