@@ -117,9 +117,14 @@ def test_a_stopped_run_saves_and_goes_on_where_it_was(whole, tmp_path):
     assert info(folder)["status"] == "stopped"
     assert (folder / "checkpoints" / f"{stopped_at:08d}").is_dir()
 
+    changed = info(folder)
+    changed["versions"]["keras"] = "0"
+    (folder / "run.json").write_text(json.dumps(changed))
     code, _, err = train(folder)
     assert code == 0
     assert f"continuing at iteration {stopped_at} of {ITERATIONS}" in err
+    assert "not be bit-identical" in err
+    assert "keras: 0 -> " in err
     assert final(folder) == final(whole)
 
 

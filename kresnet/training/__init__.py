@@ -1,7 +1,7 @@
 """Training a spec: the run, its folder, its checkpoints."""
 
-from kresnet.training.experiment import train
 from kresnet.training.optimizer import CoupledSGD
 from kresnet.training.run import Run, load_run
+from kresnet.training.train import train
 
 __all__ = ["CoupledSGD", "Run", "load_run", "train"]

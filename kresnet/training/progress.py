@@ -65,7 +65,7 @@ class ProgressBar(IterationCallback):
     def on_train_begin(self, logs=None):
         """Shows where the run goes on."""
         super().on_train_begin(logs)
-        self._progress.update(self._task, completed=self.iteration)
+        self._progress.reset(self._task, completed=self.iteration)
 
     def on_train_batch_end(self, batch, logs=None):
         """Moves the bar."""

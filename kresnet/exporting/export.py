@@ -1,0 +1,139 @@
+"""Exporting the network of a run for use without kresnet."""
+
+import json
+import os
+from pathlib import Path
+from typing import Literal
+
+import keras
+
+from kresnet import sealed_folder
+from kresnet.data import load_dataset
+from kresnet.errors import (
+    BadDataError,
+    CannotWriteError,
+    DiskFullError,
+    KresnetError,
+    SpecError,
+)
+from kresnet.exporting.comparison import compare
+from kresnet.exporting.exported_model import MODEL_FILES
+from kresnet.exporting.formats import check_installed, write_model
+from kresnet.training import Run, load_run
+
+# In the manifest's content: tells an export from other sealed folders.
+CONTENT_KEY = "kresnet_export"
+
+
+def export(
+    run: Run | str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    format: Literal["tf_saved_model", "litert", "onnx"] = "tf_saved_model",
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Exports the newest checkpoint of a run.
+
+    The exported function takes raw pixels, uint8 `(batch, height, width,
+    channels)` with any batch size, in the range of the data set (0 to 255;
+    digits: 0 to 16), and returns float32 probabilities `(batch, classes)`. The
+    transforms are inside it, so nothing is normalised outside.
+
+    After writing, the export is loaded in a fresh process in which neither
+    kresnet nor Keras can be imported and compared with the run's own model on
+    128 test images in batches of 1, 7 and 120: probabilities may differ by
+    1e-6 (SavedModel) or 1e-4 (the others), the best class not at all.
+
+    The folder holds the model, `classes.json` (the names, in the order of the
+    probabilities) and a manifest with SHA-256 sums. A SavedModel has the
+    endpoints `serve` and `class_names`; an ONNX file has the names in its
+    metadata.
+
+    Args:
+        run: A run or its folder.
+        out: The folder to make. Defaults to `export` in the run folder,
+            `export-litert` and `export-onnx` for the other formats.
+        format: "tf_saved_model", "litert" or "onnx".
+        data_dir: Where prepared data sets are; see `load_dataset`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        SpecError: An unknown format, or another backend than TensorFlow.
+        InputMissingError: No run, no data, or a format's packages are not
+            installed.
+        BadDataError: The data are not those of the run, or the export does
+            not compute what the run's model does; nothing is left of it.
+        CannotWriteError: `out` exists or cannot be written.
+        DiskFullError: The disk is full.
+    """
+    if format not in MODEL_FILES:
+        raise SpecError(
+            f"--format: must be one of {', '.join(MODEL_FILES)}. "
+            f"Received: {format}"
+        )
+    path = run.folder if isinstance(run, Run) else Path(run)
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise SpecError(
+            f"export needs the TensorFlow backend, and this is {backend}; a "
+            "run of any backend can be exported: KERAS_BACKEND=tensorflow "
+            f"kresnet export {path}"
+        )
+    check_installed(format)
+    if not isinstance(run, Run):
+        run = load_run(run)
+    if out is None:
+        ending = "" if format == "tf_saved_model" else f"-{format}"
+        out = run.folder / f"export{ending}"
+    out = Path(out)
+    if out.exists() or out.is_symlink():
+        raise CannotWriteError(
+            f"{out}: exists and is not overwritten; name another folder with "
+            "--out"
+        )
+    data = load_dataset(run.spec.data.dataset, data_dir)
+    if data.fingerprint != run.info["data_fingerprint"]:
+        raise BadDataError(
+            f"{run.folder}: was trained on other data than the "
+            f"{data.name} found here"
+        )
+    _write(out, format, run, data)
+    return out
+
+
+def _write(out, format, run, data):
+    model = run.inference_model()
+    content = {
+        CONTENT_KEY: 1,
+        "format": format,
+        "name": run.spec.name,
+        "dataset": data.name,
+        "input": list(run.spec.model.input),
+        "classes": list(data.class_names),
+        "iteration": run.checkpoint.iteration,
+        "seed": run.seed,
+        "spec_digest": run.info["spec_digest"],
+    }
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with sealed_folder.create(out, content) as own:
+            write_model(own, format, model, data.class_names)
+            names = json.dumps(list(data.class_names), ensure_ascii=False)
+            (own / "classes.json").write_text(names + "\n", encoding="utf-8")
+            content["compared"] = compare(
+                own, format, model, data.test_images, data.class_names
+            )
+    except KresnetError as error:
+        raise type(error)(f"{out}: not exported: {error}") from error
+    except OSError as error:
+        raise _write_error(out, error) from error
+
+
+def _write_error(out, error) -> KresnetError:
+    kind = (
+        CannotWriteError
+        if isinstance(error, PermissionError | FileExistsError)
+        or isinstance(error, NotADirectoryError)
+        else DiskFullError
+    )
+    return kind(f"{out}: cannot be written: {error.strerror or error}")

@@ -1,0 +1,83 @@
+"""Writing a model in each format; the only place that knows their writers."""
+
+import importlib.util
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from kresnet.errors import InputMissingError
+from kresnet.exporting.exported_model import MODEL_FILES
+
+# What is imported to write and to check a format, beyond TensorFlow.
+NEEDS = {
+    "tf_saved_model": (),
+    "litert": ("ai_edge_litert",),
+    "onnx": ("onnx", "onnxruntime", "tf2onnx"),
+}
+
+
+def check_installed(format: str) -> None:
+    """Raises `InputMissingError` that names what to install for a format."""
+    missing = [
+        name for name in NEEDS[format] if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        raise InputMissingError(
+            f"--format {format} needs {', '.join(missing)}, not installed "
+            f"here: pip install 'kresnet[{format}]'"
+        )
+
+
+def write_model(
+    folder: Path, format: str, model: keras.Model, class_names: Sequence[str]
+) -> None:
+    """Writes a model as a function from pixels to probabilities.
+
+    Args:
+        folder: Where to write.
+        format: A key of `MODEL_FILES`.
+        model: Raw pixels, uint8, to logits.
+        class_names: Stored inside, where the format has a place for them.
+    """
+    if format == "tf_saved_model":
+        _write_saved_model(folder, model, class_names)
+        return
+    probabilities = keras.layers.Softmax(dtype="float32")(model.output)
+    joined = keras.Model(model.input, probabilities)
+    # Keras exports to ONNX only what was called before.
+    joined(keras.ops.zeros((1, *model.input_shape[1:]), "uint8"))
+    path = folder / MODEL_FILES[format]
+    joined.export(str(path), format=format, verbose=False)
+    if format == "onnx":
+        import onnx
+
+        written = onnx.load(str(path))
+        names = json.dumps(list(class_names), ensure_ascii=False)
+        onnx.helper.set_model_props(written, {"class_names": names})
+        onnx.save(written, str(path))
+
+
+def _write_saved_model(folder, model, class_names):
+    import tensorflow as tf
+
+    # Traced without an input signature: with one, a loaded function casts
+    # NumPy floats to bytes, silently, before it runs.
+    @tf.function(autograph=False)
+    def serve(images):
+        logits = keras.ops.cast(model(images, training=False), "float32")
+        return tf.identity(tf.nn.softmax(logits), name="probabilities")
+
+    @tf.function(autograph=False)
+    def names():
+        return tf.constant(list(class_names))
+
+    shape = (None, *model.input_shape[1:])
+    serve.get_concrete_function(tf.TensorSpec(shape, tf.uint8, name="images"))
+    names.get_concrete_function()
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serve", serve)
+    archive.add_endpoint("class_names", names)
+    archive.write_out(str(folder), verbose=False)

@@ -1,0 +1,89 @@
+"""run.json: what is known about a run so far."""
+
+import datetime
+import time
+
+from kresnet.callbacks import Throughput
+from kresnet.errors import BadDataError
+from kresnet.spec import Spec, spec_digest
+from kresnet.training.environment import hardware, versions
+from kresnet.training.run_folder import RunFolder
+
+# Parts of the environment that the bits of a result depend on.
+CONDITIONS = ("versions", "hardware")
+
+
+class Record:
+    """Keeps run.json up to date through any number of interruptions.
+
+    Args:
+        folder: The run's folder.
+        spec: The run's spec.
+        seed: The run's seed.
+        data_fingerprint: Of the data set that was loaded.
+
+    Raises:
+        BadDataError: The run was begun on other data.
+    """
+
+    def __init__(
+        self, folder: RunFolder, spec: Spec, seed: int, data_fingerprint: str
+    ):
+        self.folder = folder
+        before = folder.read_info() or {}
+        if before.get("data_fingerprint", data_fingerprint) != data_fingerprint:
+            raise BadDataError(
+                f"{folder.path}: was begun on other data than the "
+                f"{spec.data.dataset} found here"
+            )
+        self.info = {
+            "seconds": 0.0,
+            "cpu_seconds": 0.0,
+            "started": _now(),
+            **before,
+            "status": "running",
+            "name": spec.name,
+            "spec_digest": spec_digest(spec),
+            "seed": seed,
+            "data_fingerprint": data_fingerprint,
+            "versions": versions(),
+            "hardware": hardware(),
+        }
+        self.changed_conditions = [
+            f"{name}: {before[part].get(name)} -> {value}"
+            for part in CONDITIONS
+            if part in before
+            for name, value in self.info[part].items()
+            if before[part].get(name) != value
+        ]
+        self._clock = time.perf_counter(), time.process_time()
+
+    def update(self, status: str, iteration: int, **more) -> None:
+        """Writes the status, the times until now, and `more`."""
+        now = time.perf_counter(), time.process_time()
+        self.info["seconds"] += now[0] - self._clock[0]
+        self.info["cpu_seconds"] += now[1] - self._clock[1]
+        self._clock = now
+        self.info.update(status=status, iteration=iteration, **more)
+        if status == "finished":
+            self.info["finished"] = _now()
+        self.folder.write_info(self.info)
+
+
+def speed(throughput: Throughput, batch_size: int) -> dict[str, float | None]:
+    """The speed of training in the steady state, as run.json names it."""
+    images = throughput.measured_iterations * batch_size
+    thousands = images / 1_000
+    return {
+        "images_per_second": images / throughput.seconds if images else None,
+        "cpu_seconds_per_1000_images": throughput.cpu_seconds / thousands
+        if images
+        else None,
+        "cpu_seconds_to_first_iteration": (
+            throughput.cpu_seconds_to_first_iteration
+        ),
+    }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
