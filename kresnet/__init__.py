@@ -8,7 +8,7 @@ import importlib
 _HOMES = {
     "build_model": "kresnet.network",
     "evaluate": "kresnet.evaluation",
-    "export": "kresnet.export",
+    "export": "kresnet.exporting",
     "load_spec": "kresnet.spec",
     "train": "kresnet.training",
 }

@@ -10,6 +10,9 @@ from typing import Annotated
 import typer
 
 from kresnet.cli_frame import run
+from kresnet.commands.export import export
+from kresnet.commands.options import DataDir, RunName
+from kresnet.commands.predict import predict
 from kresnet.errors import KresnetError
 from kresnet.quiet_backend import import_keras_quietly
 
@@ -44,9 +47,6 @@ SpecName = Annotated[
         metavar="SPEC", help="A YAML file, or the name of a shipped spec."
     ),
 ]
-RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="The folder of a run.")
-]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
@@ -54,14 +54,6 @@ Overrides = Annotated[
         metavar="FIELD=VALUE",
         help="Change a field: training.learning_rate.at=[750,1125] or"
         " model.stages[0].blocks=3. May be repeated.",
-    ),
-]
-DataDir = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DIR",
-        help="Folder of prepared TFDS data sets."
-        " [default: $KRESNET_DATA_DIR, then TFDS's own]",
     ),
 ]
 
@@ -176,6 +168,10 @@ def evaluate(
     name = result_name(split, batch_norm)
     print(f"numbers: {Path(run) / name}.json")
     print(f"figure: {draw_confusion(found, Path(run) / f'{name}.png')}")
+
+
+app.command()(export)
+app.command()(predict)
 
 
 @app.command()

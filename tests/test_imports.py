@@ -25,10 +25,11 @@ ORDER = (
     "training",
     "evaluation",
     "reporting",
-    "export",
-    "predict",
+    "exporting",
+    "prediction",
     "quiet_backend",
     "cli_frame",
+    "commands",
     "cli",
     "__main__",
 )
@@ -37,12 +38,21 @@ ORDER = (
 KNOW_TENSORFLOW = {
     "kresnet/data/download.py",
     "kresnet/data/tfds_source.py",
-    "kresnet/export.py",
+    "kresnet/exporting/exported_model.py",
+    "kresnet/exporting/formats.py",
     "kresnet/layers/normalize_groups_tensorflow.py",
     "kresnet/training/environment.py",
     "kresnet/training/loop_tensorflow.py",
 }
-LIGHT = {"errors", "census", "spec", "cli_frame", "cli", "__main__"}
+LIGHT = {
+    "errors",
+    "census",
+    "spec",
+    "cli_frame",
+    "commands",
+    "cli",
+    "__main__",
+}
 HEAVY = {"jax", "keras", "matplotlib", "numpy", "sklearn", "tensorflow"}
 TENSORFLOW = {"tensorflow", "tensorflow_datasets", "tf2onnx"}
 

@@ -63,6 +63,7 @@ def final(folder):
             last / "weights.safetensors",
             last / "optimizer.safetensors",
             folder / "metrics.csv",
+            folder / "losses.csv",
         )
     }
 
@@ -149,6 +150,22 @@ def test_metrics_have_a_row_per_evaluation_and_the_rate_of_its_updates(whole):
     np.testing.assert_array_equal(rows["iteration"], [30, 60, 90, 120])
     np.testing.assert_allclose(rows["learning_rate"], [0.1, 0.1, 0.01, 0.001])
     assert (np.diff(rows["training_loss"]) < 0).all()
+
+
+def test_the_losses_of_every_iteration_are_kept(whole):
+    """Their means since the row before are the rows of metrics.csv."""
+    rows = np.genfromtxt(whole / "metrics.csv", delimiter=",", names=True)
+    losses = np.genfromtxt(whole / "losses.csv", delimiter=",", names=True)
+
+    np.testing.assert_array_equal(
+        losses["iteration"], np.arange(1, ITERATIONS + 1)
+    )
+    for column, training in (
+        ("loss", "training_loss"),
+        ("error", "training_error"),
+    ):
+        means = losses[column].reshape(-1, 30).mean(1)
+        np.testing.assert_allclose(means, rows[training], rtol=1e-6)
 
 
 def test_a_finished_run_is_left_alone(whole):

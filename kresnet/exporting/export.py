@@ -1,5 +1,6 @@
 """Exporting the network of a run for use without kresnet."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -23,6 +24,16 @@ from kresnet.training import Run, load_run
 
 # In the manifest's content: tells an export from other sealed folders.
 CONTENT_KEY = "kresnet_export"
+# Answers of the file system that more space would not change.
+_REFUSED = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.ENOTEMPTY,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 
 def export(
@@ -130,10 +141,5 @@ def _write(out, format, run, data):
 
 
 def _write_error(out, error) -> KresnetError:
-    kind = (
-        CannotWriteError
-        if isinstance(error, PermissionError | FileExistsError)
-        or isinstance(error, NotADirectoryError)
-        else DiskFullError
-    )
+    kind = CannotWriteError if error.errno in _REFUSED else DiskFullError
     return kind(f"{out}: cannot be written: {error.strerror or error}")

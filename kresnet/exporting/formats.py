@@ -1,7 +1,9 @@
 """Writing a model in each format; the only place that knows their writers."""
 
+import errno
 import importlib.util
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,6 +42,9 @@ def write_model(
         format: A key of `MODEL_FILES`.
         model: Raw pixels, uint8, to logits.
         class_names: Stored inside, where the format has a place for them.
+
+    Raises:
+        OSError: The disk is full and the like.
     """
     if format == "tf_saved_model":
         _write_saved_model(folder, model, class_names)
@@ -49,7 +54,10 @@ def write_model(
     # Keras exports to ONNX only what was called before.
     joined(keras.ops.zeros((1, *model.input_shape[1:]), "uint8"))
     path = folder / MODEL_FILES[format]
-    joined.export(str(path), format=format, verbose=False)
+    with warnings.catch_warnings():
+        # From Keras 3.15 making tf2onnx fit NumPy 2.
+        warnings.filterwarnings("ignore", ".*`np.object`", FutureWarning)
+        joined.export(str(path), format=format, verbose=False)
     if format == "onnx":
         import onnx
 
@@ -80,4 +88,7 @@ def _write_saved_model(folder, model, class_names):
     archive.track(model)
     archive.add_endpoint("serve", serve)
     archive.add_endpoint("class_names", names)
-    archive.write_out(str(folder), verbose=False)
+    try:
+        archive.write_out(str(folder), verbose=False)
+    except tf.errors.OpError as error:  # TensorFlow's own, also of a full disk
+        raise OSError(errno.EIO, error.message) from error

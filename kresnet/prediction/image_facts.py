@@ -18,10 +18,19 @@ class ImageFacts(NamedTuple):
 
 
 _CIFAR10 = (
-    "airplane automobile bird cat deer dog frog horse ship truck".split()
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
 )
 IMAGE_FACTS = {
-    "cifar10": ImageFacts(255, False, tuple(_CIFAR10)),
+    "cifar10": ImageFacts(255, False, _CIFAR10),
     # Counts of ink in 4 × 4 bits of a scan, hence 17 grey levels.
     "digits": ImageFacts(16, True, tuple("0123456789")),
 }

@@ -86,8 +86,10 @@ def _opened(path: Path, notices: list[str]) -> Image.Image:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > LARGEST:
                 raise _too_large(f"{image.width}×{image.height}")
-            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-                notices.append(f"the first of {image.n_frames} frames")
+            # A photograph with a second picture inside (MPO) does not move.
+            animated = getattr(image, "is_animated", False)
+            if animated and image.format != "MPO":
+                notices.append("animated: the first frame is taken")
             image.load()
             return _upright(image, notices)
     except PermissionError as error:

@@ -1,6 +1,7 @@
 """Opening what predicts: a run folder or an export folder, nothing else."""
 
 import dataclasses
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -115,10 +116,12 @@ def _export(path):
 
 def _refuse_additions(path):
     """A runtime may prefer a file that was not there when it was sealed."""
-    listed = {sealed_folder.MANIFEST, *sealed_folder.listed_files(path)}
+    manifest = json.loads((path / sealed_folder.MANIFEST).read_bytes())
+    listed = {sealed_folder.MANIFEST, *manifest["files"]}
     for file in path.rglob("*"):
         name = file.relative_to(path).as_posix()
-        if not file.is_dir() and name not in listed:
+        hidden = file.name.startswith(".")  # left behind by file managers
+        if not (file.is_dir() or hidden or name in listed):
             raise BadDataError(
                 f"{file}: not part of the export; remove it, or export again"
             )

@@ -28,6 +28,7 @@ from kresnet.training.checkpoints import Checkpoint, Checkpoints
 from kresnet.training.chunks import chunk_model_class, chunks
 from kresnet.training.environment import make_deterministic
 from kresnet.training.events import Events
+from kresnet.training.loss_log import LossLog
 from kresnet.training.metrics_log import MetricsLog
 from kresnet.training.optimizer import CoupledSGD
 from kresnet.training.progress import ProgressBar
@@ -122,6 +123,7 @@ class Experiment:
             self.data.train_labels[held_out],
             self.throughput,
         )
+        self.losses = LossLog(self.folder.losses)
         self.progress = ProgressBar(
             self.console,
             training.iterations,
@@ -136,7 +138,11 @@ class Experiment:
             spec_digest(self.spec),
             self.metrics,
             self.throughput,
-            {"schedule": self.schedule, "metrics": self.metrics},
+            {
+                "schedule": self.schedule,
+                "metrics": self.metrics,
+                "losses": self.losses,
+            },
         )
 
     def run(self) -> None:
@@ -148,7 +154,8 @@ class Experiment:
             adapt_transforms(
                 self.transforms, self.data.train_images[self.train_indices]
             )
-            self.metrics.start()
+            for log in (self.metrics.log, self.losses.log):
+                log.cut(0)
         first = newest.iteration if newest else 0
         self.folder.write_spec(dump_spec(self.spec))
         self.record.update("running", first)
@@ -177,6 +184,7 @@ class Experiment:
             self.throughput,
             self.schedule,
             NonFiniteLoss(),
+            self.losses,
             self.metrics,
             self.progress,
             self.saver,
@@ -232,12 +240,14 @@ class Experiment:
                 "last_losses": self.progress.last_losses(),
             }
         )
+        self.losses.flush()
         self._update("diverged", message=message)
         return DivergedError(
             f"{self.folder.path}: diverged: {message}. {state}"
         )
 
     def _finish(self):
+        self.losses.flush()
         error, loss = self._test()
         self.record.update(
             "finished",

@@ -1,8 +1,5 @@
 """The rows of metrics.csv: training since the last row, and validation."""
 
-import csv
-import io
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,7 +8,7 @@ import numpy as np
 
 from kresnet import measures
 from kresnet.callbacks import IterationCallback, IterationSchedule, Throughput
-from kresnet.errors import DiskFullError
+from kresnet.training.csv_log import CsvLog
 
 COLUMNS = (
     "iteration",
@@ -55,7 +52,7 @@ class MetricsLog(IterationCallback):
         listeners: Sequence[Callable[[dict], None]] = (),
     ):
         super().__init__()
-        self.path = path
+        self.log = CsvLog(path, COLUMNS)
         self.every = every
         self.last = last
         self.schedule = schedule
@@ -97,7 +94,7 @@ class MetricsLog(IterationCallback):
             row["validation_loss"] = measures.cross_entropy(logits, self.labels)
             row["validation_error"] = measures.error(logits, self.labels)
             self._remember_best(row)
-        self._append(row)
+        self.log.append([row])
         self._losses, self._errors = _Sum(), _Sum()
         for listener in self.listeners:
             listener(row)
@@ -110,37 +107,13 @@ class MetricsLog(IterationCallback):
                 "validation_error": error,
             }
 
-    def _append(self, row):
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        if not self.length():
-            writer.writeheader()
-        writer.writerow(row)
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(text.getvalue())
-                file.flush()
-                os.fsync(file.fileno())  # a checkpoint will count on it
-        except OSError as error:
-            raise DiskFullError(
-                f"{self.path}: cannot be written: {error.strerror}"
-            ) from error
-
-    def start(self) -> None:
-        """Begins anew, for a run without a checkpoint."""
-        self.path.unlink(missing_ok=True)
-
-    def length(self) -> int:
-        """Bytes in metrics.csv."""
-        return self.path.stat().st_size if self.path.exists() else 0
-
     def get_state(self):
         """Sums since the last row, the best so far, length of the file."""
         return {
             "losses": self._losses.state,
             "errors": self._errors.state,
             "best": self.best,
-            "length": self.length(),
+            "length": self.log.length(),
         }
 
     def set_state(self, state):
@@ -148,8 +121,7 @@ class MetricsLog(IterationCallback):
         self._losses = _Sum(*state["losses"])
         self._errors = _Sum(*state["errors"])
         self.best = state["best"]
-        if self.length() > state["length"]:
-            os.truncate(self.path, state["length"])
+        self.log.cut(state["length"])
 
 
 class _Sum:

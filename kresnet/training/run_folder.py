@@ -28,6 +28,7 @@ class RunFolder:
         self.spec = self.path / "spec.yaml"
         self.info = self.path / "run.json"
         self.metrics = self.path / "metrics.csv"
+        self.losses = self.path / "losses.csv"
         self.checkpoints = self.path / "checkpoints"
         self.events = self.path / "events"
         self.diverged = self.path / "diverged.json"

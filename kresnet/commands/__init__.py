@@ -1,0 +1,1 @@
+"""Commands with files of their own; `kresnet.cli` registers them."""

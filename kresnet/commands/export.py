@@ -1,0 +1,30 @@
+"""The command `kresnet export`."""
+
+from typing import Annotated
+
+import typer
+
+from kresnet.commands.options import DataDir, RunName
+from kresnet.quiet_backend import import_keras_quietly
+
+
+def export(
+    run: RunName,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder to make. [default: RUN/export, or"
+            " RUN/export-<format>]",
+        ),
+    ] = None,
+    format: Annotated[
+        str, typer.Option(help="tf_saved_model, litert or onnx.")
+    ] = "tf_saved_model",
+    data_dir: DataDir = None,
+) -> None:
+    """Export a trained network for use without kresnet."""
+    import_keras_quietly()
+    from kresnet.exporting import export
+
+    print(f"export: {export(run, out, format, data_dir)}")

@@ -1,0 +1,49 @@
+"""The command `kresnet predict`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from kresnet.quiet_backend import import_keras_quietly
+
+
+def predict(
+    run_or_export: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN_OR_EXPORT", help="The folder of a run or of an export."
+        ),
+    ],
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE", help="PNG, JPEG, GIF or WebP files."),
+    ],
+    top: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Classes to name.")
+    ] = 5,
+) -> None:
+    """Name the most probable classes of images.
+
+    Images are turned upright (EXIF), laid on white where transparent, made
+    RGB or grey as the network takes them, and resized to its input.
+    """
+    import_keras_quietly()
+    from kresnet.prediction import predict
+
+    predictions = predict(run_or_export, images, top)
+    for prediction in predictions:
+        for notice in prediction.notices:
+            print(f"{prediction.path}: {notice}", file=sys.stderr)
+        if prediction.error is not None:
+            print(f"{prediction.path}: {prediction.error}", file=sys.stderr)
+            continue
+        print(prediction.path)
+        for name, probability in prediction.classes:
+            print(f"  {100 * probability:6.2f} %  {name}")
+    sys.stdout.flush()  # the count comes last, also through a pipe
+    codes = {p.error.exit_code for p in predictions if p.error is not None}
+    failed = sum(p.error is not None for p in predictions)
+    print(f"{len(predictions) - failed} ok, {failed} failed", file=sys.stderr)
+    if codes:  # 65 if any image is damaged, 66 if some are only missing
+        raise typer.Exit(min(codes))

@@ -1,0 +1,91 @@
+"""The most probable classes of image files."""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from kresnet.errors import KresnetError, SpecError
+from kresnet.prediction.images import read_image
+from kresnet.prediction.network_folder import open_network
+
+# Images decoded and held at a time.
+_BATCH = 128
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What a network says of one image file.
+
+    Attributes:
+        path: Of the file, as given.
+        classes: Names with probabilities, the most probable first; empty
+            where the file could not be used.
+        notices: What the user should know: resized, first frame and the like.
+        error: Why the file could not be used; `None` where it could.
+    """
+
+    path: Path
+    classes: tuple[tuple[str, float], ...] = ()
+    notices: tuple[str, ...] = ()
+    error: KresnetError | None = None
+
+
+def predict(
+    run_or_export: str | os.PathLike[str],
+    images: Iterable[str | os.PathLike[str]],
+    top: int = 5,
+) -> list[Prediction]:
+    """Classifies image files; one that cannot be used does not stop the rest.
+
+    See `kresnet.prediction.images.read_image` for how a file becomes pixels.
+
+    Args:
+        run_or_export: The folder of a run, of which the newest checkpoint is
+            used, or of an export.
+        images: Paths of PNG, JPEG, GIF or WebP files.
+        top: Number of classes to name, at most all there are.
+
+    Returns:
+        One prediction per path, in order.
+
+    Raises:
+        SpecError: `run_or_export` is neither, or `top` is below 1.
+        BadDataError: The export or every checkpoint of the run is damaged.
+        InputMissingError: There is no such folder, or no checkpoint in it.
+    """
+    if top < 1:
+        raise SpecError(f"--top: must be at least 1. Received: {top}")
+    network = open_network(run_or_export)
+    paths = [Path(path) for path in images]
+    found = []
+    for start in range(0, len(paths), _BATCH):
+        found += _batch(network, paths[start : start + _BATCH], top)
+    return found
+
+
+def _batch(network, paths, top) -> Iterator[Prediction]:
+    read = [_read(path, network) for path in paths]
+    sound = [pixels for pixels, _ in read if pixels is not None]
+    rows = iter(network.probabilities(np.stack(sound)) if sound else ())
+    for pixels, prediction in read:
+        if pixels is None:
+            yield prediction
+        else:
+            best = _best(next(rows), network.class_names, top)
+            yield dataclasses.replace(prediction, classes=best)
+
+
+def _read(path, network):
+    try:
+        pixels, notices = read_image(path, network.input, network.facts)
+    except KresnetError as error:
+        return None, Prediction(path, error=error)
+    return pixels, Prediction(path, notices=tuple(notices))
+
+
+def _best(row, class_names, top):
+    order = np.argsort(-row, kind="stable")[:top]
+    return tuple((class_names[i], float(row[i])) for i in order)
