@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 
 from kresnet.cli_frame import run
+from kresnet.commands.evaluate import evaluate
 from kresnet.commands.export import export
-from kresnet.commands.options import DataDir, RunName
+from kresnet.commands.options import Overrides, SpecName
 from kresnet.commands.predict import predict
+from kresnet.commands.train import train
 from kresnet.errors import KresnetError
-from kresnet.quiet_backend import import_keras_quietly
 
 EXIT_CODES = """\b
 Exit codes:
@@ -40,22 +41,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-SpecName = Annotated[
-    str,
-    typer.Argument(
-        metavar="SPEC", help="A YAML file, or the name of a shipped spec."
-    ),
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="FIELD=VALUE",
-        help="Change a field: training.learning_rate.at=[750,1125] or"
-        " model.stages[0].blocks=3. May be repeated.",
-    ),
-]
 
 
 @app.command()
@@ -101,75 +86,8 @@ def show(spec: SpecName, overrides: Overrides = None) -> None:
     print(layer_table(census(loaded.model)))
 
 
-@app.command()
-def train(
-    spec: SpecName,
-    overrides: Overrides = None,
-    seed: Annotated[
-        int, typer.Option(help="Of initial weights, order and draws.")
-    ] = 0,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR",
-            help="The run's folder. [default: results/<name>/seed<seed>]",
-        ),
-    ] = None,
-    data_dir: DataDir = None,
-    checkpoint_every: Annotated[
-        int, typer.Option(metavar="N", help="Iterations between checkpoints.")
-    ] = 1_000,
-) -> None:
-    """Train a spec, or continue the run in its folder."""
-    import_keras_quietly()
-    from rich.console import Console
-
-    from kresnet.reporting import draw_learning_curve, run_summary
-    from kresnet.training import train
-
-    folder = train(
-        spec,
-        out,
-        overrides=overrides or (),
-        seed=seed,
-        data_dir=data_dir,
-        checkpoint_every=checkpoint_every,
-    )
-    Console().print(run_summary(folder))
-    print(f"figure: {draw_learning_curve(folder)}")
-
-
-@app.command()
-def evaluate(
-    run: RunName,
-    split: Annotated[
-        str, typer.Option(help="test, validation or train.")
-    ] = "test",
-    batch_norm: Annotated[
-        str,
-        typer.Option(
-            help="Statistics: moving-averages, or re-estimated over the"
-            " training split, as the paper's authors did."
-        ),
-    ] = "moving-averages",
-    data_dir: DataDir = None,
-) -> None:
-    """Measure a trained network and draw its confusion matrix."""
-    import_keras_quietly()
-    from pathlib import Path
-
-    from rich.console import Console
-
-    from kresnet.evaluation import evaluate, result_name
-    from kresnet.reporting import draw_confusion, evaluation_table
-
-    found = evaluate(run, split, batch_norm, data_dir)
-    Console().print(evaluation_table(found))
-    name = result_name(split, batch_norm)
-    print(f"numbers: {Path(run) / name}.json")
-    print(f"figure: {draw_confusion(found, Path(run) / f'{name}.png')}")
-
-
+app.command()(train)
+app.command()(evaluate)
 app.command()(export)
 app.command()(predict)
 

@@ -4,6 +4,23 @@ Every error that a user or a machine can cause is a `KresnetError`: the command
 prints its message, one line and no traceback, and exits with its code.
 """
 
+import errno
+
+# The system refused: it will refuse again, however much space there is.
+_REFUSED = frozenset(
+    {
+        errno.EACCES,
+        errno.EEXIST,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.ENOTEMPTY,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+
 
 class KresnetError(Exception):
     """An error with a message for the user and an exit code.
@@ -54,6 +71,19 @@ class DiskFullError(KresnetError):
     """Writing failed: the disk is full or broken."""
 
     exit_code = 74
+
+
+def write_error(path: object, error: OSError, more: str = "") -> KresnetError:
+    """What a failed write means for the user: refused (73), or failed (74).
+
+    Args:
+        path: What could not be written.
+        error: What the system said.
+        more: A further sentence for the message.
+    """
+    kind = CannotWriteError if error.errno in _REFUSED else DiskFullError
+    reason = error.strerror or error
+    return kind(f"{path}: cannot be written: {reason}{more and '. ' + more}")
 
 
 class StoppedError(KresnetError):

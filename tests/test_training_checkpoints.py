@@ -126,7 +126,7 @@ def test_when_it_cannot_be_written_the_one_before_is_untouched(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(error, match="iteration 20 cannot be written"):
+    with pytest.raises(error, match="00000020: cannot be written"):
         checkpoints.save(checkpoint(20))
 
     assert_equal(checkpoints.newest(), checkpoint(10))

@@ -4,6 +4,21 @@ from typing import Annotated
 
 import typer
 
+SpecName = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC", help="A YAML file, or the name of a shipped spec."
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Change a field: training.learning_rate.at=[750,1125] or"
+        " model.stages[0].blocks=3. May be repeated.",
+    ),
+]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="The folder of a run.")
 ]

@@ -11,8 +11,8 @@ from sklearn.metrics import confusion_matrix
 
 from kresnet import measures
 from kresnet.atomic_file import replace_file
-from kresnet.data import Dataset, load_dataset, split_train_validation
-from kresnet.errors import BadDataError, CannotWriteError, SpecError
+from kresnet.data import Dataset, split_train_validation
+from kresnet.errors import SpecError, write_error
 from kresnet.evaluation.re_estimation import re_estimate
 from kresnet.training import Run, load_run
 
@@ -46,11 +46,11 @@ def evaluate(
     split: Literal["test", "validation", "train"] = "test",
     batch_norm: Literal["moving-averages", "re-estimated"] = "moving-averages",
     data_dir: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
 ) -> Evaluation:
     """Evaluates the newest checkpoint of a run on single, whole images.
 
-    The result is also written to `evaluation-<split>-<batch_norm>.json` in
-    the run folder.
+    The result is also written to `evaluation-<split>-<batch_norm>.json`.
 
     Args:
         run: A run or its folder.
@@ -59,22 +59,18 @@ def evaluate(
         batch_norm: "moving-averages" of training, or "re-estimated" over the
             training split as the paper's authors did.
         data_dir: Where prepared data sets are; see `load_dataset`.
+        out: Folder to write to. Defaults to the run's.
 
     Raises:
         SpecError: An unknown split or statistics, or an empty split.
         BadDataError: The data are not those of the run.
-        CannotWriteError: The run folder cannot be written.
+        CannotWriteError: The folder cannot be written; name another.
     """
     _check("split", split, SPLITS)
     _check("batch-norm", batch_norm, BATCH_NORMS)
     if not isinstance(run, Run):
         run = load_run(run)
-    data = load_dataset(run.spec.data.dataset, data_dir)
-    if data.fingerprint != run.info["data_fingerprint"]:
-        raise BadDataError(
-            f"{run.folder}: was trained on other data than the "
-            f"{data.name} found here"
-        )
+    data = run.load_data(data_dir)
     train, held_out = split_train_validation(
         len(data.train_images), run.spec.data.validation
     )
@@ -103,7 +99,8 @@ def evaluate(
             "seed": run.seed,
         },
     )
-    _write(run.folder / f"{result_name(split, batch_norm)}.json", evaluation)
+    folder = Path(out) if out else run.folder
+    _write(folder / f"{result_name(split, batch_norm)}.json", evaluation)
     return evaluation
 
 
@@ -149,8 +146,7 @@ def _measured(logits, labels, class_names, protocol) -> Evaluation:
 def _write(path: Path, evaluation: Evaluation) -> None:
     text = json.dumps(dataclasses.asdict(evaluation), indent=2)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text + "\n")
     except OSError as error:
-        raise CannotWriteError(
-            f"{path}: cannot be written: {error.strerror}"
-        ) from error
+        raise write_error(path, error) from error

@@ -77,6 +77,8 @@ def compare(
 def _difference(found, model, batch, format) -> float:
     # Equal batches: the kernels' sums depend on the size of the batch.
     expected = softmax(predict_logits(model, batch, batch_size=len(batch)))
+    if not np.isfinite(expected).all():
+        raise BadDataError("the run's own model gives no finite probabilities")
     if found.shape != expected.shape or found.dtype != np.float32:
         raise BadDataError(
             f"the exported model returns {found.dtype} {found.shape}, not "

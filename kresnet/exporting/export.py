@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Literal
 
@@ -88,7 +89,7 @@ def export(
         raise SpecError(
             f"export needs the TensorFlow backend, and this is {backend}; a "
             "run of any backend can be exported: KERAS_BACKEND=tensorflow "
-            f"kresnet export {path}"
+            f"kresnet export {shlex.quote(str(path))}"
         )
     check_installed(format)
     if not isinstance(run, Run):

@@ -3,6 +3,7 @@
 import errno
 import importlib.util
 import json
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,4 +92,9 @@ def _write_saved_model(folder, model, class_names):
     try:
         archive.write_out(str(folder), verbose=False)
     except tf.errors.OpError as error:  # TensorFlow's own, also of a full disk
-        raise OSError(errno.EIO, error.message) from error
+        full = "No space left" in error.message
+        raise (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if full
+            else OSError(errno.EIO, error.message)
+        ) from error

@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kresnet.errors import CannotWriteError
+from kresnet.errors import write_error
 
 # Two of Okabe and Ito's colours, told apart by the colour-blind.
 BLUE, ORANGE = "#0072B2", "#D55E00"
@@ -24,11 +24,10 @@ def save_figure(figure: Figure, path: Path) -> Path:
 
     Raises:
         CannotWriteError: The file cannot be written.
+        DiskFullError: The disk is full.
     """
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:
-        raise CannotWriteError(
-            f"{path}: cannot be written: {error.strerror}"
-        ) from error
+        raise write_error(path, error) from error
     return path

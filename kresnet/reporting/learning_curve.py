@@ -15,6 +15,9 @@ from kresnet.reporting.metrics_file import read_metrics
 from kresnet.spec import Spec
 from kresnet.training import load_run
 
+LONG = 20_000  # iterations
+TOP = 20  # percent
+
 
 def draw_learning_curve(folder: Path) -> Path:
     """Draws `curve.png` into a run folder and returns its path.
@@ -40,7 +43,10 @@ def learning_curve(
     """The figure, from the columns of metrics.csv."""
     figure = new_figure(6, 4)
     axes = figure.subplots()
-    iterations = metrics["iteration"]
+    # Long runs on the axes of the paper's figure 6.
+    long = spec.training.iterations >= LONG
+    scale = 1e4 if long else 1
+    iterations = [iteration / scale for iteration in metrics["iteration"]]
     axes.plot(
         iterations,
         metrics["training_error"],
@@ -65,7 +71,8 @@ def learning_curve(
             clip_on=False,
             label=f"test, last iteration: {test_error:.2f} %",
         )
-    for boundary in spec.training.learning_rate.at:
+    drops = spec.training.learning_rate.at
+    for boundary in (drop / scale for drop in drops):
         axes.axvline(boundary, color=GREY, linewidth=0.8, linestyle=":")
         axes.annotate(
             f"rate ÷ {spec.training.learning_rate.divide_by:g}",
@@ -80,12 +87,13 @@ def learning_curve(
         )
     axes.set(
         title=spec.name,
-        xlabel="iteration",
+        xlabel="iteration (1e4)" if long else "iteration",
         ylabel="error (%)",
-        xlim=(0, spec.training.iterations),
+        xlim=(0, spec.training.iterations / scale),
     )
     axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+    if long and metrics["training_error"][-1] < TOP:
+        axes.set_ylim(top=TOP)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure

@@ -5,8 +5,8 @@ with adapted statistics, and the optimiser's variables) and what the callbacks
 must remember. The last two and the best by validation are kept.
 """
 
+import contextlib
 import dataclasses
-import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -17,11 +17,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from kresnet import sealed_folder
-from kresnet.errors import BadDataError, CannotWriteError, DiskFullError
+from kresnet.errors import BadDataError, write_error
 
 Arrays = dict[str, np.ndarray]
 Notify = Callable[[str], None]
-_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,13 +92,8 @@ class Checkpoints:
                         (own / f"{name}.safetensors").write_bytes(data)
             self._prune((keep or set()) | set(self.iterations()[-2:]))
         except OSError as error:
-            kind = (
-                CannotWriteError if error.errno in _READ_ONLY else DiskFullError
-            )
-            raise kind(
-                f"{path}: the checkpoint of iteration {checkpoint.iteration} "
-                f"cannot be written: {error.strerror}. The checkpoints before "
-                "it are untouched"
+            raise write_error(
+                path, error, "The checkpoints before it are untouched"
             ) from error
 
     def load(self, iteration: int) -> Checkpoint:
@@ -171,4 +165,5 @@ class Checkpoints:
         while aside.exists():
             number += 1
             aside = path.with_name(f"{path.name}.corrupt{number}")
-        os.rename(path, aside)
+        with contextlib.suppress(OSError):  # a read-only run can still be used
+            os.rename(path, aside)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from kresnet.errors import DiskFullError
+from kresnet.errors import write_error
 
 
 class CsvLog:
@@ -29,6 +29,7 @@ class CsvLog:
 
         Raises:
             DiskFullError: They could not be written.
+            CannotWriteError: The file is read-only, or its folder is gone.
         """
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
@@ -41,9 +42,7 @@ class CsvLog:
                 file.flush()
                 os.fsync(file.fileno())  # a checkpoint will count on it
         except OSError as error:
-            raise DiskFullError(
-                f"{self.path}: cannot be written: {error.strerror}"
-            ) from error
+            raise write_error(self.path, error) from error
 
     def length(self) -> int:
         """Bytes in the file."""

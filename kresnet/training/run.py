@@ -6,7 +6,8 @@ from pathlib import Path
 
 import keras
 
-from kresnet.errors import InputMissingError
+from kresnet.data import Dataset, load_dataset
+from kresnet.errors import BadDataError, InputMissingError
 from kresnet.network import build_model, build_transforms, inference_model
 from kresnet.spec import Spec, load_spec
 from kresnet.training.checkpoints import Checkpoint, Checkpoints
@@ -34,6 +35,25 @@ class Run:
     def seed(self) -> int:
         """Seed of the run."""
         return self.info["seed"]
+
+    def load_data(
+        self, data_dir: str | os.PathLike[str] | None = None
+    ) -> Dataset:
+        """Loads the data set that the run was trained on.
+
+        Args:
+            data_dir: Where prepared data sets are; see `load_dataset`.
+
+        Raises:
+            BadDataError: The data found are other ones.
+        """
+        data = load_dataset(self.spec.data.dataset, data_dir)
+        if data.fingerprint != self.info["data_fingerprint"]:
+            raise BadDataError(
+                f"{self.folder}: was trained on other data than the "
+                f"{data.name} found here"
+            )
+        return data
 
     def inference_model(self) -> keras.Model:
         """Builds the model, uint8 pixels to logits, with the run's weights."""

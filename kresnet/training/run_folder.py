@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from kresnet.atomic_file import replace_file
-from kresnet.errors import BadDataError, CannotWriteError, DiskFullError
+from kresnet.errors import BadDataError, CannotWriteError, write_error
 
 
 class RunFolder:
@@ -39,9 +39,7 @@ class RunFolder:
             # Opened for writing it is also the probe for a read-only folder.
             self._lock = (self.path / ".lock").open("a+", encoding="utf-8")
         except OSError as error:
-            raise CannotWriteError(
-                f"{self.path}: cannot be written: {error.strerror}"
-            ) from error
+            raise write_error(self.path, error) from error
         try:
             self._take_lock()
             self._check_space()
@@ -68,9 +66,7 @@ class RunFolder:
             self._lock.write(f"process {os.getpid()} on {platform.node()}\n")
             self._lock.flush()
         except OSError as error:
-            raise DiskFullError(
-                f"{self.path}: cannot be written: {error.strerror}"
-            ) from error
+            raise write_error(self.path, error) from error
 
     def _check_space(self):
         free = shutil.disk_usage(self.path).free
@@ -109,6 +105,4 @@ class RunFolder:
         try:
             replace_file(path, text)
         except OSError as error:
-            raise DiskFullError(
-                f"{path}: cannot be written: {error.strerror}"
-            ) from error
+            raise write_error(path, error) from error

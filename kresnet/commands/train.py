@@ -1,0 +1,45 @@
+"""The command `kresnet train`."""
+
+from typing import Annotated
+
+import typer
+
+from kresnet.commands.options import DataDir, Overrides, SpecName
+from kresnet.quiet_backend import import_keras_quietly
+
+
+def train(
+    spec: SpecName,
+    overrides: Overrides = None,
+    seed: Annotated[
+        int, typer.Option(help="Of initial weights, order and draws.")
+    ] = 0,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="The run's folder. [default: results/<name>/seed<seed>]",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    checkpoint_every: Annotated[
+        int, typer.Option(metavar="N", help="Iterations between checkpoints.")
+    ] = 1_000,
+) -> None:
+    """Train a spec, or continue the run in its folder."""
+    import_keras_quietly()
+    from rich.console import Console
+
+    from kresnet.reporting import draw_learning_curve, run_summary
+    from kresnet.training import train
+
+    folder = train(
+        spec,
+        out,
+        overrides=overrides or (),
+        seed=seed,
+        data_dir=data_dir,
+        checkpoint_every=checkpoint_every,
+    )
+    Console().print(run_summary(folder))
+    print(f"figure: {draw_learning_curve(folder)}")
