@@ -78,6 +78,12 @@ def verify(folder: Path) -> dict:
             raise DamagedError(f"{folder / name}: missing") from None
         if found != expected:
             raise DamagedError(f"{folder / name}: its SHA-256 sum is wrong")
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        hidden = path.name.startswith(".")  # left behind by file managers
+        known = name == MANIFEST or name in manifest["files"]
+        if not (known or hidden or path.is_dir()):
+            raise DamagedError(f"{path}: was not there when it was sealed")
     return manifest["content"]
 
 

@@ -58,6 +58,15 @@ def test_a_file_cut_short_or_missing_is_found(folder, name):
         sealed_folder.verify(folder)
 
 
+@pytest.mark.parametrize("name", ["c.bin", "inner/c.bin"])
+def test_an_added_file_is_found_but_a_hidden_one_is_nothing(folder, name):
+    (folder / ".DS_Store").write_bytes(b"x")
+    sealed_folder.verify(folder)
+    (folder / name).write_bytes(b"x")
+    with pytest.raises(DamagedError, match="was not there"):
+        sealed_folder.verify(folder)
+
+
 # Two files, the manifest and two folders are synced before the one rename.
 @pytest.mark.parametrize(
     ("call", "turn"),

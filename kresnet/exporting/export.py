@@ -1,6 +1,5 @@
 """Exporting the network of a run for use without kresnet."""
 
-import errno
 import json
 import os
 import shlex
@@ -10,13 +9,11 @@ from typing import Literal
 import keras
 
 from kresnet import sealed_folder
-from kresnet.data import load_dataset
 from kresnet.errors import (
-    BadDataError,
     CannotWriteError,
-    DiskFullError,
     KresnetError,
     SpecError,
+    write_error,
 )
 from kresnet.exporting.comparison import compare
 from kresnet.exporting.exported_model import MODEL_FILES
@@ -25,16 +22,6 @@ from kresnet.training import Run, load_run
 
 # In the manifest's content: tells an export from other sealed folders.
 CONTENT_KEY = "kresnet_export"
-# Answers of the file system that more space would not change.
-_REFUSED = {
-    errno.EACCES,
-    errno.EEXIST,
-    errno.ENAMETOOLONG,
-    errno.ENOTDIR,
-    errno.ENOTEMPTY,
-    errno.EPERM,
-    errno.EROFS,
-}
 
 
 def export(
@@ -103,13 +90,7 @@ def export(
             f"{out}: exists and is not overwritten; name another folder with "
             "--out"
         )
-    data = load_dataset(run.spec.data.dataset, data_dir)
-    if data.fingerprint != run.info["data_fingerprint"]:
-        raise BadDataError(
-            f"{run.folder}: was trained on other data than the "
-            f"{data.name} found here"
-        )
-    _write(out, format, run, data)
+    _write(out, format, run, run.load_data(data_dir))
     return out
 
 
@@ -138,9 +119,4 @@ def _write(out, format, run, data):
     except KresnetError as error:
         raise type(error)(f"{out}: not exported: {error}") from error
     except OSError as error:
-        raise _write_error(out, error) from error
-
-
-def _write_error(out, error) -> KresnetError:
-    kind = CannotWriteError if error.errno in _REFUSED else DiskFullError
-    return kind(f"{out}: cannot be written: {error.strerror or error}")
+        raise write_error(out, error) from error

@@ -48,7 +48,7 @@ def read_image(
         warnings.simplefilter("ignore")
         image = _eight_bits(_opened(path, notices))
     mode = "RGB" if shape[2] == 3 else "L"
-    image = _on_white(image).convert(mode)
+    image = _on_white(image, notices).convert(mode)
     height, width = shape[:2]
     if image.size != (width, height):
         same = image.width * height == image.height * width
@@ -128,10 +128,12 @@ def _eight_bits(image):
     return Image.fromarray(np.clip(values, 0, 255).astype("uint8"))
 
 
-def _on_white(image):
+def _on_white(image, notices):
     if not image.has_transparency_data:
         # A palette has colours: straight to grey Pillow would round twice.
         return image.convert("RGB") if image.mode in ("P", "PA") else image
     image = image.convert("RGBA")
+    if image.getextrema()[3][0] < 255:
+        notices.append("its transparent parts are laid on white")
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, image)

@@ -1,7 +1,6 @@
 """Opening what predicts: a run folder or an export folder, nothing else."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -103,7 +102,6 @@ def _export(path):
         ours = known = False
     if not (ours and known):
         raise BadDataError(f"{path}: not an export of this version of kresnet")
-    _refuse_additions(path)
     try:
         probabilities, _ = load_exported(path, format)
     except ImportError as error:
@@ -112,16 +110,3 @@ def _export(path):
             f"'kresnet[{format}]'"
         ) from error
     return OpenedNetwork(shape, facts, tuple(names), probabilities)
-
-
-def _refuse_additions(path):
-    """A runtime may prefer a file that was not there when it was sealed."""
-    manifest = json.loads((path / sealed_folder.MANIFEST).read_bytes())
-    listed = {sealed_folder.MANIFEST, *manifest["files"]}
-    for file in path.rglob("*"):
-        name = file.relative_to(path).as_posix()
-        hidden = file.name.startswith(".")  # left behind by file managers
-        if not (file.is_dir() or hidden or name in listed):
-            raise BadDataError(
-                f"{file}: not part of the export; remove it, or export again"
-            )
