@@ -45,6 +45,7 @@ class ProgressBar(IterationCallback):
         self._losses = collections.deque(maxlen=window)
         self._errors = collections.deque(maxlen=window)
         self._progress = Progress(
+            TextColumn("iteration"),
             MofNCompleteColumn(),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[text]}"),
