@@ -144,6 +144,7 @@ def test_what_is_linked_or_named_is_there():
 
 
 def test_no_line_of_prose_is_longer_than_the_code_may_be():
-    prose = re.sub(r"^```.*?^```$|^\|.*$", "", README, flags=re.M | re.S)
+    prose = re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S)
+    prose = re.sub(r"^\|.*$", "", prose, flags=re.M)
 
     assert max(map(len, prose.splitlines())) <= 80

@@ -48,10 +48,11 @@ def make_deterministic(seed: int) -> None:
     number of replicas: they are in run.json. On a GPU operations without a
     deterministic kernel would fail, so there only the seeds are set.
     """
-    keras.utils.set_random_seed(seed % 2**32)
+    # Not on JAX: it would import TensorFlow, and nothing there draws from it.
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
+        keras.utils.set_random_seed(seed % 2**32)
         if not tf.config.list_physical_devices("GPU"):
             tf.config.experimental.enable_op_determinism()
 

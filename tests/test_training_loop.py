@@ -1,0 +1,113 @@
+"""The loop over iterations: the same weights however it is run.
+
+In float64 and at a low learning rate, so that rounding has no time to grow.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+PROGRAM = """
+import sys
+import kresnet
+kind, out, every = sys.argv[1:]
+if kind == "one program":  # what an accelerator runs
+    from kresnet.training.loop_jax import ChunkModel
+    ChunkModel.one_program = True
+kresnet.train("digits", out, overrides=[
+    "training.iterations=20",
+    "training.learning_rate={start: 0.01, divide_by: 10, at: [10]}",
+    f"training.evaluate_every={every}",
+    "data.validation=0",
+])
+"""
+# Kind of loop, and iterations between evaluations, which end a chunk.
+KINDS = [
+    ("tensorflow", 1),
+    ("tensorflow", 20),
+    ("calls", 1),
+    ("calls", 20),
+    ("one program", 1),
+    ("one program", 20),
+]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Weights after the same 20 iterations, and what was said, by kind."""
+    pytest.importorskip("jax")
+    home = tmp_path_factory.mktemp("float64")
+    hidden = home / "hidden"
+    hidden.mkdir()
+    (hidden / "tensorflow.py").write_text("raise ImportError('hidden')")
+    found = {}
+    for kind, every in KINDS:
+        on_jax = kind != "tensorflow"
+        backend = "jax" if on_jax else "tensorflow"
+        (home / "keras.json").write_text(
+            json.dumps({"floatx": "float64", "backend": backend})
+        )
+        out = home / f"{kind}-{every}"
+        run = subprocess.run(
+            [sys.executable, "-c", PROGRAM, kind, str(out), str(every)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={
+                **os.environ,
+                "KERAS_HOME": str(home),
+                "KERAS_BACKEND": backend,
+                "JAX_ENABLE_X64": "1",
+                "JAX_LOG_COMPILES": "1",
+                # Runs on JAX must do without TensorFlow.
+                "PYTHONPATH": str(hidden) if on_jax else "",
+            },
+        )
+        assert run.returncode == 0, run.stderr
+        rows = (out / "metrics.csv").read_text().splitlines()[1:]
+        assert len(rows) == 20 // every
+        assert all(row.endswith(",,") for row in rows)  # no validation images
+        weights = out / "checkpoints" / "00000020" / "weights.safetensors"
+        found[kind, every] = load_file(weights), run.stderr
+    return found
+
+
+def assert_close(got, want):
+    assert got.keys() == want.keys()
+    for path, array in want.items():
+        scale = np.abs(array).max()
+        np.testing.assert_allclose(
+            got[path], array, rtol=0, atol=1e-6 * scale, err_msg=path
+        )
+
+
+@pytest.mark.parametrize("kind", ["tensorflow", "calls", "one program"])
+def test_weights_do_not_depend_on_where_chunks_end(runs, kind):
+    single, chunked = runs[kind, 1][0], runs[kind, 20][0]
+
+    for path, array in single.items():
+        np.testing.assert_array_equal(array, chunked[path], err_msg=path)
+
+
+def test_one_program_computes_what_single_calls_do(runs):
+    assert_close(runs["one program", 20][0], runs["calls", 20][0])
+
+
+def test_tensorflow_and_jax_train_to_the_same_weights(runs):
+    assert_close(runs["calls", 20][0], runs["tensorflow", 20][0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "function"), [("calls", "_iteration"), ("one program", "_chunk")]
+)
+def test_neither_a_chunk_s_length_nor_a_new_rate_compiles_anew(
+    runs, kind, function
+):
+    said = runs[kind, 20][1]
+
+    assert said.count(f"Finished XLA compilation of jit({function})") == 1
