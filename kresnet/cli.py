@@ -32,15 +32,30 @@ Exit codes:
 """
 
 app = typer.Typer(
-    help="Experiments with residual networks, one YAML file each.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     # Plain text: rich would double the time of --help and rewrap the epilog.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def kresnet(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Experiments with residual networks, one YAML file each."""
+    if version:
+        from importlib.metadata import version as installed
+
+        print(installed("kresnet"))
+        raise typer.Exit
 
 
 @app.command()

@@ -131,7 +131,7 @@ def test_the_protocol_says_which_statistics(run):
     found = evaluate(run, batch_norm="re-estimated")
 
     assert (
-        "averages over 1280 training images"
+        "averages over 1,280 training images"
         in (found.protocol["batch_norm_statistics"])
     )
     assert found.error < 20

@@ -45,7 +45,13 @@ def weighted_layers(model):
     )
 
 
-@pytest.mark.parametrize("name", shipped_specs())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name == "resnet1202"))
+        for name in shipped_specs()
+    ],
+)
 def test_every_shipped_network_has_its_layers_and_parameters(name):
     """6n + 2 layers and the exact number of parameters, built for real."""
     spec = load_spec(name)

@@ -26,6 +26,8 @@ kresnet.train("digits", out, overrides=[
     "data.validation=0",
 ])
 """
+pytestmark = pytest.mark.slow
+
 # Kind of loop, and iterations between evaluations, which end a chunk.
 KINDS = [
     ("tensorflow", 1),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -222,6 +223,30 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     assert 0 < int(kept.name) < failed_at
     for array in load_file(kept / "weights.safetensors").values():
         assert np.isfinite(array).all()
+
+
+def test_a_start_that_fails_leaves_no_folder(tmp_path):
+    code, _, err = train(
+        tmp_path / "run", f"--data-dir={tmp_path}", spec=["resnet20"]
+    )
+
+    assert code == 66
+    assert str(tmp_path) in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_run_without_its_weights_is_still_shown(whole, tmp_path):
+    folder = shutil.copytree(
+        whole,
+        tmp_path / "run",
+        ignore=shutil.ignore_patterns("checkpoints", ".lock"),
+    )
+
+    code, out, err = train(folder)
+
+    assert code == 0
+    assert "already finished" in err
+    assert "75,002" in out
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):

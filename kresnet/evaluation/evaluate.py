@@ -78,7 +78,7 @@ def evaluate(
     if batch_norm == "re-estimated":
         model, used = re_estimate(run, data.train_images[train])
         statistics = (
-            f"averages over {used} training images without augmentation, "
+            f"averages over {used:,} training images without augmentation, "
             "taken after training"
         )
     else:

@@ -13,7 +13,7 @@ from kresnet.reporting.figures import (
 )
 from kresnet.reporting.metrics_file import read_metrics
 from kresnet.spec import Spec
-from kresnet.training import load_run
+from kresnet.training import read_run
 
 LONG = 20_000  # iterations
 TOP = 20  # percent
@@ -30,7 +30,7 @@ def draw_learning_curve(folder: Path) -> Path:
         KresnetError: It is no run folder, has no row yet, or cannot be
             written.
     """
-    run = load_run(folder)
+    run = read_run(folder)
     figure = learning_curve(
         run.spec, read_metrics(run.folder), run.info.get("test_error")
     )

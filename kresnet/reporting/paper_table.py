@@ -23,7 +23,7 @@ def beside_paper(spec: Spec) -> str:
     A number of the paper stands beside a run only if the run is the shipped
     recipe of that network, but for `FREE_FIELDS`.
     """
-    if spec.name not in shipped_specs():
+    if spec.name not in shipped_specs() or spec.data.dataset != "cifar10":
         return "not comparable: not a network of the paper"
     recipe = load_spec(spec.name)
     differences = [

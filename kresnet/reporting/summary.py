@@ -8,7 +8,7 @@ from kresnet.census import census
 from kresnet.evaluation import Evaluation
 from kresnet.reporting.metrics_file import read_metrics
 from kresnet.reporting.paper_table import beside_paper
-from kresnet.training import load_run
+from kresnet.training import read_run
 
 
 def run_summary(folder: Path) -> Table:
@@ -17,7 +17,7 @@ def run_summary(folder: Path) -> Table:
     The error of the last iteration is the result; the one at the best
     validation error is kept apart from it.
     """
-    run = load_run(folder)
+    run = read_run(folder)
     info, counted = run.info, census(run.spec.model)
     last = {
         name: column[-1] for name, column in read_metrics(run.folder).items()

@@ -16,25 +16,34 @@ from kresnet.training.state import from_arrays
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
-    """A run with at least one sound checkpoint.
+class RunRecord:
+    """What a run wrote down; its weights may be elsewhere or gone.
 
     Attributes:
         folder: Path of the run folder.
         spec: As run.
         info: Contents of run.json.
-        checkpoint: The newest one.
     """
 
     folder: Path
     spec: Spec
     info: dict
-    checkpoint: Checkpoint
 
     @property
     def seed(self) -> int:
         """Seed of the run."""
         return self.info["seed"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run(RunRecord):
+    """A run with at least one sound checkpoint.
+
+    Attributes:
+        checkpoint: The newest one.
+    """
+
+    checkpoint: Checkpoint
 
     def load_data(
         self, data_dir: str | os.PathLike[str] | None = None
@@ -64,27 +73,41 @@ class Run:
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:
-    """Opens a run folder, finished or not.
+    """Opens a run folder with its weights, finished or not.
 
     Raises:
         InputMissingError: It is no run folder, or has no checkpoint yet; says
             what is there.
         BadDataError: Every checkpoint is damaged.
     """
+    record = read_run(path)
+    checkpoint = Checkpoints(RunFolder(record.folder).checkpoints).newest()
+    if checkpoint is None:
+        raise InputMissingError(
+            f"{record.folder}: has no checkpoint to use. "
+            f"{_found(record.folder)}"
+        )
+    return Run(record.folder, record.spec, record.info, checkpoint)
+
+
+def read_run(path: str | os.PathLike[str]) -> RunRecord:
+    """Opens a run folder without its weights.
+
+    Raises:
+        InputMissingError: It is no run folder; says what is there.
+    """
     folder = RunFolder(Path(path))
     if not folder.path.is_dir():
         raise InputMissingError(f"{folder.path}: there is no such run folder")
-    there = sorted(p.name for p in folder.path.iterdir() if p.name[0] != ".")
-    found = f"Found: {', '.join(there) or 'nothing'}"
     info = folder.read_info()
     if info is None or not folder.spec.exists():
         raise InputMissingError(
             f"{folder.path}: not a run folder: run.json or spec.yaml is "
-            f"missing. {found}"
+            f"missing. {_found(folder.path)}"
         )
-    checkpoint = Checkpoints(folder.checkpoints).newest()
-    if checkpoint is None:
-        raise InputMissingError(
-            f"{folder.path}: has no checkpoint to use yet. {found}"
-        )
-    return Run(folder.path, load_spec(folder.spec), info, checkpoint)
+    return RunRecord(folder.path, load_spec(folder.spec), info)
+
+
+def _found(path: Path) -> str:
+    names = sorted(p.name for p in path.iterdir() if p.name[0] != ".")
+    return f"Found: {', '.join(names) or 'nothing'}"

@@ -1,5 +1,6 @@
 """The folder of a run: its files, its lock, and whether it can be written."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from kresnet.atomic_file import replace_file
 from kresnet.errors import BadDataError, CannotWriteError, write_error
+
+LOCK = ".lock"
 
 
 class RunFolder:
@@ -37,7 +40,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             # Opened for writing it is also the probe for a read-only folder.
-            self._lock = (self.path / ".lock").open("a+", encoding="utf-8")
+            self._lock = (self.path / LOCK).open("a+", encoding="utf-8")
         except OSError as error:
             raise write_error(self.path, error) from error
         try:
@@ -49,6 +52,12 @@ class RunFolder:
         return self
 
     def __exit__(self, *error) -> None:
+        if [path.name for path in self.path.iterdir()] == [LOCK]:
+            # Nothing came of it: leave nothing behind, but for a folder that
+            # somebody else is using this moment.
+            with contextlib.suppress(OSError):
+                (self.path / LOCK).unlink()
+                self.path.rmdir()
         self._lock.close()
 
     def _take_lock(self):
