@@ -1,6 +1,9 @@
 """Keras callbacks that count in iterations; they know Keras only."""
 
-from kresnet.callbacks.iteration_callback import IterationCallback
+from kresnet.callbacks.iteration_callback import (
+    IterationCallback,
+    next_multiple,
+)
 from kresnet.callbacks.iteration_schedule import (
     IterationSchedule,
     WarmUp,
@@ -17,4 +20,5 @@ __all__ = [
     "Throughput",
     "WarmUp",
     "WarmUpError",
+    "next_multiple",
 ]

@@ -49,3 +49,8 @@ class IterationCallback(keras.callbacks.Callback):
         sizes = [np.size(value) for value in (logs or {}).values()]
         self.iteration += max(batch - self._last_batch, *sizes, 1)
         self._last_batch = batch
+
+
+def next_multiple(iteration: int, every: int, last: int) -> int:
+    """The first multiple of `every` after `iteration`, or `last` before it."""
+    return min(iteration - iteration % every + every, last)

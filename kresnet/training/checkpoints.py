@@ -50,7 +50,7 @@ class Checkpoints:
         notify: Told, in words, of damage that was found.
     """
 
-    def __init__(self, folder: Path, notify: Notify = print):
+    def __init__(self, folder: Path, notify: Notify):
         self.folder = folder
         self.notify = notify
 

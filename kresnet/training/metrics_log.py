@@ -7,7 +7,12 @@ import keras
 import numpy as np
 
 from kresnet import measures
-from kresnet.callbacks import IterationCallback, IterationSchedule, Throughput
+from kresnet.callbacks import (
+    IterationCallback,
+    IterationSchedule,
+    Throughput,
+    next_multiple,
+)
 from kresnet.training.csv_log import CsvLog
 
 COLUMNS = (
@@ -67,7 +72,7 @@ class MetricsLog(IterationCallback):
 
     def next_due(self, iteration):
         """The next row."""
-        return min(iteration - iteration % self.every + self.every, self.last)
+        return next_multiple(iteration, self.every, self.last)
 
     def on_train_batch_end(self, batch, logs=None):
         """Sums, and writes a row when one is due."""

@@ -1,7 +1,9 @@
 """Reading a run back: its spec, its numbers, its trained model."""
 
 import dataclasses
+import functools
 import os
+import sys
 from pathlib import Path
 
 import keras
@@ -81,7 +83,11 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         BadDataError: Every checkpoint is damaged.
     """
     record = read_run(path)
-    checkpoint = Checkpoints(RunFolder(record.folder).checkpoints).newest()
+    checkpoints = Checkpoints(
+        RunFolder(record.folder).checkpoints,
+        functools.partial(print, file=sys.stderr),
+    )
+    checkpoint = checkpoints.newest()
     if checkpoint is None:
         raise InputMissingError(
             f"{record.folder}: has no checkpoint to use. "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kresnet.callbacks import IterationCallback, Throughput
+from kresnet.callbacks import IterationCallback, Throughput, next_multiple
 from kresnet.errors import StoppedError
 from kresnet.training.checkpoints import Checkpoint, Checkpoints
 from kresnet.training.metrics_log import MetricsLog
@@ -65,7 +65,7 @@ class Saver(IterationCallback):
 
     def next_due(self, iteration):
         """The next regular checkpoint."""
-        return min(iteration - iteration % self.every + self.every, self.last)
+        return next_multiple(iteration, self.every, self.last)
 
     def on_train_batch_end(self, batch, logs=None):
         """Saves when due, and stops when asked to."""
