@@ -130,6 +130,40 @@ def test_a_stopped_run_saves_and_goes_on_where_it_was(whole, tmp_path):
     assert final(folder) == final(whole)
 
 
+SECOND_SIGNAL = """
+import hashlib, os, signal, threading
+from kresnet.training.signals import Signals
+
+class Saver:
+    signal = None
+
+def twice():
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
+
+with Signals(Saver()):
+    threading.Timer(0.1, twice).start()
+    # A minute in C, where Python handles no signal.
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 100_000_000)
+"""
+
+
+def test_a_second_signal_ends_the_process_at_once():
+    """Also while the backend keeps Python from handling either."""
+    run = subprocess.run([sys.executable, "-c", SECOND_SIGNAL], check=False)
+
+    assert run.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+
+
+def test_a_broken_record_is_said(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    for text in ("{", "[]", "{}"):
+        (folder / "run.json").write_text(text)
+        code, _, err = train(folder)
+        assert code == 65
+        assert "run.json" in err
+
+
 def test_run_json_says_what_came_out(whole):
     found = info(whole)
 

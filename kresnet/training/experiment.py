@@ -34,7 +34,8 @@ from kresnet.training.optimizer import CoupledSGD
 from kresnet.training.progress import ProgressBar
 from kresnet.training.record import Record, speed
 from kresnet.training.run_folder import RunFolder
-from kresnet.training.saver import NonFiniteWeightsError, Saver, Signals
+from kresnet.training.saver import NonFiniteWeightsError, Saver
+from kresnet.training.signals import Signals
 from kresnet.training.state import from_arrays
 
 

@@ -12,6 +12,19 @@ from kresnet.atomic_file import replace_file
 from kresnet.errors import BadDataError, CannotWriteError, write_error
 
 LOCK = ".lock"
+ALWAYS_THERE = frozenset(
+    {
+        "cpu_seconds",
+        "data_fingerprint",
+        "hardware",
+        "iteration",
+        "seconds",
+        "seed",
+        "spec_digest",
+        "status",
+        "versions",
+    }
+)
 
 
 class RunFolder:
@@ -40,7 +53,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             # Opened for writing it is also the probe for a read-only folder.
-            self._lock = (self.path / LOCK).open("a+", encoding="utf-8")
+            self._lock = (self.path / LOCK).open("ab+", buffering=0)
         except OSError as error:
             raise write_error(self.path, error) from error
         try:
@@ -65,15 +78,15 @@ class RunFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.seek(0)
-            holder = self._lock.read().strip() or "another process"
+            holder = self._lock.read().decode().strip() or "another process"
             raise CannotWriteError(
                 f"{self.path}: {holder} is running this; wait for it, or name "
                 "another folder with --out"
             ) from None
         try:
             self._lock.truncate(0)
-            self._lock.write(f"process {os.getpid()} on {platform.node()}\n")
-            self._lock.flush()
+            holder = f"process {os.getpid()} on {platform.node()}\n"
+            self._lock.write(holder.encode())
         except OSError as error:
             raise write_error(self.path, error) from error
 
@@ -89,14 +102,20 @@ class RunFolder:
         """What run.json says; `None` where there is none.
 
         Raises:
-            BadDataError: It is not JSON.
+            BadDataError: It is not what kresnet writes.
         """
         try:
-            return json.loads(self.info.read_text(encoding="utf-8"))
+            info = json.loads(self.info.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except ValueError as error:
             raise BadDataError(f"{self.info}: not JSON: {error}") from error
+        if not (isinstance(info, dict) and info.keys() >= ALWAYS_THERE):
+            raise BadDataError(
+                f"{self.info}: not the record of a run: must have "
+                f"{', '.join(sorted(ALWAYS_THERE))}"
+            )
+        return info
 
     def write_info(self, info: dict) -> None:
         """Replaces run.json."""

@@ -1,8 +1,6 @@
 """Saving during training: regularly, at the best, and on a signal."""
 
-import os
 import signal
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,8 +9,6 @@ from kresnet.errors import StoppedError
 from kresnet.training.checkpoints import Checkpoint, Checkpoints
 from kresnet.training.metrics_log import MetricsLog
 from kresnet.training.state import from_arrays, to_arrays
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class NonFiniteWeightsError(RuntimeError):
@@ -24,7 +20,7 @@ class Saver(IterationCallback):
 
     One is written every `every` iterations, at the last one, when validation
     was best so far, and after the step during which a signal came; then it
-    raises `StoppedError`. A second signal acts as if nobody handled it.
+    raises `StoppedError`.
 
     Args:
         checkpoints: Where to.
@@ -54,7 +50,7 @@ class Saver(IterationCallback):
         self.metrics = metrics
         self.throughput = throughput
         self.remembered = remembered
-        self.signal = None
+        self.signal: signal.Signals | None = None
 
     def restore(self, model, checkpoint: Checkpoint) -> None:
         """Puts a checkpoint back into the model, optimiser and callbacks."""
@@ -103,35 +99,3 @@ class Saver(IterationCallback):
             spec_digest=self.spec_digest,
         )
         self.checkpoints.save(checkpoint, {best} if best else set())
-
-
-class Signals:
-    """Notes the first signal on a saver; the second one takes its course.
-
-    A context manager for the main thread; elsewhere it does nothing.
-    """
-
-    def __init__(
-        self, saver: Saver, signals: Sequence[signal.Signals] = SIGNALS
-    ):
-        self.saver = saver
-        self.signals = signals
-        self._before = {}
-
-    def __enter__(self):
-        for number in self.signals:
-            try:
-                self._before[number] = signal.signal(number, self._handle)
-            except ValueError:  # not the main thread
-                break
-        return self
-
-    def __exit__(self, *error):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number, frame):
-        if self.saver.signal:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        self.saver.signal = signal.Signals(number)

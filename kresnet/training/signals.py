@@ -1,0 +1,61 @@
+"""Stopping on a signal: softly on the first, at once on the second."""
+
+import os
+import signal
+import threading
+
+from kresnet.training.saver import Saver
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+class Signals:
+    """Notes the first signal on a saver; the second ends the process.
+
+    A context manager for the main thread; elsewhere it does nothing. Python
+    runs its handlers between two instructions of the main thread, which may
+    be seconds inside the backend, and two signals meanwhile would count as
+    one. A thread therefore reads them from the pipe that the interpreter's C
+    handler writes to.
+
+    Args:
+        saver: Its `signal` is set.
+    """
+
+    def __init__(self, saver: Saver):
+        self.saver = saver
+        self._before = {}
+
+    def __enter__(self) -> "Signals":
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        self._wakeup_before = signal.set_wakeup_fd(
+            self._write, warn_on_full_buffer=False
+        )
+        for number in SIGNALS:
+            # A handler must be there, or the default would act.
+            self._before[number] = signal.signal(number, lambda *_: None)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        if not self._before:
+            return
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup_before)
+        os.close(self._write)
+        self._thread.join()
+        os.close(self._read)
+
+    def _watch(self):
+        while received := os.read(self._read, 1):
+            number = received[0]
+            if number not in SIGNALS:
+                continue
+            if self.saver.signal:
+                os._exit(128 + number)  # as a shell names it
+            self.saver.signal = signal.Signals(number)
