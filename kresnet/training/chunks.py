@@ -14,6 +14,7 @@ import numpy as np
 
 from kresnet.callbacks import IterationCallback
 from kresnet.data import Order
+from kresnet.errors import SpecError
 
 CAPACITY = 512
 SECONDS = 0.5
@@ -23,7 +24,7 @@ def chunk_model_class() -> type[keras.Model]:
     """The chunk-running model of the current Keras backend.
 
     Raises:
-        RuntimeError: For a backend other than TensorFlow and JAX.
+        SpecError: For a backend other than TensorFlow and JAX.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -31,8 +32,8 @@ def chunk_model_class() -> type[keras.Model]:
     elif backend == "jax":
         from kresnet.training.loop_jax import ChunkModel
     else:
-        raise RuntimeError(
-            "kresnet trains on the Keras backends tensorflow and jax. "
+        raise SpecError(
+            "KERAS_BACKEND: must be tensorflow or jax to train. "
             f"Received: {backend}"
         )
     return ChunkModel

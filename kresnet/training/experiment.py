@@ -60,6 +60,7 @@ class Experiment:
         checkpoint_every: int,
         console: Console,
     ):
+        model_class = chunk_model_class()
         self.folder = folder
         self.spec = spec
         self.seed = seed
@@ -71,20 +72,18 @@ class Experiment:
             len(self.data.train_images), spec.data.validation
         )
         self.record = Record(folder, spec, seed, self.data.fingerprint)
-        self._build()
+        self._build(model_class)
         self._make_callbacks(checkpoint_every)
 
     def notify(self, text: str) -> None:
         """Says something to the user."""
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def _build(self):
+    def _build(self, model_class: type[keras.Model]):
         spec = self.spec
         self.transforms = build_transforms(spec.data, spec.model.input)
         network = build_model(spec.model, self.seed)
-        self.model = training_model(
-            self.transforms, network, chunk_model_class()
-        )
+        self.model = training_model(self.transforms, network, model_class)
         self.inference = inference_model(self.transforms, network)
         training = spec.training
         optimizer = CoupledSGD(
