@@ -3,6 +3,7 @@
 `tf.summary` would need TensorFlow, which a run on JAX does not import.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -44,7 +45,8 @@ class Events:
     def close(self) -> None:
         """Closes the event file."""
         if self._file:
-            self._file.close()
+            with contextlib.suppress(OSError):  # said already, by _write
+                self._file.close()
 
     def _write(self, **event):
         if self._failed:

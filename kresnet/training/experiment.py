@@ -5,7 +5,7 @@ import os
 import keras
 from rich.console import Console
 
-from kresnet import measures
+from kresnet import measures, sealed_folder
 from kresnet.callbacks import (
     IterationSchedule,
     NonFiniteLoss,
@@ -262,7 +262,11 @@ class Experiment:
         best = self.metrics.best
         if best is None:
             return None
-        checkpoint = self.checkpoints.load(best["iteration"])
+        try:
+            checkpoint = self.checkpoints.load(best["iteration"])
+        except sealed_folder.DamagedError as error:
+            self.notify(f"no test error at the best validation: {error}")
+            return {**best, "test_error": None}
         from_arrays(self.model.weights, checkpoint.weights)
         return {**best, "test_error": self._test()[0]}
 

@@ -69,14 +69,15 @@ class Saver(IterationCallback):
         super().on_train_batch_end(batch, logs)
         best = self.metrics.best and self.metrics.best["iteration"]
         due = self.iteration >= self.next_due(before)
-        if due or self.signal or best == self.iteration:
+        stop = self.signal  # once: another thread may set it meanwhile
+        if due or stop or best == self.iteration:
             with self.throughput.excluded():
                 self._save(best)
         if self.iteration >= self.last:
             self.model.stop_training = True
-        elif self.signal:
+        elif stop:
             raise StoppedError(
-                f"stopped by {self.signal.name} at iteration {self.iteration}, "
+                f"stopped by {stop.name} at iteration {self.iteration}, "
                 "saved; the same command continues"
             )
 
