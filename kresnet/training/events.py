@@ -45,7 +45,7 @@ class Events:
     def close(self) -> None:
         """Closes the event file."""
         if self._file:
-            with contextlib.suppress(OSError):  # said already, by _write
+            with contextlib.suppress(OSError):  # events stop nothing
                 self._file.close()
 
     def _write(self, **event):
