@@ -24,7 +24,7 @@ Exit codes:
    2  the spec or the command line is wrong
   65  data, a checkpoint or an image is damaged
   66  a file, a data set or a checkpoint is missing
-  69  a device is missing
+  69  a device is missing, or its memory ran out
   70  the training diverged
   73  the output cannot be written
   74  the disk is full

@@ -55,6 +55,12 @@ class DeviceMissingError(KresnetError):
     exit_code = 69
 
 
+class OutOfMemoryError(KresnetError):
+    """The memory of the device, or of the machine, ran out."""
+
+    exit_code = 69
+
+
 class DivergedError(KresnetError):
     """The loss is not finite, or a warm-up never ended."""
 

@@ -68,6 +68,7 @@ def verify(folder: Path) -> dict:
 
     Raises:
         DamagedError: Something is missing, added or changed; says what.
+        PermissionError: A file may not be read; it may well be sound.
     """
     manifest = _manifest(folder)
     for name, expected in manifest["files"].items():
@@ -76,6 +77,10 @@ def verify(folder: Path) -> dict:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except (FileNotFoundError, NotADirectoryError):
             raise DamagedError(f"{folder / name}: missing") from None
+        except PermissionError:
+            raise
+        except OSError as error:  # a folder, or a disk that fails
+            raise DamagedError(f"{folder / name}: {error.strerror}") from error
         if found != expected:
             raise DamagedError(f"{folder / name}: its SHA-256 sum is wrong")
     for path in folder.rglob("*"):
@@ -102,8 +107,12 @@ def _manifest(folder: Path) -> dict:
         manifest = json.loads(path.read_bytes())
         own_sum = manifest.pop("sha256")
         content_is_there = manifest.keys() == {"content", "files"}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DamagedError(f"{path}: missing") from None
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise DamagedError(f"{path}: {error.strerror}") from error
     except (ValueError, KeyError, AttributeError, TypeError):
         raise DamagedError(f"{path}: not a manifest") from None
     if not content_is_there or _sum_of_json(manifest) != own_sum:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kresnet.errors import BadDataError, CannotWriteError, DiskFullError
-from kresnet.training.checkpoints import Checkpoint, Checkpoints
+from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
 
 
 def checkpoint(iteration):
@@ -20,7 +20,7 @@ def checkpoint(iteration):
         },
         optimizer={"sgd/iteration": np.array(iteration, "int64")},
         state={"metrics": {"sum": 0.1 + iteration, "best": None}},
-        spec_digest="abc",
+        identity=Identity("abc", seed=0, data_fingerprint="def"),
     )
 
 
@@ -37,6 +37,7 @@ def checkpoints(tmp_path, notices):
 def assert_equal(got, want):
     assert got.iteration == want.iteration
     assert got.state == want.state
+    assert got.identity == want.identity
     for one, other in (
         (got.weights, want.weights),
         (got.optimizer, want.optimizer),

@@ -25,11 +25,19 @@ def train(
     checkpoint_every: Annotated[
         int, typer.Option(metavar="N", help="Iterations between checkpoints.")
     ] = 1_000,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Continue only where the result stays bit-identical.",
+        ),
+    ] = False,
 ) -> None:
     """Train a spec, or continue the run in its folder."""
     import_keras_quietly()
     from rich.console import Console
 
+    from kresnet.errors import CannotWriteError, DiskFullError
     from kresnet.reporting import draw_learning_curve, run_summary
     from kresnet.training import train
 
@@ -40,6 +48,10 @@ def train(
         seed=seed,
         data_dir=data_dir,
         checkpoint_every=checkpoint_every,
+        strict=strict,
     )
     Console().print(run_summary(folder))
-    print(f"figure: {draw_learning_curve(folder)}")
+    try:
+        print(f"figure: {draw_learning_curve(folder)}")
+    except (CannotWriteError, DiskFullError) as error:
+        print(f"no figure: {error}")  # the run itself is done and written

@@ -17,10 +17,25 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from kresnet import sealed_folder
-from kresnet.errors import BadDataError, write_error
+from kresnet.errors import BadDataError, InputMissingError, write_error
 
 Arrays = dict[str, np.ndarray]
 Notify = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """What a checkpoint belongs to.
+
+    Attributes:
+        recipe: Digest of the spec but for what may change in a run.
+        seed: Of initial weights, order and draws.
+        data_fingerprint: Of the data set that was trained on.
+    """
+
+    recipe: str
+    seed: int
+    data_fingerprint: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,14 +47,14 @@ class Checkpoint:
         weights: Arrays of the model by variable path.
         optimizer: Arrays of the optimiser by variable path.
         state: State of the callbacks and lengths of the log files.
-        spec_digest: Digest of the spec it was trained with.
+        identity: What it belongs to.
     """
 
     iteration: int
     weights: Arrays
     optimizer: Arrays
     state: dict
-    spec_digest: str
+    identity: Identity
 
 
 class Checkpoints:
@@ -83,7 +98,7 @@ class Checkpoints:
             if not path.exists():
                 content = {
                     "iteration": checkpoint.iteration,
-                    "spec_digest": checkpoint.spec_digest,
+                    "identity": dataclasses.asdict(checkpoint.identity),
                     "state": checkpoint.state,
                 }
                 with sealed_folder.create(path, content) as own:
@@ -101,18 +116,24 @@ class Checkpoints:
 
         Raises:
             DamagedError: It is not what was written.
+            InputMissingError: It may not be read.
         """
         path = self._path(iteration)
-        content = sealed_folder.verify(path)
+        try:
+            content = sealed_folder.verify(path)
+        except PermissionError as error:
+            raise InputMissingError(
+                f"{error.filename}: cannot be read: {error.strerror}"
+            ) from error
         try:
             return Checkpoint(
                 iteration=content["iteration"],
                 weights=load_file(path / "weights.safetensors"),
                 optimizer=load_file(path / "optimizer.safetensors"),
                 state=content["state"],
-                spec_digest=content["spec_digest"],
+                identity=Identity(**content["identity"]),
             )
-        except (SafetensorError, KeyError, OSError) as error:
+        except (SafetensorError, KeyError, TypeError, OSError) as error:
             raise sealed_folder.DamagedError(f"{path}: {error}") from error
 
     def newest(self) -> Checkpoint | None:

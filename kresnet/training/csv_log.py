@@ -1,18 +1,19 @@
 """A CSV file that grows by rows and can be cut back to an earlier length."""
 
 import csv
+import hashlib
 import io
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from kresnet.errors import write_error
+from kresnet.errors import BadDataError, write_error
 
 
 class CsvLog:
     """Appends rows; every append is on the disk when it returns.
 
-    A checkpoint keeps `length()`; `cut(length)` takes back what an interrupted
+    A checkpoint keeps `mark()`; `cut(mark)` takes back what an interrupted
     run wrote after it.
 
     Args:
@@ -33,10 +34,10 @@ class CsvLog:
         """
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
-        if not self.length():
-            writer.writeheader()
-        writer.writerows(rows)
         try:
+            if not self.path.exists() or not self.path.stat().st_size:
+                writer.writeheader()
+            writer.writerows(rows)
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(text.getvalue())
                 file.flush()
@@ -44,11 +45,38 @@ class CsvLog:
         except OSError as error:
             raise write_error(self.path, error) from error
 
-    def length(self) -> int:
-        """Bytes in the file."""
-        return self.path.stat().st_size if self.path.exists() else 0
+    def mark(self) -> dict:
+        """Length of the file in bytes and the SHA-256 sum of its content."""
+        content = self._content()
+        return {"length": len(content), "sha256": _sum(content)}
 
-    def cut(self, length: int) -> None:
-        """Removes what is beyond `length` bytes."""
-        if self.length() > length:
-            os.truncate(self.path, length)
+    def cut(self, mark: dict | None) -> None:
+        """Takes the file back to an earlier mark; `None` empties it.
+
+        Raises:
+            BadDataError: What was there at the mark is not there any more.
+            CannotWriteError: The file cannot be changed.
+        """
+        length = mark["length"] if mark else 0
+        try:
+            content = self._content()
+            if mark and _sum(content[:length]) != mark["sha256"]:
+                raise BadDataError(
+                    f"{self.path}: was changed since the checkpoint that the "
+                    "run goes on from; put it back, or name another folder "
+                    "with --out"
+                )
+            if len(content) > length:
+                os.truncate(self.path, length)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+    def _content(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return b""
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -54,9 +54,10 @@ class Events:
         try:
             if self._file is None:
                 self._open()
+            if self._failed:  # while opening
+                return
             record = Event(wall_time=time.time(), **event)
             self._writer.write(record.SerializeToString())
-            self._file.flush()
         except OSError as error:
             self._failed = True
             self.notify(f"no TensorBoard events: {self.folder}: {error}")
@@ -64,7 +65,8 @@ class Events:
     def _open(self):
         self.folder.mkdir(exist_ok=True)
         name = f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"
-        self._file = (self.folder / name).open("wb")
+        # Unbuffered: what failed to be written must not fail again on close.
+        self._file = (self.folder / name).open("wb", buffering=0)
         self._writer = RecordWriter(self._file)
         self._write(file_version="brain.Event:2")
         if self._first:

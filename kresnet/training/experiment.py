@@ -1,8 +1,8 @@
-"""The parts of one run put together, and run."""
+"""The course of one run: begin or go on, train, measure, write down."""
 
+import math
 import os
 
-import keras
 from rich.console import Console
 
 from kresnet import measures, sealed_folder
@@ -15,24 +15,25 @@ from kresnet.callbacks import (
     WarmUpError,
 )
 from kresnet.data import Order, load_dataset, split_train_validation
-from kresnet.errors import DivergedError, StoppedError
-from kresnet.network import (
-    adapt_transforms,
-    build_model,
-    build_transforms,
-    inference_model,
-    training_model,
+from kresnet.errors import (
+    DivergedError,
+    OutOfMemoryError,
+    SpecError,
+    StoppedError,
 )
-from kresnet.spec import Spec, dump_spec, spec_digest
-from kresnet.training.checkpoints import Checkpoint, Checkpoints
-from kresnet.training.chunks import chunk_model_class, chunks
+from kresnet.network import adapt_transforms
+from kresnet.spec import Spec, dump_spec
+from kresnet.training.assembly import assemble
+from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
+from kresnet.training.chunks import chunks
 from kresnet.training.environment import make_deterministic
 from kresnet.training.events import Events
 from kresnet.training.loss_log import LossLog
+from kresnet.training.memory import is_out_of_memory
 from kresnet.training.metrics_log import MetricsLog
-from kresnet.training.optimizer import CoupledSGD
 from kresnet.training.progress import ProgressBar
 from kresnet.training.record import Record, speed
+from kresnet.training.resuming import recipe_digest, refuse_other_data
 from kresnet.training.run_folder import RunFolder
 from kresnet.training.saver import NonFiniteWeightsError, Saver
 from kresnet.training.signals import Signals
@@ -40,15 +41,22 @@ from kresnet.training.state import from_arrays
 
 
 class Experiment:
-    """The parts of one run, put together.
+    """One run, put together.
 
     Args:
         folder: The run's folder, locked.
         spec: What to run.
         seed: Of initial weights, order and draws.
+        newest: The checkpoint to go on from; `None` at the beginning.
+        checkpoints: Where it is from.
         data_dir: Where prepared data sets are.
         checkpoint_every: Iterations between checkpoints.
+        strict: Refuse to go on where the result would not be bit-identical.
         console: For progress and notices.
+
+    Raises:
+        BadDataError: The data are not those of the checkpoint.
+        SpecError: `strict`, and versions or hardware changed.
     """
 
     def __init__(
@@ -56,49 +64,48 @@ class Experiment:
         folder: RunFolder,
         spec: Spec,
         seed: int,
+        newest: Checkpoint | None,
+        checkpoints: Checkpoints,
         data_dir: str | os.PathLike[str] | None,
         checkpoint_every: int,
+        strict: bool,
         console: Console,
     ):
-        model_class = chunk_model_class()
         self.folder = folder
         self.spec = spec
         self.seed = seed
+        self.newest = newest
+        self.checkpoints = checkpoints
         self.console = console
-        self.checkpoints = Checkpoints(folder.checkpoints, self.notify)
+        self.notify = checkpoints.notify
         make_deterministic(seed)
         self.data = load_dataset(spec.data.dataset, data_dir)
+        if newest:
+            refuse_other_data(
+                folder, newest, self.data.name, self.data.fingerprint
+            )
         self.train_indices, self.validation_indices = split_train_validation(
             len(self.data.train_images), spec.data.validation
         )
         self.record = Record(folder, spec, seed, self.data.fingerprint)
-        self._build(model_class)
+        if newest:
+            self._compare_conditions(strict)
+        assembly = assemble(spec, seed)
+        self.transforms = assembly.transforms
+        self.model = assembly.model
+        self.inference = assembly.inference
         self._make_callbacks(checkpoint_every)
 
-    def notify(self, text: str) -> None:
-        """Says something to the user."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    def _build(self, model_class: type[keras.Model]):
-        spec = self.spec
-        self.transforms = build_transforms(spec.data, spec.model.input)
-        network = build_model(spec.model, self.seed)
-        self.model = training_model(self.transforms, network, model_class)
-        self.inference = inference_model(self.transforms, network)
-        training = spec.training
-        optimizer = CoupledSGD(
-            training.learning_rate.start,
-            training.momentum,
-            training.weight_decay,
-            training.decay_batch_norm,
-            training.decay_biases,
+    def _compare_conditions(self, strict):
+        if not (changed := self.record.changed_conditions):
+            return
+        message = (
+            "the result will not be bit-identical to an uninterrupted run's: "
+            + "; ".join(changed)
         )
-        # XLA on a CPU takes three to four times as long in TensorFlow; JAX
-        # has nothing else.
-        self.model.compile(
-            optimizer, jit_compile=keras.backend.backend() == "jax"
-        )
-        optimizer.build(self.model.trainable_variables)
+        if strict:
+            raise SpecError(f"{self.folder.path}: --strict: {message}")
+        self.notify(message)
 
     def _make_callbacks(self, checkpoint_every):
         training = self.spec.training
@@ -135,7 +142,9 @@ class Experiment:
             self.checkpoints,
             checkpoint_every,
             training.iterations,
-            spec_digest(self.spec),
+            Identity(
+                recipe_digest(self.spec), self.seed, self.data.fingerprint
+            ),
             self.metrics,
             self.throughput,
             {
@@ -143,37 +152,30 @@ class Experiment:
                 "metrics": self.metrics,
                 "losses": self.losses,
             },
+            lambda iteration: self._update("running", checkpoint=iteration),
         )
 
     def run(self) -> None:
         """Trains from where the run is, measures, and writes run.json."""
-        newest = self.checkpoints.newest()
-        if newest:
-            self._continue(newest)
+        last = self.spec.training.iterations
+        first = self.newest.iteration if self.newest else 0
+        if self.newest:
+            self.saver.restore(self.model, self.newest)
+            self.notify(
+                f"{self.folder.path}: continuing at iteration {first} of {last}"
+            )
         else:
             adapt_transforms(
                 self.transforms, self.data.train_images[self.train_indices]
             )
             for log in (self.metrics.log, self.losses.log):
-                log.cut(0)
-        first = newest.iteration if newest else 0
-        self.folder.write_spec(dump_spec(self.spec))
+                log.cut(None)
+        # run.json first: a folder that has none is not a run's.
         self.record.update("running", first)
-        if first < self.spec.training.iterations:
+        self.folder.write_spec(dump_spec(self.spec))
+        if first < last:
             self._fit(first)
         self._finish()
-
-    def _continue(self, checkpoint: Checkpoint):
-        self.saver.restore(self.model, checkpoint)
-        self.notify(
-            f"{self.folder.path}: continuing at iteration "
-            f"{checkpoint.iteration} of {self.spec.training.iterations}"
-        )
-        if changed := self.record.changed_conditions:
-            self.notify(
-                "the result will not be bit-identical to an uninterrupted "
-                "run's: " + "; ".join(changed)
-            )
 
     def _fit(self, first: int):
         training = self.spec.training
@@ -182,11 +184,12 @@ class Experiment:
         self.metrics.listeners = (events,)
         callbacks = [
             self.throughput,
-            self.schedule,
-            NonFiniteLoss(),
+            # Before those that end a run: its last losses are wanted.
             self.losses,
-            self.metrics,
             self.progress,
+            NonFiniteLoss(),
+            self.schedule,
+            self.metrics,
             self.saver,
         ]
         steps = chunks(
@@ -210,6 +213,10 @@ class Experiment:
             WarmUpError,
         ) as error:
             raise self._diverged(error) from error
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise self._out_of_memory() from error
         finally:
             events.close()
         self._update("running")
@@ -223,6 +230,13 @@ class Experiment:
             **more,
         )
 
+    def _out_of_memory(self) -> OutOfMemoryError:
+        return OutOfMemoryError(
+            f"{self.folder.path}: out of memory with batches of "
+            f"{self.spec.training.batch_size}; a smaller "
+            "training.batch_size, or a device with more memory, is needed"
+        )
+
     def _diverged(self, error: RuntimeError) -> DivergedError:
         """Writes down what is known; checkpoints stay as they are."""
         kept = self.checkpoints.iterations()
@@ -232,12 +246,17 @@ class Experiment:
             else "There was no checkpoint yet"
         )
         message = f"{error}; learning rate {self.schedule.rate:g}"
+        losses = self.progress.last_losses()
         self.folder.write_diagnosis(
             {
                 "message": str(error),
                 "iteration": getattr(error, "iteration", self.saver.iteration),
                 "learning_rate": self.schedule.rate,
-                "last_losses": self.progress.last_losses(),
+                # JSON has no NaN.
+                "last_losses": [
+                    loss if math.isfinite(loss) else str(loss)
+                    for loss in losses
+                ],
             }
         )
         self.losses.flush()
@@ -256,6 +275,7 @@ class Experiment:
             test_loss=loss,
             best_validation=self._best_validation(),
         )
+        self.folder.remove_diagnosis()
 
     def _best_validation(self) -> dict | None:
         """Errors at the best iteration, kept apart from the last one's."""

@@ -49,10 +49,10 @@ class LossLog(IterationCallback):
         self._rows = []
 
     def get_state(self):
-        """Rows that wait, and the length of the file."""
-        return {"rows": self._rows, "length": self.log.length()}
+        """Rows that wait, and what the file holds."""
+        return {"rows": self._rows, "file": self.log.mark()}
 
     def set_state(self, state):
-        """Takes the state back and cuts losses.csv to its length then."""
+        """Takes the state back and cuts losses.csv back to what it was."""
         self._rows = state["rows"]
-        self.log.cut(state["length"])
+        self.log.cut(state["file"])

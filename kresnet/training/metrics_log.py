@@ -113,20 +113,20 @@ class MetricsLog(IterationCallback):
             }
 
     def get_state(self):
-        """Sums since the last row, the best so far, length of the file."""
+        """Sums since the last row, the best so far, what the file holds."""
         return {
             "losses": self._losses.state,
             "errors": self._errors.state,
             "best": self.best,
-            "length": self.log.length(),
+            "file": self.log.mark(),
         }
 
     def set_state(self, state):
-        """Takes the state back and cuts metrics.csv to its length then."""
+        """Takes the state back and cuts metrics.csv back to what it was."""
         self._losses = _Sum(*state["losses"])
         self._errors = _Sum(*state["errors"])
         self.best = state["best"]
-        self.log.cut(state["length"])
+        self.log.cut(state["file"])
 
 
 class _Sum:

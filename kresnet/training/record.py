@@ -4,7 +4,6 @@ import datetime
 import time
 
 from kresnet.callbacks import Throughput
-from kresnet.errors import BadDataError
 from kresnet.spec import Spec, spec_digest
 from kresnet.training.environment import hardware, versions
 from kresnet.training.run_folder import RunFolder
@@ -21,9 +20,6 @@ class Record:
         spec: The run's spec.
         seed: The run's seed.
         data_fingerprint: Of the data set that was loaded.
-
-    Raises:
-        BadDataError: The run was begun on other data.
     """
 
     def __init__(
@@ -31,15 +27,12 @@ class Record:
     ):
         self.folder = folder
         before = folder.read_info() or {}
-        if before.get("data_fingerprint", data_fingerprint) != data_fingerprint:
-            raise BadDataError(
-                f"{folder.path}: was begun on other data than the "
-                f"{spec.data.dataset} found here"
-            )
+        before.pop("message", None)  # of a divergence that is past
         self.info = {
             "seconds": 0.0,
             "cpu_seconds": 0.0,
             "started": _now(),
+            "checkpoint": None,
             "warm_up_ended_at": None,
             "images_per_second": None,
             "cpu_seconds_per_1000_images": None,
@@ -74,19 +67,24 @@ class Record:
         self.folder.write_info(self.info)
 
 
-def speed(throughput: Throughput, batch_size: int) -> dict[str, float | None]:
-    """The speed of training in the steady state, as run.json names it."""
+def speed(throughput: Throughput, batch_size: int) -> dict[str, float]:
+    """The speed of training in the steady state, as run.json names it.
+
+    What was not measured is left out: a few iterations after a resume leave
+    the figures that were written before.
+    """
+    found = {}
     images = throughput.measured_iterations * batch_size
-    thousands = images / 1_000
-    return {
-        "images_per_second": images / throughput.seconds if images else None,
-        "cpu_seconds_per_1000_images": throughput.cpu_seconds / thousands
-        if images
-        else None,
-        "cpu_seconds_to_first_iteration": (
+    if images:
+        found["images_per_second"] = images / throughput.seconds
+        found["cpu_seconds_per_1000_images"] = throughput.cpu_seconds / (
+            images / 1_000
+        )
+    if throughput.cpu_seconds_to_first_iteration is not None:
+        found["cpu_seconds_to_first_iteration"] = (
             throughput.cpu_seconds_to_first_iteration
-        ),
-    }
+        )
+    return found
 
 
 def _now() -> str:

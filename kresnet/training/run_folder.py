@@ -9,7 +9,12 @@ import shutil
 from pathlib import Path
 
 from kresnet.atomic_file import replace_file
-from kresnet.errors import BadDataError, CannotWriteError, write_error
+from kresnet.errors import (
+    BadDataError,
+    CannotWriteError,
+    InputMissingError,
+    write_error,
+)
 
 LOCK = ".lock"
 ALWAYS_THERE = frozenset(
@@ -55,20 +60,26 @@ class RunFolder:
             # Opened for writing it is also the probe for a read-only folder.
             self._lock = (self.path / LOCK).open("ab+", buffering=0)
         except OSError as error:
-            raise write_error(self.path, error) from error
+            raise self._refused(error) from error
         try:
             self._take_lock()
-            self._check_space()
         except BaseException:
             self._lock.close()
+            raise
+        try:
+            self._check_space()
+            self._sign_lock()
+        except BaseException:
+            self.__exit__()
             raise
         return self
 
     def __exit__(self, *error) -> None:
-        if [path.name for path in self.path.iterdir()] == [LOCK]:
-            # Nothing came of it: leave nothing behind, but for a folder that
-            # somebody else is using this moment.
-            with contextlib.suppress(OSError):
+        # The folder may be gone, and somebody else may be using it this
+        # moment.
+        with contextlib.suppress(OSError):
+            if self._names(hidden=True) == [LOCK]:
+                # Nothing came of it: leave nothing behind.
                 (self.path / LOCK).unlink()
                 self.path.rmdir()
         self._lock.close()
@@ -76,38 +87,77 @@ class RunFolder:
     def _take_lock(self):
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             self._lock.seek(0)
-            holder = self._lock.read().decode().strip() or "another process"
+            holder = self._lock.read().decode(errors="replace").strip()
             raise CannotWriteError(
-                f"{self.path}: {holder} is running this; wait for it, or name "
-                "another folder with --out"
+                f"{self.path}: {holder or 'another process'} is running this; "
+                "wait for it, or name another folder with --out"
             ) from None
-        try:
-            self._lock.truncate(0)
-            holder = f"process {os.getpid()} on {platform.node()}\n"
-            self._lock.write(holder.encode())
-        except OSError as error:
-            raise write_error(self.path, error) from error
+        except OSError as error:  # file systems without locks
+            raise CannotWriteError(
+                f"{self.path}: cannot be locked: {error.strerror}"
+            ) from error
 
     def _check_space(self):
+        there = sum(
+            path.stat().st_size
+            for path in self.checkpoints.rglob("*")
+            if path.is_file()
+        )
+        needed = max(0, self.needed - there)
         free = shutil.disk_usage(self.path).free
-        if free < self.needed:
+        if free < needed:
             raise CannotWriteError(
-                f"{self.path}: two checkpoints need {self.needed / 1e6:.0f} MB "
-                f"and {free / 1e6:.0f} MB are free"
+                f"{self.path}: the checkpoints need {needed / 1e6:.1f} MB "
+                f"and {free / 1e6:.1f} MB are free"
             )
+
+    def _sign_lock(self):
+        holder = f"process {os.getpid()} on {platform.node()}\n"
+        try:
+            self._lock.truncate(0)
+            self._lock.write(holder.encode())
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> CannotWriteError:
+        # Also for a full disk: nothing was computed yet.
+        return CannotWriteError(
+            f"{self.path}: cannot be written: {error.strerror}"
+        )
+
+    def refuse_foreign_files(self) -> None:
+        """Checks that the folder is empty but for hidden files.
+
+        Raises:
+            CannotWriteError: It holds something; a run would mix with it.
+        """
+        if names := self._names():
+            raise CannotWriteError(
+                f"{self.path}: holds files and no run.json: "
+                f"{', '.join(names[:5])}; name another folder with --out"
+            )
+
+    def _names(self, hidden: bool = False) -> list[str]:
+        names = (path.name for path in self.path.iterdir())
+        return sorted(name for name in names if hidden or name[0] != ".")
 
     def read_info(self) -> dict | None:
         """What run.json says; `None` where there is none.
 
         Raises:
             BadDataError: It is not what kresnet writes.
+            InputMissingError: It cannot be read.
         """
         try:
             info = json.loads(self.info.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise InputMissingError(
+                f"{self.info}: cannot be read: {error.strerror}"
+            ) from error
         except ValueError as error:
             raise BadDataError(f"{self.info}: not JSON: {error}") from error
         if not (isinstance(info, dict) and info.keys() >= ALWAYS_THERE):
@@ -127,7 +177,13 @@ class RunFolder:
 
     def write_diagnosis(self, diagnosis: dict) -> None:
         """Writes diverged.json."""
-        self._replace(self.diverged, json.dumps(diagnosis, indent=2) + "\n")
+        text = json.dumps(diagnosis, indent=2, allow_nan=False)
+        self._replace(self.diverged, text + "\n")
+
+    def remove_diagnosis(self) -> None:
+        """Removes diverged.json, once the run went on past it."""
+        with contextlib.suppress(OSError):
+            self.diverged.unlink()
 
     def _replace(self, path, text):
         try:

@@ -1,12 +1,13 @@
 """Saving during training: regularly, at the best, and on a signal."""
 
 import signal
+from collections.abc import Callable
 
 import numpy as np
 
 from kresnet.callbacks import IterationCallback, Throughput, next_multiple
 from kresnet.errors import StoppedError
-from kresnet.training.checkpoints import Checkpoint, Checkpoints
+from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
 from kresnet.training.metrics_log import MetricsLog
 from kresnet.training.state import from_arrays, to_arrays
 
@@ -26,10 +27,11 @@ class Saver(IterationCallback):
         checkpoints: Where to.
         every: Iterations between checkpoints.
         last: The run's last iteration.
-        spec_digest: Kept in every checkpoint.
+        identity: Kept in every checkpoint.
         metrics: Knows the best iteration.
         throughput: Told what is not training.
         remembered: Callbacks whose state is kept, by name.
+        on_saved: Called with the iteration of each checkpoint written.
     """
 
     def __init__(
@@ -37,19 +39,21 @@ class Saver(IterationCallback):
         checkpoints: Checkpoints,
         every: int,
         last: int,
-        spec_digest: str,
+        identity: Identity,
         metrics: MetricsLog,
         throughput: Throughput,
         remembered: dict[str, IterationCallback],
+        on_saved: Callable[[int], None],
     ):
         super().__init__()
         self.checkpoints = checkpoints
         self.every = every
         self.last = last
-        self.spec_digest = spec_digest
+        self.identity = identity
         self.metrics = metrics
         self.throughput = throughput
         self.remembered = remembered
+        self.on_saved = on_saved
         self.signal: signal.Signals | None = None
 
     def restore(self, model, checkpoint: Checkpoint) -> None:
@@ -97,6 +101,7 @@ class Saver(IterationCallback):
                 name: callback.get_state()
                 for name, callback in self.remembered.items()
             },
-            spec_digest=self.spec_digest,
+            identity=self.identity,
         )
         self.checkpoints.save(checkpoint, {best} if best else set())
+        self.on_saved(self.iteration)

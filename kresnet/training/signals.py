@@ -1,12 +1,14 @@
 """Stopping on a signal: softly on the first, at once on the second."""
 
+import contextlib
 import os
 import signal
 import threading
 
 from kresnet.training.saver import Saver
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Signals:
@@ -16,7 +18,8 @@ class Signals:
     runs its handlers between two instructions of the main thread, which may
     be seconds inside the backend, and two signals meanwhile would count as
     one. A thread therefore reads them from the pipe that the interpreter's C
-    handler writes to.
+    handler writes to. A signal that the process was started to ignore, as
+    `nohup` does, stays ignored.
 
     Args:
         saver: Its `signal` is set.
@@ -35,8 +38,9 @@ class Signals:
             self._write, warn_on_full_buffer=False
         )
         for number in SIGNALS:
-            # A handler must be there, or the default would act.
-            self._before[number] = signal.signal(number, lambda *_: None)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                # A handler must be there, or the default would act.
+                self._before[number] = signal.signal(number, lambda *_: None)
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
@@ -57,5 +61,13 @@ class Signals:
             if number not in SIGNALS:
                 continue
             if self.saver.signal:
+                _show_cursor()
                 os._exit(128 + number)  # as a shell names it
             self.saver.signal = signal.Signals(number)
+
+
+def _show_cursor():
+    """Undoes what the progress bar did to the terminal."""
+    with contextlib.suppress(OSError):
+        if os.isatty(2):
+            os.write(2, SHOW_CURSOR)

@@ -8,9 +8,18 @@ from rich.console import Console
 
 from kresnet.census import census
 from kresnet.errors import SpecError
-from kresnet.spec import Spec, differing_fields, load_spec
+from kresnet.spec import Spec, load_spec
+from kresnet.training.checkpoints import Checkpoints
 from kresnet.training.experiment import Experiment
+from kresnet.training.notices import standard_error
+from kresnet.training.resuming import (
+    newest_of_this_experiment,
+    refuse_other_experiment,
+)
 from kresnet.training.run_folder import RunFolder
+
+# The last two, the best, and one being written.
+CHECKPOINTS = 4
 
 
 def train(
@@ -21,6 +30,7 @@ def train(
     seed: int = 0,
     data_dir: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 1_000,
+    strict: bool = False,
     console: Console | None = None,
 ) -> Path:
     """Trains a spec, or continues the run in `out`, or finds it finished.
@@ -33,6 +43,8 @@ def train(
         seed: Integer in [0, 2**63): initial weights, order and draws.
         data_dir: Where prepared data sets are; see `load_dataset`.
         checkpoint_every: Iterations between checkpoints.
+        strict: Refuse to continue a run where versions or hardware changed
+            and the result would not be bit-identical.
         console: For progress and notices. Defaults to standard error.
 
     Returns:
@@ -43,7 +55,7 @@ def train(
             keeps everything up to the last checkpoint.
         ValueError: `overrides` for a spec that is loaded already.
     """
-    console = console or Console(stderr=True)
+    console = console or standard_error()
     if not isinstance(spec, Spec):
         spec = load_spec(
             spec, overrides, lambda text: console.print(text, markup=False)
@@ -57,6 +69,8 @@ def train(
                 "--out"
             )
         out = Path("results") / spec.name / f"seed{seed}"
+    elif not os.fspath(out):
+        raise SpecError('--out: must name a folder. Received: ""')
     if not 0 <= seed < 2**63:
         raise SpecError(f"--seed: must be in [0, 2**63). Received: {seed}")
     if checkpoint_every < 1:
@@ -64,32 +78,48 @@ def train(
             "--checkpoint-every: must be at least 1. Received: "
             f"{checkpoint_every}"
         )
-    # Weights and momenta, four bytes each, and two checkpoints of them.
-    needed = 2 * 8 * census(spec.model).parameters
-    with RunFolder(Path(out), needed) as folder:
-        info = folder.read_info()
-        if info is not None:
-            _refuse_other_experiment(folder, info, spec, seed)
-        if info is not None and info["status"] == "finished":
-            console.print(
-                f"{folder.path}: already finished; name another folder with "
-                "--out to run it again",
-                highlight=False,
-                soft_wrap=True,
-            )
-        else:
-            Experiment(
-                folder, spec, seed, data_dir, checkpoint_every, console
-            ).run()
+
+    def notify(text):
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    folder = RunFolder(Path(out), CHECKPOINTS * _checkpoint_bytes(spec))
+    info = _info_of_same_experiment(folder, spec, seed, notify)
+    # Before the lock: a finished run may be on a disk that is read-only.
+    if info is not None and info["status"] == "finished":
+        notify(
+            f"{folder.path}: already finished; name another folder with "
+            "--out to run it again"
+        )
+        return folder.path
+    with folder:
+        checkpoints = Checkpoints(folder.checkpoints, notify)
+        newest = newest_of_this_experiment(
+            folder, checkpoints, info, spec, seed, notify
+        )
+        Experiment(
+            folder,
+            spec,
+            seed,
+            newest,
+            checkpoints,
+            data_dir,
+            checkpoint_every,
+            strict,
+            console,
+        ).run()
     return folder.path
 
 
-def _refuse_other_experiment(folder, info, spec, seed) -> None:
-    differences = differing_fields(load_spec(folder.spec), spec)
-    if info["seed"] != seed:
-        differences.append(f"seed: {info['seed']} -> {seed}")
-    if differences:
-        raise SpecError(
-            f"{folder.path}: holds a run of another experiment; name another "
-            "folder with --out. What differs:\n  " + "\n  ".join(differences)
-        )
+def _info_of_same_experiment(folder, spec, seed, notify) -> dict | None:
+    info = folder.read_info()
+    if info is not None:
+        changed = refuse_other_experiment(folder, info, spec, seed)
+        if info["status"] != "finished":
+            for line in changed:
+                notify(f"{folder.path}: from here on, {line}")
+    return info
+
+
+def _checkpoint_bytes(spec: Spec) -> int:
+    """Weights and momenta, four bytes each."""
+    return 8 * census(spec.model).parameters

@@ -1,0 +1,39 @@
+"""Words for the user that never stop a training."""
+
+import sys
+from typing import Any
+
+from rich.console import Console
+
+
+class _Forgiving:
+    """A stream that forgets what cannot be written to it.
+
+    A terminal that closed, or a log file on a full disk, must not end a run
+    that took days.
+    """
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):  # ValueError: closed
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def standard_error() -> Console:
+    """A console on standard error, which may be closed, full or gone."""
+    if sys.stderr is None:
+        return Console(quiet=True)
+    return Console(file=_Forgiving(sys.stderr))

@@ -1,0 +1,130 @@
+"""Where a run goes on, and refusing to mix two experiments."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.spec import Spec, differing_fields, load_spec, spec_digest
+from kresnet.training.checkpoints import Checkpoint, Checkpoints
+from kresnet.training.run_folder import RunFolder
+
+# Fields that may change in the middle of a run: no weight depends on them.
+CHANGEABLE = ("training.evaluate_every",)
+
+
+def recipe_digest(spec: Spec) -> str:
+    """The digest of a spec with everything that may change set to 1."""
+    training = spec.training.model_copy(update={"evaluate_every": 1})
+    return spec_digest(spec.model_copy(update={"training": training}))
+
+
+def refuse_other_experiment(
+    folder: RunFolder, info: dict, spec: Spec, seed: int
+) -> list[str]:
+    """Compares what a folder was begun with.
+
+    Returns:
+        The fields that differ and may.
+
+    Raises:
+        SpecError: Others differ; lists them all.
+    """
+    if folder.spec.exists():
+        differences = differing_fields(load_spec(folder.spec), spec)
+    elif info["spec_digest"] != spec_digest(spec):
+        differences = ["the spec (spec.yaml is gone, run.json has its digest)"]
+    else:
+        differences = []
+    allowed = [
+        line for line in differences if line.partition(": ")[0] in CHANGEABLE
+    ]
+    refused = [line for line in differences if line not in allowed]
+    if info["seed"] != seed:
+        refused.append(f"seed: {info['seed']} -> {seed}")
+    if refused:
+        raise _other_experiment(folder.path, refused)
+    return allowed
+
+
+def newest_of_this_experiment(
+    folder: RunFolder,
+    checkpoints: Checkpoints,
+    info: dict | None,
+    spec: Spec,
+    seed: int,
+    notify: Callable[[str], None],
+) -> Checkpoint | None:
+    """The checkpoint to go on from; `None` where the run begins.
+
+    Args:
+        folder: The run's folder, locked.
+        checkpoints: Those in it.
+        info: What run.json says, compared already; `None` without one.
+        spec: What is to be run.
+        seed: Its seed.
+        notify: Told what is unusual.
+
+    Raises:
+        SpecError: The checkpoint is another experiment's.
+        InputMissingError: The checkpoints of a begun run are gone.
+        CannotWriteError: The folder holds what is no run's.
+        BadDataError: All checkpoints are damaged.
+    """
+    there = checkpoints.iterations()
+    newest = checkpoints.newest()
+    saved_at = info and info.get("checkpoint")
+    if newest is None:
+        if saved_at is not None:
+            raise InputMissingError(
+                f"{folder.checkpoints}: a checkpoint of iteration {saved_at} "
+                "was saved here, and none is left; put it back, or name "
+                "another folder with --out"
+            )
+        if info is None:
+            folder.refuse_foreign_files()
+        else:
+            notify(
+                f"{folder.path}: ended before its first checkpoint; beginning "
+                "again at iteration 0"
+            )
+        return None
+    saved = newest.identity
+    differences = []
+    if saved.recipe != recipe_digest(spec):
+        differences.append("the spec (the checkpoint has its digest)")
+    if saved.seed != seed:
+        differences.append(f"seed: {saved.seed} -> {seed}")
+    if differences:
+        raise _other_experiment(folder.path, differences)
+    if info is None:
+        notify(
+            f"{folder.info}: missing; going on from the checkpoint, the times "
+            "before it are lost"
+        )
+    elif saved_at is not None and there[-1] < saved_at:
+        notify(
+            f"{folder.checkpoints}: the one of iteration {saved_at} is gone; "
+            f"{saved_at - there[-1]} iterations are lost"
+        )
+    return newest
+
+
+def refuse_other_data(
+    folder: RunFolder, checkpoint: Checkpoint, name: str, fingerprint: str
+) -> None:
+    """Compares the data set found with the one a checkpoint was trained on.
+
+    Raises:
+        BadDataError: They differ.
+    """
+    if checkpoint.identity.data_fingerprint != fingerprint:
+        raise BadDataError(
+            f"{folder.path}: was begun on other data than the {name} found here"
+        )
+
+
+def _other_experiment(path: Path, differences: list[str]) -> SpecError:
+    return SpecError(
+        f"{path}: holds a run of another experiment; name another folder with "
+        "--out. What differs:\n  " + "\n  ".join(differences)
+    )
