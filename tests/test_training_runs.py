@@ -253,6 +253,8 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     assert "learning rate 100" in err
     assert info(folder)["status"] == "diverged"
     failed_at = json.loads((folder / "diverged.json").read_text())["iteration"]
+    last = (folder / "losses.csv").read_text().splitlines()[-1]
+    assert int(last.split(",")[0]) == failed_at
     kept = sorted((folder / "checkpoints").iterdir())[-1]
     assert 0 < int(kept.name) < failed_at
     for array in load_file(kept / "weights.safetensors").values():
