@@ -41,6 +41,7 @@ KNOW_TENSORFLOW = {
     "kresnet/exporting/exported_model.py",
     "kresnet/exporting/formats.py",
     "kresnet/layers/normalize_groups_tensorflow.py",
+    "kresnet/layers/rematerialize_tensorflow.py",
     "kresnet/training/environment.py",
     "kresnet/training/loop_tensorflow.py",
 }

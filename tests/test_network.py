@@ -153,3 +153,82 @@ def test_biases_start_at_zero_and_convolutions_have_none():
     np.testing.assert_array_equal(model.get_layer("fc").bias, 0.0)
     biases = [v.path for v in model.weights if v.name == "bias"]
     assert biases == ["fc/bias"]
+
+
+def step(model, images, labels):
+    """Loss, gradients by path and moving averages of one training step."""
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        logits = model(images, training=True)
+        loss = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        )
+    gradients = tape.gradient(loss, model.trainable_variables)
+    return (
+        float(loss),
+        {
+            v.path: np.asarray(g)
+            for v, g in zip(model.trainable_variables, gradients, strict=True)
+        },
+        {v.path: np.asarray(v) for v in model.non_trainable_variables},
+    )
+
+
+@pytest.fixture(scope="module")
+def batch():
+    generator = np.random.default_rng(0)
+    images = generator.normal(size=(64, 32, 32, 3)).astype("float32")
+    return images, generator.integers(0, 10, 64).astype("int32")
+
+
+@pytest.mark.parametrize("name", ["plain20", "resnet20", "resnet20-b"])
+def test_rematerialized_blocks_compute_the_same(batch, name):
+    """Losses, gradients and averages, which must not move twice."""
+    spec = load_spec(name).model
+    kept = step(build_model(spec, 0), *batch)
+    again = step(build_model(spec, 0, rematerialize=True), *batch)
+
+    assert again[0] == pytest.approx(kept[0], rel=1e-6)
+    for got, want in zip(again[1:], kept[1:], strict=True):
+        assert got.keys() == want.keys()
+        for path, array in want.items():
+            scale = np.abs(array).max()
+            np.testing.assert_allclose(
+                got[path], array, rtol=0, atol=1e-4 * scale, err_msg=path
+            )
+
+
+def test_a_rematerialized_network_survives_saving(batch, tmp_path):
+    spec = load_spec("resnet20").model
+    model = build_model(spec, 0, rematerialize=True)
+    model.save(tmp_path / "model.keras")
+
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+
+    np.testing.assert_array_equal(loaded(batch[0]), model(batch[0]))
+
+
+def test_in_bfloat16_only_the_arithmetic_is(batch):
+    """8 bits of mantissa: a hundredth of the value, not of its meaning."""
+    spec = load_spec("resnet20").model
+    model = build_model(spec, 0, precision="bfloat16")
+    exact = build_model(spec, 0)
+
+    assert model.get_layer("conv2_1_conv1").compute_dtype == "bfloat16"
+    assert {v.dtype for v in model.weights} == {"float32"}
+    assert model.output.dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+    loss, _, averages = step(model, *batch)
+    want, _, exact_averages = step(exact, *batch)
+    assert loss == pytest.approx(want, rel=0.02)
+    for path, array in exact_averages.items():
+        scale = np.abs(array).max()
+        np.testing.assert_allclose(
+            averages[path], array, rtol=0, atol=0.02 * scale, err_msg=path
+        )
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match="`precision` must be one of"):
+        build_model(load_spec("digits").model, precision="float16")

@@ -19,12 +19,14 @@ kind, out, every = sys.argv[1:]
 if kind == "one program":  # what an accelerator runs
     from kresnet.training.loop_jax import ChunkModel
     ChunkModel.one_program = True
-kresnet.train("digits", out, overrides=[
+overrides = [
     "training.iterations=20",
     "training.learning_rate={start: 0.01, divide_by: 10, at: [10]}",
     f"training.evaluate_every={every}",
     "data.validation=0",
-])
+]
+again = "again" in kind
+kresnet.train("digits", out, overrides=overrides, rematerialize=again)
 """
 pytestmark = pytest.mark.slow
 
@@ -36,6 +38,8 @@ KINDS = [
     ("calls", 20),
     ("one program", 1),
     ("one program", 20),
+    ("tensorflow, computing again", 20),
+    ("calls, computing again", 20),
 ]
 
 
@@ -49,7 +53,7 @@ def runs(tmp_path_factory):
     (hidden / "tensorflow.py").write_text("raise ImportError('hidden')")
     found = {}
     for kind, every in KINDS:
-        on_jax = kind != "tensorflow"
+        on_jax = not kind.startswith("tensorflow")
         backend = "jax" if on_jax else "tensorflow"
         (home / "keras.json").write_text(
             json.dumps({"floatx": "float64", "backend": backend})
@@ -102,6 +106,11 @@ def test_one_program_computes_what_single_calls_do(runs):
 
 def test_tensorflow_and_jax_train_to_the_same_weights(runs):
     assert_close(runs["calls", 20][0], runs["tensorflow", 20][0])
+
+
+@pytest.mark.parametrize("kind", ["tensorflow", "calls"])
+def test_activations_computed_again_change_nothing(runs, kind):
+    assert_close(runs[f"{kind}, computing again", 20][0], runs[kind, 20][0])
 
 
 @pytest.mark.parametrize(

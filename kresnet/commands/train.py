@@ -32,6 +32,18 @@ def train(
             help="Continue only where the result stays bit-identical.",
         ),
     ] = False,
+    precision: Annotated[
+        str,
+        typer.Option(metavar="float32|bfloat16", help="Of the convolutions."),
+    ] = "float32",
+    rematerialize: Annotated[
+        bool,
+        typer.Option(
+            "--rematerialize",
+            help="For very deep nets: compute activations twice instead of"
+            " keeping them. Less memory, a third more time, the same result.",
+        ),
+    ] = False,
 ) -> None:
     """Train a spec, or continue the run in its folder."""
     import_keras_quietly()
@@ -49,6 +61,8 @@ def train(
         data_dir=data_dir,
         checkpoint_every=checkpoint_every,
         strict=strict,
+        precision=precision,
+        rematerialize=rematerialize,
     )
     Console().print(run_summary(folder))
     try:

@@ -4,6 +4,7 @@ from kresnet.layers.batch_normalization import BatchNormalization
 from kresnet.layers.per_pixel_mean import PerPixelMean
 from kresnet.layers.random_crop import RandomCrop
 from kresnet.layers.random_flip import RandomFlip
+from kresnet.layers.rematerialized import Rematerialized
 from kresnet.layers.shortcut_a import ShortcutA
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "PerPixelMean",
     "RandomCrop",
     "RandomFlip",
+    "Rematerialized",
     "ShortcutA",
 ]

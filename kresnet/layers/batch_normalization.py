@@ -66,11 +66,12 @@ class BatchNormalization(keras.layers.Layer):
     def build(self, input_shape):
         """Creates scale, offset and moving averages, one per channel."""
         shape = (input_shape[-1],)
+        # autocast: statistics are float32 also where images are bfloat16.
         self.gamma = self.add_weight(
-            name="gamma", shape=shape, initializer="ones"
+            name="gamma", shape=shape, initializer="ones", autocast=False
         )
         self.beta = self.add_weight(
-            name="beta", shape=shape, initializer="zeros"
+            name="beta", shape=shape, initializer="zeros", autocast=False
         )
         # aggregation: otherwise every replica of a strategy keeps its own.
         self.moving_mean = self.add_weight(
@@ -78,6 +79,7 @@ class BatchNormalization(keras.layers.Layer):
             shape=shape,
             initializer="zeros",
             trainable=False,
+            autocast=False,
             aggregation="mean",
         )
         self.moving_variance = self.add_weight(
@@ -85,6 +87,7 @@ class BatchNormalization(keras.layers.Layer):
             shape=shape,
             initializer="ones",
             trainable=False,
+            autocast=False,
             aggregation="mean",
         )
 
@@ -93,9 +96,8 @@ class BatchNormalization(keras.layers.Layer):
         if not training:
             scale = self.gamma * ops.rsqrt(self.moving_variance + self.epsilon)
             offset = self.beta - self.moving_mean * scale
-            return inputs * ops.cast(scale, inputs.dtype) + ops.cast(
-                offset, inputs.dtype
-            )
+            outputs = ops.cast(inputs, scale.dtype) * scale + offset
+            return ops.cast(outputs, inputs.dtype)
         batch, per_group = inputs.shape[0], self.images_per_statistic
         if batch is not None and per_group and batch % per_group:
             raise ValueError(

@@ -1,6 +1,6 @@
 """Networks of He et al. 2015 as Keras functional models."""
 
-from kresnet.network.builder import build_model
+from kresnet.network.builder import PRECISIONS, build_model
 from kresnet.network.pipeline import (
     adapt_transforms,
     build_transforms,
@@ -9,6 +9,7 @@ from kresnet.network.pipeline import (
 )
 
 __all__ = [
+    "PRECISIONS",
     "adapt_transforms",
     "build_model",
     "build_transforms",

@@ -30,15 +30,28 @@ class Assembly:
     inference: keras.Model
 
 
-def assemble(spec: Spec, seed: int) -> Assembly:
+def assemble(
+    spec: Spec,
+    seed: int,
+    precision: str = "float32",
+    rematerialize: bool = False,
+) -> Assembly:
     """Builds the models of a spec, with initial weights.
+
+    Args:
+        spec: What to build.
+        seed: Of the initial weights.
+        precision: See `build_model`.
+        rematerialize: See `build_model`.
 
     Raises:
         SpecError: The Keras backend is neither TensorFlow nor JAX.
     """
     model_class = chunk_model_class()
     transforms = build_transforms(spec.data, spec.model.input)
-    network = build_model(spec.model, seed)
+    network = build_model(
+        spec.model, seed, precision=precision, rematerialize=rematerialize
+    )
     model = training_model(transforms, network, model_class)
     training = spec.training
     optimizer = CoupledSGD(

@@ -1,7 +1,6 @@
 """The course of one run: begin or go on, train, measure, write down."""
 
 import math
-import os
 
 from rich.console import Console
 
@@ -31,6 +30,7 @@ from kresnet.training.events import Events
 from kresnet.training.loss_log import LossLog
 from kresnet.training.memory import is_out_of_memory
 from kresnet.training.metrics_log import MetricsLog
+from kresnet.training.options import Options
 from kresnet.training.progress import ProgressBar
 from kresnet.training.record import Record, speed
 from kresnet.training.resuming import recipe_digest, refuse_other_data
@@ -49,9 +49,7 @@ class Experiment:
         seed: Of initial weights, order and draws.
         newest: The checkpoint to go on from; `None` at the beginning.
         checkpoints: Where it is from.
-        data_dir: Where prepared data sets are.
-        checkpoint_every: Iterations between checkpoints.
-        strict: Refuse to go on where the result would not be bit-identical.
+        options: How to run.
         console: For progress and notices.
 
     Raises:
@@ -66,9 +64,7 @@ class Experiment:
         seed: int,
         newest: Checkpoint | None,
         checkpoints: Checkpoints,
-        data_dir: str | os.PathLike[str] | None,
-        checkpoint_every: int,
-        strict: bool,
+        options: Options,
         console: Console,
     ):
         self.folder = folder
@@ -79,7 +75,7 @@ class Experiment:
         self.console = console
         self.notify = checkpoints.notify
         make_deterministic(seed)
-        self.data = load_dataset(spec.data.dataset, data_dir)
+        self.data = load_dataset(spec.data.dataset, options.data_dir)
         if newest:
             refuse_other_data(
                 folder, newest, self.data.name, self.data.fingerprint
@@ -87,14 +83,18 @@ class Experiment:
         self.train_indices, self.validation_indices = split_train_validation(
             len(self.data.train_images), spec.data.validation
         )
-        self.record = Record(folder, spec, seed, self.data.fingerprint)
+        self.record = Record(
+            folder, spec, seed, self.data.fingerprint, options.conditions
+        )
         if newest:
-            self._compare_conditions(strict)
-        assembly = assemble(spec, seed)
+            self._compare_conditions(options.strict)
+        assembly = assemble(
+            spec, seed, options.precision, options.rematerialize
+        )
         self.transforms = assembly.transforms
         self.model = assembly.model
         self.inference = assembly.inference
-        self._make_callbacks(checkpoint_every)
+        self._make_callbacks(options.checkpoint_every)
 
     def _compare_conditions(self, strict):
         if not (changed := self.record.changed_conditions):

@@ -9,7 +9,7 @@ from kresnet.training.environment import hardware, versions
 from kresnet.training.run_folder import RunFolder
 
 # Parts of the environment that the bits of a result depend on.
-CONDITIONS = ("versions", "hardware")
+CONDITIONS = ("versions", "hardware", "options")
 
 
 class Record:
@@ -20,10 +20,16 @@ class Record:
         spec: The run's spec.
         seed: The run's seed.
         data_fingerprint: Of the data set that was loaded.
+        options: Those that the bits of the result depend on, by name.
     """
 
     def __init__(
-        self, folder: RunFolder, spec: Spec, seed: int, data_fingerprint: str
+        self,
+        folder: RunFolder,
+        spec: Spec,
+        seed: int,
+        data_fingerprint: str,
+        options: dict[str, object],
     ):
         self.folder = folder
         before = folder.read_info() or {}
@@ -45,6 +51,7 @@ class Record:
             "data_fingerprint": data_fingerprint,
             "versions": versions(),
             "hardware": hardware(),
+            "options": options,
         }
         self.changed_conditions = [
             f"{name}: {before[part].get(name)} -> {value}"
