@@ -9,16 +9,23 @@ from kresnet.callbacks.iteration_schedule import (
     WarmUp,
     WarmUpError,
 )
+from kresnet.callbacks.layer_responses import LayerResponses, copy_weights
 from kresnet.callbacks.non_finite_loss import NonFiniteLoss, NonFiniteLossError
+from kresnet.callbacks.periodic import Periodic
+from kresnet.callbacks.response_probe import ResponseProbe
 from kresnet.callbacks.throughput import Throughput
 
 __all__ = [
     "IterationCallback",
     "IterationSchedule",
+    "LayerResponses",
     "NonFiniteLoss",
     "NonFiniteLossError",
+    "Periodic",
+    "ResponseProbe",
     "Throughput",
     "WarmUp",
     "WarmUpError",
+    "copy_weights",
     "next_multiple",
 ]

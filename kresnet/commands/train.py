@@ -44,6 +44,27 @@ def train(
             " keeping them. Less memory, a third more time, the same result.",
         ),
     ] = False,
+    responses_every: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Measure layer responses (figure 7) every N iterations.",
+        ),
+    ] = None,
+    response_images: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Training images they are measured on; 0 for all.",
+        ),
+    ] = 1_000,
+    gradients_every: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Measure gradient norms by layer every N iterations.",
+        ),
+    ] = None,
 ) -> None:
     """Train a spec, or continue the run in its folder."""
     import_keras_quietly()
@@ -63,6 +84,9 @@ def train(
         strict=strict,
         precision=precision,
         rematerialize=rematerialize,
+        responses_every=responses_every,
+        response_images=response_images,
+        gradients_every=gradients_every,
     )
     Console().print(run_summary(folder))
     try:

@@ -7,12 +7,15 @@ from kresnet.network.pipeline import (
     inference_model,
     training_model,
 )
+from kresnet.network.responses import block_branches, layer_responses
 
 __all__ = [
     "PRECISIONS",
     "adapt_transforms",
     "build_model",
+    "block_branches",
     "build_transforms",
     "inference_model",
+    "layer_responses",
     "training_model",
 ]

@@ -89,6 +89,13 @@ class TrainingSpec(Fields):
     warm_up: WarmUp | None = Field(
         default=None, description="A lower rate at the start; null for none."
     )
+    gradient_clip: Number | None = Field(
+        default=None,
+        gt=0,
+        le=1e6,
+        description="Bound on the norm of the whole gradient, before weight"
+        " decay is added; null for none, as in the paper.",
+    )
     evaluate_every: Iteration = Field(
         default=1_000,
         description="Iterations between rows of metrics.csv.",

@@ -60,6 +60,7 @@ def assemble(
         training.weight_decay,
         training.decay_batch_norm,
         training.decay_biases,
+        global_clipnorm=training.gradient_clip,
     )
     # XLA on a CPU takes three to four times as long in TensorFlow; JAX has
     # nothing else.

@@ -28,6 +28,7 @@ from kresnet.training.chunks import chunks
 from kresnet.training.environment import make_deterministic
 from kresnet.training.events import Events
 from kresnet.training.loss_log import LossLog
+from kresnet.training.measurements import Measurements
 from kresnet.training.memory import is_out_of_memory
 from kresnet.training.metrics_log import MetricsLog
 from kresnet.training.options import Options
@@ -94,6 +95,17 @@ class Experiment:
         self.transforms = assembly.transforms
         self.model = assembly.model
         self.inference = assembly.inference
+        self.order = Order(
+            self.train_indices, spec.training.batch_size, seed
+        )
+        self.measurements = Measurements(
+            folder,
+            spec,
+            options,
+            self.transforms,
+            self.data.train_images[self.train_indices],
+            self.order,
+        )
         self._make_callbacks(options.checkpoint_every)
 
     def _compare_conditions(self, strict):
@@ -151,6 +163,7 @@ class Experiment:
                 "schedule": self.schedule,
                 "metrics": self.metrics,
                 "losses": self.losses,
+                **self.measurements.logs,
             },
             lambda iteration: self._update("running", checkpoint=iteration),
         )
@@ -168,8 +181,9 @@ class Experiment:
             adapt_transforms(
                 self.transforms, self.data.train_images[self.train_indices]
             )
-            for log in (self.metrics.log, self.losses.log):
-                log.cut(None)
+            rows = self.measurements.logs.values()
+            for each in (self.metrics, self.losses, *rows):
+                each.log.cut(None)
         # run.json first: a folder that has none is not a run's.
         self.record.update("running", first)
         self.folder.write_spec(dump_spec(self.spec))
@@ -190,10 +204,11 @@ class Experiment:
             NonFiniteLoss(),
             self.schedule,
             self.metrics,
+            *self.measurements.callbacks,
             self.saver,
         ]
         steps = chunks(
-            Order(self.train_indices, training.batch_size, self.seed),
+            self.order,
             first,
             training.iterations,
             callbacks,

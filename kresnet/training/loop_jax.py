@@ -79,26 +79,46 @@ class ChunkModel(keras.Model):
         pixels, labels = images[indices], labels[indices]
         trainable, non_trainable, optimizer, metrics = state
 
-        def loss_of(trainable):
-            logits, updated = self.stateless_call(
-                trainable, non_trainable, [pixels, keys], training=True
-            )
-            loss = keras.ops.mean(
-                keras.losses.sparse_categorical_crossentropy(
-                    labels, logits, from_logits=True
-                )
-            )
-            return loss, (logits, updated)
-
         (loss, (logits, non_trainable)), gradients = jax.value_and_grad(
-            loss_of, has_aux=True
-        )(trainable)
+            self._loss, has_aux=True
+        )(trainable, non_trainable, pixels, keys, labels)
         trainable, optimizer = self.optimizer.stateless_apply(
             optimizer, gradients, trainable
         )
         accuracy = jnp.mean(jnp.argmax(logits, 1) == labels, dtype=loss.dtype)
         state = (trainable, non_trainable, optimizer, metrics)
         return loss, accuracy, state
+
+
+    def _loss(self, trainable, non_trainable, pixels, keys, labels):
+        logits, updated = self.stateless_call(
+            trainable, non_trainable, [pixels, keys], training=True
+        )
+        loss = keras.ops.mean(
+            keras.losses.sparse_categorical_crossentropy(
+                labels, logits, from_logits=True
+            )
+        )
+        return loss, (logits, updated)
+
+    def gradients(self, indices, keys):
+        """Gradients of the loss on one batch; nothing else changes.
+
+        Args:
+            indices: int32 array, shape `(batch,)`.
+            keys: uint32 array, shape `(batch,)`.
+
+        Returns:
+            Arrays in the order of `trainable_variables`.
+        """
+        gradients, _ = jax.jit(jax.grad(self._loss, has_aux=True))(
+            [variable.value for variable in self.trainable_variables],
+            [variable.value for variable in self.non_trainable_variables],
+            self.images[indices],
+            keys,
+            self.labels[indices],
+        )
+        return gradients
 
 
 def _call_by_call(iteration, state, images, labels, indices, keys, count):

@@ -51,6 +51,33 @@ class ChunkModel(keras.Model):
         )
         return {"loss": losses.stack(), "accuracy": accuracies.stack()}
 
+    def gradients(self, indices, keys):
+        """Gradients of the loss on one batch; nothing else changes.
+
+        Args:
+            indices: int32 array, shape `(batch,)`.
+            keys: uint32 array, shape `(batch,)`.
+
+        Returns:
+            Tensors in the order of `trainable_variables`.
+        """
+        weights = [tf.convert_to_tensor(v.value) for v in self.trainable_weights]
+        averages = [
+            tf.convert_to_tensor(v.value) for v in self.non_trainable_variables
+        ]
+        pixels = tf.gather(self.images, indices)
+        labels = tf.gather(self.labels, indices)
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            # Stateless: the averages of batch norm must not move.
+            logits, _ = self.stateless_call(
+                weights, averages, [pixels, keys], training=True
+            )
+            loss = tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            )
+        return tape.gradient(loss, weights)
+
     def _iteration(self, indices, keys):
         pixels = tf.gather(self.images, indices)
         labels = tf.gather(self.labels, indices)

@@ -26,6 +26,8 @@ class CoupledSGD(keras.optimizers.SGD):
         decay_batch_norm: Boolean, whether scales and offsets of batch norm
             decay too (the paper does not say). Defaults to `False`.
         decay_biases: Boolean, the same for biases. Defaults to `False`.
+        **kwargs: Of `keras.optimizers.SGD`. `global_clipnorm` bounds the norm
+            of the gradient before the decay is added.
 
     Reference:
         He et al. 2015, section 3.4.

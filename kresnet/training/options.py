@@ -17,6 +17,11 @@ class Options:
         strict: Refuse to go on where the result would not be bit-identical.
         precision: Of the convolutions, "float32" or "bfloat16".
         rematerialize: Keep the inputs of blocks only.
+        responses_every: Iterations between rows of responses.csv; `None` for
+            no such file.
+        response_images: Training images they are measured on, the first ones
+            of the split; 0 for all.
+        gradients_every: Iterations between rows of gradients.csv.
 
     Raises:
         SpecError: A value is out of range.
@@ -27,13 +32,23 @@ class Options:
     strict: bool = False
     precision: str = "float32"
     rematerialize: bool = False
+    responses_every: int | None = None
+    response_images: int = 1_000
+    gradients_every: int | None = None
 
     def __post_init__(self):
-        if self.checkpoint_every < 1:
-            raise SpecError(
-                "--checkpoint-every: must be at least 1. Received: "
-                f"{self.checkpoint_every}"
-            )
+        for name, least in (
+            ("checkpoint_every", 1),
+            ("responses_every", 1),
+            ("response_images", 0),
+            ("gradients_every", 1),
+        ):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise SpecError(
+                    f"--{name.replace('_', '-')}: must be at least {least}. "
+                    f"Received: {value}"
+                )
         if self.precision not in PRECISIONS:
             raise SpecError(
                 f"--precision: must be one of {', '.join(PRECISIONS)}. "

@@ -61,7 +61,8 @@ class Saver(IterationCallback):
         from_arrays(model.weights, checkpoint.weights)
         from_arrays(model.optimizer.variables, checkpoint.optimizer)
         for name, callback in self.remembered.items():
-            callback.set_state(checkpoint.state[name])
+            if name in checkpoint.state:  # or it was not asked for then
+                callback.set_state(checkpoint.state[name])
 
     def next_due(self, iteration):
         """The next regular checkpoint."""

@@ -34,6 +34,9 @@ def train(
     strict: bool = False,
     precision: str = "float32",
     rematerialize: bool = False,
+    responses_every: int | None = None,
+    response_images: int = 1_000,
+    gradients_every: int | None = None,
     console: Console | None = None,
 ) -> Path:
     """Trains a spec, or continues the run in `out`, or finds it finished.
@@ -52,6 +55,13 @@ def train(
             batch-norm statistics and the loss stay float32.
         rematerialize: Keep only the inputs of blocks for the backward pass:
             less memory, a third more time, the same result.
+        responses_every: Iterations between measurements of the layer
+            responses (figure 7), written to responses.csv and
+            residual_ratios.csv. Defaults to none.
+        response_images: Images they are measured on, the first ones of the
+            training split, not augmented; 0 for the whole split.
+        gradients_every: Iterations between measurements of the gradient's
+            norm by layer, written to gradients.csv. Defaults to none.
         console: For progress and notices. Defaults to standard error.
 
     Returns:
@@ -81,7 +91,14 @@ def train(
     if not 0 <= seed < 2**63:
         raise SpecError(f"--seed: must be in [0, 2**63). Received: {seed}")
     options = Options(
-        data_dir, checkpoint_every, strict, precision, rematerialize
+        data_dir,
+        checkpoint_every,
+        strict,
+        precision,
+        rematerialize,
+        responses_every,
+        response_images,
+        gradients_every,
     )
 
     def notify(text):

@@ -1,0 +1,107 @@
+"""Layer responses during training (figure 7 of the paper)."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import keras
+import numpy as np
+from kresnet.callbacks.periodic import Periodic
+from kresnet.callbacks.response_probe import ResponseProbe
+
+
+class LayerResponses(Periodic):
+    """Measures the standard deviation of layers' outputs, every so often.
+
+    Once before the first update, then every `every` iterations and at the
+    last. The standard deviation is over all images, positions and channels,
+    in inference mode. Also measured: the magnitude of each block's residual
+    relative to its shortcut, as the ratio of their root mean squares.
+
+    The measured model may be the trained one, or a copy whose weights have
+    the same paths; they are copied before each measurement.
+
+    Args:
+        model: `keras.Model`, functional.
+        layers: Its tensors to measure, by the name of the layer.
+        blocks: Pairs of its tensors, residual and shortcut, by the name of
+            the block.
+        images: Array, what to measure on.
+        every: Integer, iterations between measurements.
+        last: Integer, the last iteration of the training.
+        write: Called with a list of dicts: `iteration`, `layer`, `std` and
+            `images`, how many.
+        write_ratios: Called with a list of dicts: `iteration`, `block`,
+            `ratio` and `images`. Defaults to `None`.
+        before: Layers that are applied to the images first.
+
+    Reference:
+        He et al. 2015, section 4.2 and figure 7.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        layers: Mapping[str, keras.KerasTensor],
+        blocks: Mapping[str, tuple[keras.KerasTensor, keras.KerasTensor]],
+        images: np.ndarray,
+        every: int,
+        last: int,
+        write: Callable[[list[dict]], None],
+        write_ratios: Callable[[list[dict]], None] | None = None,
+        before: tuple[keras.layers.Layer, ...] = (),
+    ):
+        super().__init__(every, last)
+        self.measured = model
+        self.layers = tuple(layers)
+        self.blocks = tuple(blocks)
+        self.images = images
+        self.write = write
+        self.write_ratios = write_ratios
+        tensors = {("layer", name): tensor for name, tensor in layers.items()}
+        for name, (residual, shortcut) in blocks.items():
+            tensors["residual", name] = residual
+            tensors["shortcut", name] = shortcut
+        self._probe = ResponseProbe(model, tensors, before)
+
+    def measure(self) -> tuple[list[dict], list[dict]]:
+        """Rows of responses and of ratios, without the iteration."""
+        moments = self._probe.moments(self.images)
+        count = len(self.images)
+        responses = []
+        for name in self.layers:
+            mean, square = moments["layer", name]
+            std = math.sqrt(max(0.0, square - mean**2))
+            responses.append({"layer": name, "std": std, "images": count})
+        ratios = []
+        for name in self.blocks:
+            residual = moments["residual", name][1]
+            shortcut = moments["shortcut", name][1]
+            ratio = math.sqrt(residual / shortcut) if shortcut else math.inf
+            ratios.append({"block": name, "ratio": ratio, "images": count})
+        return responses, ratios
+
+    def act(self):
+        """Measures and writes."""
+        copy_weights(self.model, self.measured)
+        at = {"iteration": self.iteration}
+        responses, ratios = self.measure()
+        self.write([at | row for row in responses])
+        if self.write_ratios and ratios:
+            self.write_ratios([at | row for row in ratios])
+
+
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Gives `target` the values of the variables of the same path.
+
+    Raises:
+        ValueError: `source` lacks one of them.
+    """
+    values = {variable.path: variable for variable in source.variables}
+    for variable in target.variables:
+        if variable.path not in values:
+            raise ValueError(
+                "`source` must have the variables of `target`. Received: no "
+                f"{variable.path}"
+            )
+        if values[variable.path] is not variable:
+            variable.assign(values[variable.path].value)

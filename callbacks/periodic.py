@@ -1,0 +1,43 @@
+"""Doing something before the first update and every so many iterations."""
+
+from kresnet.callbacks.iteration_callback import (
+    IterationCallback,
+    next_multiple,
+)
+
+
+class Periodic(IterationCallback):
+    """Calls `act` at iteration 0, every `every` iterations and at the last.
+
+    Not again where a run goes on: it was done when the run got there.
+
+    Args:
+        every: Integer, iterations between calls.
+        last: Integer, the last iteration of the training.
+    """
+
+    def __init__(self, every: int, last: int):
+        super().__init__()
+        self.every = every
+        self.last = last
+
+    def act(self) -> None:
+        """What a subclass does at `self.iteration`."""
+        raise NotImplementedError
+
+    def next_due(self, iteration):
+        """The next iteration to act at."""
+        return next_multiple(iteration, self.every, self.last)
+
+    def on_train_begin(self, logs=None):
+        """Acts on the initial weights."""
+        super().on_train_begin(logs)
+        if self.iteration == 0:
+            self.act()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Acts when it is due."""
+        before = self.iteration
+        super().on_train_batch_end(batch, logs)
+        if self.iteration >= self.next_due(before):
+            self.act()

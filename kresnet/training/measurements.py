@@ -1,0 +1,77 @@
+"""What is measured during training when it is asked for."""
+
+import keras
+import numpy as np
+
+from kresnet.callbacks import LayerResponses, Periodic
+from kresnet.data import Order
+from kresnet.network import block_branches, build_model, layer_responses
+from kresnet.network import inference_layers
+from kresnet.spec import Spec
+from kresnet.training.gradient_norms import GradientNorms
+from kresnet.training.options import Options
+from kresnet.training.row_log import RowLog
+from kresnet.training.run_folder import RunFolder
+
+
+class Measurements:
+    """The callbacks of the measurements that `options` asks for.
+
+    Args:
+        folder: Where the files go.
+        spec: What is run.
+        options: What to measure, and how often.
+        transforms: Layers of the run, in its order.
+        images: The training split, uint8.
+        order: Gives the batches.
+
+    Attributes:
+        callbacks: They come after those that train and before the one that
+            saves.
+        logs: Their files, by name, for a checkpoint to remember.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        spec: Spec,
+        options: Options,
+        transforms: list[keras.layers.Layer],
+        images: np.ndarray,
+        order: Order,
+    ):
+        self.callbacks: list[Periodic] = []
+        self.logs: dict[str, RowLog] = {}
+        last = spec.training.iterations
+        if options.responses_every:
+            responses = self._log(
+                folder.responses, ("iteration", "layer", "std", "images")
+            )
+            ratios = self._log(
+                folder.ratios, ("iteration", "block", "ratio", "images")
+            )
+            # A copy: undistributed, in float32, with every layer in sight.
+            network = build_model(spec.model, 0)
+            count = options.response_images or len(images)
+            self.callbacks.append(
+                LayerResponses(
+                    network,
+                    layer_responses(network),
+                    block_branches(network),
+                    images[:count],
+                    options.responses_every,
+                    last,
+                    responses.write,
+                    ratios.write,
+                    inference_layers(transforms),
+                )
+            )
+        if options.gradients_every:
+            norms = self._log(folder.gradients, ("iteration", "layer", "norm"))
+            self.callbacks.append(
+                GradientNorms(order, options.gradients_every, last, norms.write)
+            )
+
+    def _log(self, path, columns) -> RowLog:
+        self.logs[path.stem] = RowLog(path, columns)
+        return self.logs[path.stem]
