@@ -3,6 +3,7 @@
 from kresnet.network.builder import build_model
 from kresnet.network.pipeline import (
     adapt_transforms,
+    all_variables,
     build_transforms,
     inference_model,
     training_model,
@@ -10,6 +11,7 @@ from kresnet.network.pipeline import (
 
 __all__ = [
     "adapt_transforms",
+    "all_variables",
     "build_model",
     "build_transforms",
     "inference_model",
