@@ -542,7 +542,7 @@ def test_images_without_three_channels_have_no_colours():
         ("by: 255", "by: 0", "divide_by: must be a number above 0 and at most"),
         ("by: 255", "by: -1", "divide_by: must be a number above 0 and at"),
         (
-            "lon: 1e-2",
+            "lon: 0.01",
             "lon: 0",
             "epsilon: must be a number above 0 and at",
         ),

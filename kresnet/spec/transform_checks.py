@@ -90,7 +90,7 @@ def fancy_pca_sees_colours(spec: "Spec") -> Iterator[Problem]:
     """Its shift is in proportion to the square of the pixels' scale.
 
     With pixels up to 255 and the published deviation of 0.1 the shift along
-    the first axis has a deviation of some 1,000 grey levels.
+    the first axis has a deviation of some 1,100 grey levels.
     """
     divided = 1.0
     other: tuple[int, str] | None = None
