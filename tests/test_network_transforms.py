@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import kresnet
+from kresnet.errors import SpecError
 from kresnet.evaluation import re_estimate
 from kresnet.layers import FancyPCA, RandomCrop, RandomFlip
 from kresnet.network import (
@@ -215,6 +216,20 @@ def test_random_layers_are_passed_over_when_later_ones_adapt():
     adapt_transforms(layers, IMAGES)
 
     np.testing.assert_allclose(layers[-1].mean, MEAN / 255, rtol=1e-5)
+
+
+def test_an_epsilon_that_does_not_suit_the_images_is_a_mistake_of_the_spec():
+    """Some pixels are always 0, and their variance with them."""
+    transforms = "[{layer: rescale, divide_by: 255}, {layer: zca_whitening"
+    spec = load_spec(
+        "resnet20", [f"data.transforms={transforms}, epsilon: 1e-15}}]"]
+    )
+    layers = build_transforms(spec.data, SHAPE)
+    black = IMAGES.copy()
+    black[:, 0] = 0
+
+    with pytest.raises(SpecError, match=r"^data\.transforms\[1\]: `epsilon`"):
+        adapt_transforms(layers, black)
 
 
 @pytest.fixture

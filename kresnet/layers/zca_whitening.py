@@ -118,7 +118,11 @@ class ZCAWhitening(keras.layers.Layer):
             yield batch.reshape(len(batch), -1)
 
     def _check_precision(self, variances):
-        """Rounded, the largest gains must not hide the smallest: 1 % is."""
+        """Refuses gains so far apart that rounding hides the smallest.
+
+        Entries are as large as the largest gain. Their rounding, seen along
+        the axis of the largest variance, may come to 1 % of a deviation.
+        """
         rounding = np.finfo(self.variable_dtype).eps
         least = variances[-1] * (rounding / 0.01) ** 2 - variances[0]
         if self.epsilon < least:

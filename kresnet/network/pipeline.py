@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
+from kresnet.errors import SpecError
 from kresnet.layers import (
     ChannelMean,
     ChannelStandardize,
@@ -69,10 +70,16 @@ def adapt_transforms(
         layers: As `build_transforms` returns them.
         images: The raw pixels of the training split alone, uint8
             `(count, height, width, channels)`.
+
+    Raises:
+        SpecError: A layer cannot be adapted to these images.
     """
     for i, layer in enumerate(layers):
         if hasattr(layer, "adapt"):
-            layer.adapt(_batches(images, layers[:i]))
+            try:
+                layer.adapt(_batches(images, layers[:i]))
+            except ValueError as error:  # its arguments do not suit the images
+                raise SpecError(f"data.transforms[{i}]: {error}") from error
 
 
 def _batches(images, layers_before, size=1_000) -> Iterator[np.ndarray]:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from kresnet.spec.schema import Spec
 
 INPUT = ("model", "input")
-# Each of them subtracts a mean from raw or rescaled pixels.
+# Each of them subtracts a mean, of one kind or another.
 MEANS = ("per_pixel_mean", "channel_mean", "channel_standardize")
-# What an image with white noise, or one without units, has no colours for.
+# After them values are no longer colours in the units of the pixels.
 NOT_COLOURS = ("channel_standardize", "zca_whitening")
 MOVES = ("random_crop", "random_flip")
 # The largest pixel value of RGB images, in every data set.
