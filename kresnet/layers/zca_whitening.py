@@ -50,7 +50,7 @@ class ZCAWhitening(keras.layers.Layer):
 
     Reference:
         Bell, Sejnowski 1997, "The 'independent components' of natural scenes
-        are edge filters"; Krizhevsky 2009, appendix A.
+        are edge filters"; Krizhevsky 2009, appendix.
     """
 
     def __init__(self, epsilon: float, **kwargs):

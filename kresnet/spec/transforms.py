@@ -57,7 +57,7 @@ class ZCAWhitening(Fields):
     """Whitens with the covariance of the training split.
 
     Reference:
-        Krizhevsky 2009, appendix A.
+        Krizhevsky 2009, appendix.
     """
 
     layer: Literal["zca_whitening"] = Field(
