@@ -38,7 +38,7 @@ def transforms_are_distinct(spec: "Spec") -> Iterator[Problem]:
 
 
 def means_are_subtracted_once(spec: "Spec") -> Iterator[Problem]:
-    """A mean of images from which one was subtracted is zero."""
+    """Of two means that are subtracted, one changes nothing."""
     before: tuple[int, str] | None = None
     for i, transform in enumerate(spec.data.transforms):
         name = transform.layer
