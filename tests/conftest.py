@@ -1,5 +1,10 @@
 """What several test files share."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
 import pytest
 
 
@@ -17,3 +22,49 @@ def digits_run(tmp_path_factory):
             "training.evaluate_every=15",
         ],
     )
+
+
+@pytest.fixture(scope="session")
+def documented_bits() -> Callable[[int, int], int]:
+    """The documented hash of a key and a stream, in Python's integers."""
+
+    def bits(key: int, stream: int) -> int:
+        for mixed in (0, stream):
+            key ^= mixed
+            key ^= key >> 16
+            key = key * 0x7FEB352D % 2**32
+            key ^= key >> 15
+            key = key * 0x846CA68B % 2**32
+            key ^= key >> 16
+        return key
+
+    return bits
+
+
+@pytest.fixture(scope="session")
+def documented_draw(documented_bits) -> Callable[[int, int, int], int]:
+    """The documented integer below a bound, from a key and a stream."""
+    return lambda key, stream, bound: documented_bits(key, stream) * bound >> 32
+
+
+@pytest.fixture
+def on_jax(tmp_path) -> Callable[..., bytes]:
+    """Runs a program on JAX's CPU, with arrays as files of their names.
+
+    What the program writes to standard output is returned.
+    """
+
+    def run(program: str, **arrays) -> bytes:
+        import numpy as np
+
+        for name, array in arrays.items():
+            np.save(tmp_path / f"{name}.npy", array)
+        return subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+
+    return run

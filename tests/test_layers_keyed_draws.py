@@ -1,17 +1,14 @@
 """The integer hash behind every random layer."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
-from scipy.stats import chi2, chi2_contingency
+from scipy.stats import chi2, chi2_contingency, kstest, norm
 
 from kresnet.layers.keyed_draws import (
     random_bits,
     random_integers,
+    random_normal,
     random_uniform,
 )
 
@@ -29,26 +26,13 @@ KEYS = {
 each_kind_of_keys = pytest.mark.parametrize("kind", KEYS)
 
 
-def _lowbias32(x: int) -> int:
-    """The published function, in Python's unbounded integers."""
-    x ^= x >> 16
-    x = x * 0x7FEB352D % 2**32
-    x ^= x >> 15
-    x = x * 0x846CA68B % 2**32
-    return x ^ x >> 16
-
-
 def _inverse(x: int) -> int:
-    """The key whose lowbias32 is `x`."""
+    """The key whose lowbias32, the hash of one round, is `x`."""
     x ^= x >> 16
     x = x * pow(0x846CA68B, -1, 2**32) % 2**32
     x ^= x >> 15 ^ x >> 30
     x = x * pow(0x7FEB352D, -1, 2**32) % 2**32
     return x ^ x >> 16
-
-
-def _bits(key: int, stream: int) -> int:
-    return _lowbias32(_lowbias32(key) ^ stream)
 
 
 def _key_with_bits(bits: int, stream: int) -> int:
@@ -64,21 +48,22 @@ def _p_value(observed: np.ndarray, expected: float) -> float:
     return chi2.sf(statistic, observed.size - 1)
 
 
-def test_bits_are_two_rounds_of_the_published_hash():
+def test_bits_are_two_rounds_of_the_published_hash(documented_bits):
     keys = [0, 1, 2, 2**31, 2**32 - 1, *KEYS["random"][:500].tolist()]
     got = _numpy(random_bits(np.array(keys, np.uint32), STREAM))
     assert got.dtype == np.uint32
-    assert got.tolist() == [_bits(key, STREAM) for key in keys]
+    assert got.tolist() == [documented_bits(key, STREAM) for key in keys]
 
 
 @pytest.mark.parametrize("bound", [1, 2, 3, 9, 1_000, 65_535, 65_536])
-def test_integers_are_the_exact_product_with_the_bound(bound):
+def test_integers_are_the_exact_product_with_the_bound(documented_draw, bound):
     extreme = [0, 1, 0xFFFF, 0x10000, 2**31, 2**32 - 1]
     keys = [_key_with_bits(bits, STREAM) for bits in extreme]
     keys += KEYS["random"][:500].tolist()
     got = _numpy(random_integers(np.array(keys, np.uint32), STREAM, bound))
     assert got.dtype == np.int32
-    assert got.tolist() == [_bits(key, STREAM) * bound >> 32 for key in keys]
+    want = [documented_draw(key, STREAM, bound) for key in keys]
+    assert got.tolist() == want
 
 
 def test_uniform_draws_never_reach_one():
@@ -105,6 +90,32 @@ def test_uniform_draws_have_the_moments_of_the_uniform_distribution(kind):
         mean = 1 / (power + 1)
         deviation = (1 / (2 * power + 1) - mean**2) ** 0.5
         error = np.mean(draws**power) - mean
+        assert abs(error) < 4 * deviation / COUNT**0.5
+
+
+def test_normal_draws_are_quantiles_of_the_uniform_integers():
+    extreme = [0, 0xFFFF, 0x10000, 2**31 - 1, 2**31, 2**32 - 1]
+    keys = [_key_with_bits(bits, STREAM) for bits in extreme]
+    keys = np.array(keys + KEYS["random"][:500].tolist(), np.uint32)
+
+    got = _numpy(random_normal(keys, STREAM))
+
+    integers = _numpy(random_integers(keys, STREAM, 2**16))
+    assert got.dtype == np.float32
+    want = norm.ppf((integers + 0.5) / 2**16)
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+    assert got[0] == got[1] == -got[5]  # the same upper 16 bits; the opposite
+    assert got[3] == -got[4] != 0
+
+
+@each_kind_of_keys
+def test_normal_draws_are_standard_normal(kind):
+    draws = _numpy(random_normal(KEYS[kind], STREAM)).astype(np.float64)
+
+    assert kstest(draws, "norm").pvalue > CHANCE
+    for power, moment in ((1, 0), (2, 1), (3, 0), (4, 3)):
+        deviation = (norm.moment(2 * power) - moment**2) ** 0.5
+        error = np.mean(draws**power) - moment
         assert abs(error) < 4 * deviation / COUNT**0.5
 
 
@@ -164,19 +175,25 @@ def test_a_graph_draws_what_eager_code_draws():
             random_bits(keys, STREAM),
             random_integers(keys, STREAM, 9),
             random_uniform(keys, STREAM),
+            random_normal(keys, STREAM),
         )
 
     keys = KEYS["random"][:1_000]
     for got, function in zip(
         draw(keys),
-        (random_bits, lambda *a: random_integers(*a, 9), random_uniform),
+        (
+            random_bits,
+            lambda *a: random_integers(*a, 9),
+            random_uniform,
+            random_normal,
+        ),
         strict=True,
     ):
         want = _numpy(function(keys, STREAM))
         np.testing.assert_array_equal(got.numpy(), want)
 
 
-def test_jax_draws_the_same_bytes(tmp_path):
+def test_jax_draws_the_same_bytes(on_jax):
     program = f"""
 import sys
 import jax
@@ -189,27 +206,22 @@ for jit in (jax.jit, lambda f: f):
         random_bits(keys, {STREAM}),
         random_integers(keys, {STREAM}, 9),
         random_uniform(keys, {STREAM}),
+        random_normal(keys, {STREAM}),
     ))(keys)
     sys.stdout.buffer.write(b"".join(np.asarray(d).tobytes() for d in draws))
 """
     keys = KEYS["random"][:1_000]
-    np.save(tmp_path / "keys.npy", keys)
-    run = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        stdout=subprocess.PIPE,
-        check=True,
-    )
     want = b"".join(
         _numpy(draws).tobytes()
         for draws in (
             random_bits(keys, STREAM),
             random_integers(keys, STREAM, 9),
             random_uniform(keys, STREAM),
+            random_normal(keys, STREAM),
         )
     )
-    assert run.stdout == want * 2
+
+    assert on_jax(program, keys=keys) == want * 2
 
 
 @pytest.mark.parametrize("stream", [-1, 2**32])

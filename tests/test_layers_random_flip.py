@@ -12,25 +12,16 @@ IMAGES = RNG.randint(0, 256, (40, 6, 5, 3)).astype(np.float32)
 KEYS = RNG.randint(0, 2**32, 40, dtype=np.uint32)
 
 
-def _is_flipped(key: int) -> bool:
-    """The documented draw below 2, in Python's unbounded integers."""
-    for mixed in (0, STREAM):
-        key ^= mixed
-        key ^= key >> 16
-        key = key * 0x7FEB352D % 2**32
-        key ^= key >> 15
-        key = key * 0x846CA68B % 2**32
-        key ^= key >> 16
-    return key >> 31 == 1
+@pytest.fixture(scope="module")
+def flips(documented_draw):
+    """Mirrors images by the documented draws."""
 
+    def flips(images, keys) -> np.ndarray:
+        flip = [documented_draw(int(key), STREAM, 2) == 1 for key in keys]
+        flip = np.reshape(flip, (-1, 1, 1, 1))
+        return np.where(flip, images[:, :, ::-1], images)
 
-def _flips(images, keys) -> np.ndarray:
-    return np.stack(
-        [
-            np.fliplr(image) if _is_flipped(int(key)) else image
-            for image, key in zip(images, keys, strict=True)
-        ]
-    )
+    return flips
 
 
 def _numpy(tensor) -> np.ndarray:
@@ -38,13 +29,13 @@ def _numpy(tensor) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
-def test_every_image_is_flipped_by_its_own_key(dtype):
+def test_every_image_is_flipped_by_its_own_key(flips, dtype):
     if dtype == "float64" and keras.backend.backend() == "jax":
         pytest.skip("JAX computes in float32 unless told otherwise")
     images = IMAGES.astype(dtype)
     got = _numpy(RandomFlip()(images, KEYS))
     assert got.dtype == images.dtype
-    np.testing.assert_array_equal(got, _flips(images, KEYS))
+    np.testing.assert_array_equal(got, flips(images, KEYS))
 
 
 def test_half_of_the_images_are_flipped():
@@ -75,7 +66,7 @@ def test_outside_of_training_images_pass_unchanged():
     np.testing.assert_array_equal(_numpy(got), IMAGES)
 
 
-def test_in_a_functional_model_it_flips_in_training_only(tmp_path):
+def test_in_a_functional_model_it_flips_in_training_only(flips, tmp_path):
     pixels = keras.Input((6, 5, 3))
     keys = keras.Input((), dtype="uint32")
     model = keras.Model([pixels, keys], RandomFlip()(pixels, keys))
@@ -83,7 +74,7 @@ def test_in_a_functional_model_it_flips_in_training_only(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     for one in (model, loaded):
         got = _numpy(one([IMAGES, KEYS], training=True))
-        np.testing.assert_array_equal(got, _flips(IMAGES, KEYS))
+        np.testing.assert_array_equal(got, flips(IMAGES, KEYS))
         got = one.predict([IMAGES, KEYS], verbose=0)
         np.testing.assert_array_equal(got, IMAGES)
 
@@ -91,7 +82,7 @@ def test_in_a_functional_model_it_flips_in_training_only(tmp_path):
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="about TensorFlow graphs"
 )
-def test_it_works_in_a_loop_within_a_graph():
+def test_it_works_in_a_loop_within_a_graph(flips):
     import tensorflow as tf
 
     layer = RandomFlip()
@@ -109,8 +100,30 @@ def test_it_works_in_a_loop_within_a_graph():
 
     want = IMAGES
     for step in range(3):
-        want = _flips(want, KEYS + np.uint32(step))
+        want = flips(want, KEYS + np.uint32(step))
     np.testing.assert_array_equal(thrice(IMAGES, KEYS).numpy(), want)
+
+
+def test_jax_gives_the_same_bytes_in_a_loop_within_a_program(flips, on_jax):
+    program = """
+import sys
+import jax
+import numpy as np
+from kresnet.layers import RandomFlip
+
+images, keys = np.load("images.npy"), np.load("keys.npy")
+layer = RandomFlip()
+for dtype in ("float32", "uint8"):
+    out = jax.jit(lambda images, keys: jax.lax.fori_loop(
+        0, 3, lambda i, x: layer(x, keys + i.astype("uint32")), images
+    ))(images.astype(dtype), keys)
+    sys.stdout.buffer.write(np.asarray(out).astype("float32").tobytes())
+"""
+    want = IMAGES
+    for step in range(3):
+        want = flips(want, KEYS + np.uint32(step))
+
+    assert on_jax(program, images=IMAGES, keys=KEYS) == want.tobytes() * 2
 
 
 def test_it_knows_the_shape_and_type_it_returns():

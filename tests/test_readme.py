@@ -13,7 +13,8 @@ import typer
 
 from kresnet import cli, errors
 from kresnet.cli_frame import run
-from kresnet.spec import Spec, load_spec, shipped_specs
+from kresnet.network.pipeline import TRANSFORMS
+from kresnet.spec import Spec, json_schema, load_spec, shipped_specs
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -96,7 +97,7 @@ def test_the_python_examples_run_in_order(tmp_path):
 
 
 def test_the_table_of_fields_has_every_field():
-    named = first_column(section("Specs"))
+    named = first_column(section("Specs").split("| transform |")[0])
     model = Spec.model_fields["model"].annotation.model_fields
     data = Spec.model_fields["data"].annotation.model_fields
     training = Spec.model_fields["training"].annotation.model_fields
@@ -109,6 +110,21 @@ def test_the_table_of_fields_has_every_field():
         *(name for fields in parts.values() for name in fields),
         *set(Spec.model_fields) - set(parts),
     }
+
+
+def test_the_table_of_transforms_has_all_and_their_arguments():
+    table = section("Specs")[section("Specs").index("| transform |") :]
+    schema = json_schema()["$defs"]
+
+    for line in re.findall(r"^\| `.*", table, re.M):
+        words = re.findall(r"`(\w+)`", line)
+        [fields] = [
+            set(model["properties"])
+            for model in schema.values()
+            if model["properties"].get("layer", {}).get("const") == words[0]
+        ]
+        assert set(words[1:]) >= fields - {"layer"}, words[0]
+    assert first_column(table) == list(TRANSFORMS)
 
 
 def test_the_table_of_exit_codes_is_that_of_the_errors():

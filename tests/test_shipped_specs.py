@@ -7,10 +7,15 @@ import pytest
 
 from kresnet.census import census
 from kresnet.spec import (
+    ChannelMean,
+    ChannelStandardize,
+    FancyPCA,
     LearningRate,
     PerPixelMean,
     RandomCrop,
     RandomFlip,
+    Rescale,
+    ZCAWhitening,
     dump_spec,
     load_spec,
     shipped_specs,
@@ -18,13 +23,38 @@ from kresnet.spec import (
 
 CIFAR = [name for name in shipped_specs() if name != "digits"]
 
+MEAN = PerPixelMean(layer="per_pixel_mean")
+TO_UNITS = Rescale(layer="rescale", divide_by=255)
+AUGMENTATION = (
+    RandomCrop(layer="random_crop", padding=4),
+    RandomFlip(layer="random_flip"),
+)
+# Arms of comparisons of preprocessings; before the augmentation they have:
+ARMS = {
+    "channel-mean": (ChannelMean(layer="channel_mean"),),
+    "channel-std": (ChannelStandardize(layer="channel_standardize"),),
+    "fancy-pca": (MEAN, TO_UNITS, FancyPCA(layer="fancy_pca", stddev=0.1)),
+    "mean255": (MEAN, TO_UNITS),
+    "none": (),
+    "zca": (MEAN, TO_UNITS, ZCAWhitening(layer="zca_whitening", epsilon=1e-2)),
+}
+
+
+def arm_of(name: str) -> str | None:
+    """The arm that a name ends with, if any."""
+    return next((arm for arm in ARMS if name.endswith(f"-{arm}")), None)
+
 
 def test_the_papers_networks_are_there_in_their_order():
     assert shipped_specs() == [
         "digits",
         *(f"plain{n}" for n in (20, 32, 44, 56, 110)),
-        *("resnet20", "resnet20-b", "resnet20-c", "resnet32", "resnet44"),
-        *("resnet56", "resnet56-b", "resnet56-c", "resnet110", "resnet1202"),
+        *("resnet20", "resnet20-b", "resnet20-c"),
+        *(f"resnet20-{arm}" for arm in ARMS),
+        *("resnet32", "resnet44"),
+        *("resnet56", "resnet56-b", "resnet56-c"),
+        *(f"resnet56-{arm}" for arm in ARMS),
+        *("resnet110", "resnet1202"),
     ]
 
 
@@ -36,7 +66,8 @@ def test_a_spec_is_called_as_its_file(name):
 @pytest.mark.parametrize("name", CIFAR)
 def test_the_name_gives_depth_and_shortcut(name):
     kind, layers, option = re.fullmatch(
-        r"(plain|resnet)(\d+)(?:-([bc]))?", name
+        r"(plain|resnet)(\d+)(?:-([bc]))?",
+        name.removesuffix(f"-{arm_of(name)}"),
     ).groups()
 
     spec = load_spec(name)
@@ -75,11 +106,17 @@ def test_training_is_that_of_section_4_2(name):
     assert training.momentum == 0.9
     assert training.weight_decay == 1e-4
     assert spec.data.validation == 5_000
-    assert spec.data.transforms == (
-        PerPixelMean(layer="per_pixel_mean"),
-        RandomCrop(layer="random_crop", padding=4),
-        RandomFlip(layer="random_flip"),
-    )
+    preprocessing = ARMS[arm_of(name)] if arm_of(name) else (MEAN,)
+    assert spec.data.transforms == (*preprocessing, *AUGMENTATION)
+
+
+@pytest.mark.parametrize("name", [name for name in CIFAR if arm_of(name)])
+def test_an_arm_differs_from_its_network_in_the_transforms_only(name):
+    arm = load_spec(name)
+    base = load_spec(name.removesuffix(f"-{arm_of(name)}"))
+
+    data = arm.data.model_copy(update={"transforms": base.data.transforms})
+    assert arm.model_copy(update={"name": base.name, "data": data}) == base
 
 
 @pytest.mark.parametrize("name", CIFAR)

@@ -218,7 +218,8 @@ def test_a_network_that_no_memory_holds_is_estimated_and_not_built(message):
         (
             "{layer: random_flip}",
             "{layer: flip}",
-            "must be per_pixel_mean, random_crop or random_flip."
+            "must be per_pixel_mean, channel_mean, channel_standardize,"
+            " rescale, zca_whitening, fancy_pca, random_crop or random_flip."
             " Received: flip",
         ),
     ],
@@ -415,6 +416,151 @@ def test_digits_may_be_flipped():
     spec = load_spec("digits", [f"data.transforms={transforms}"])
 
     assert spec.data.transforms[1].layer == "random_flip"
+
+
+def transforms(*names: str) -> tuple[str, str]:
+    """A change of all transforms to these, with usual arguments."""
+    arguments = {
+        "rescale": ", divide_by: 255",
+        "zca_whitening": ", epsilon: 0.01",
+        "fancy_pca": ", stddev: 0.1",
+        "random_crop": ", padding: 4",
+    }
+    old = TEXT[TEXT.index("    - {layer: per") : TEXT.index("\ntraining:")]
+    new = (f"    - {{layer: {n}{arguments.get(n, '')}}}\n" for n in names)
+    return old, "".join(new)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("per_pixel_mean", "rescale", "zca_whitening", "random_crop"),
+        ("rescale", "per_pixel_mean", "fancy_pca", "random_flip"),
+        ("random_crop", "random_flip", "rescale", "channel_standardize"),
+        ("rescale", "random_flip", "fancy_pca", "channel_standardize"),
+        ("rescale", "fancy_pca", "zca_whitening"),
+        ("channel_mean", "zca_whitening"),
+        ("random_crop", "per_pixel_mean"),
+        ("random_flip",),
+    ],
+)
+def test_transforms_may_come_in_any_order_that_makes_sense(read, names):
+    spec = read(transforms(*names))
+
+    assert tuple(t.layer for t in spec.data.transforms) == names
+
+
+@pytest.mark.parametrize("name", ["per_pixel_mean", "channel_mean"])
+@pytest.mark.parametrize(
+    "before",
+    ["per_pixel_mean", "channel_mean", "channel_standardize", "zca_whitening"],
+)
+def test_a_mean_is_not_subtracted_from_images_of_mean_zero(
+    message, name, before
+):
+    if name == before:
+        return  # refused as a repetition
+    names = ("rescale", before, "random_crop", name)
+
+    assert message(transforms(*names)) == (
+        f"data.transforms[3]: must not follow {before}, transforms[1], which"
+        f" has subtracted a mean already. Received: {{layer: {name}}}"
+    )
+
+
+@pytest.mark.parametrize("moved", ["random_crop", "random_flip"])
+def test_images_are_whitened_before_they_are_moved(message, moved):
+    names = ("per_pixel_mean", moved, "zca_whitening")
+
+    assert message(transforms(*names)) == (
+        f"data.transforms[2]: must come before {moved}, transforms[1]: its"
+        " statistics are those of images that are not moved."
+        " Received: {layer: zca_whitening, epsilon: 0.01}"
+    )
+
+
+def test_images_too_large_to_be_whitened_are_refused(read):
+    with pytest.raises(SpecError) as caught:
+        read(transforms("zca_whitening"), ("[32, 32, 3]", "[64, 64, 3]"))
+
+    assert (
+        "data.transforms[0]: must have images of at most 8,192 values, not"
+        " 12,288: their covariance has as many rows and columns."
+        in str(caught.value)
+    )
+
+
+def test_the_layer_and_the_check_have_the_same_limit():
+    from kresnet.layers import zca_whitening
+    from kresnet.spec import transform_checks
+
+    assert transform_checks.LARGEST_WHITENED == zca_whitening.LARGEST
+
+
+UNITS = (
+    "must come after {layer: rescale, divide_by: 255}: its shift grows with the"
+    " square of the pixels' scale, and stddev is meant for colours from 0 to 1."
+    " Received: {layer: fancy_pca, stddev: 0.1}"
+)
+
+
+@pytest.mark.parametrize(
+    "names", [("fancy_pca",), ("channel_mean", "fancy_pca", "rescale")]
+)
+def test_colours_are_not_shifted_by_thousands_of_grey_levels(message, names):
+    place = names.index("fancy_pca")
+
+    assert message(transforms(*names)) == f"data.transforms[{place}]: {UNITS}"
+
+
+def test_units_other_than_0_to_1_are_not_shifted(message):
+    change = transforms("rescale", "fancy_pca")
+
+    assert message(change, ("divide_by: 255", "divide_by: 128")) == (
+        f"data.transforms[1]: {UNITS}"
+    )
+
+
+@pytest.mark.parametrize("other", ["channel_standardize", "zca_whitening"])
+def test_what_is_no_colour_any_more_is_not_shifted(message, other):
+    assert message(transforms("rescale", other, "fancy_pca")) == (
+        f"data.transforms[2]: must come before {other}, transforms[1], after"
+        " which values are no colours from 0 to 1."
+        " Received: {layer: fancy_pca, stddev: 0.1}"
+    )
+
+
+def test_images_without_three_channels_have_no_colours():
+    names = "{layer: rescale, divide_by: 255}, {layer: fancy_pca, stddev: 0.1}"
+    with pytest.raises(SpecError, match=r"of 3 channels, .* not 1"):
+        load_spec("digits", [f"data.transforms=[{names}]"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        ("by: 255", "by: 0", "divide_by: must be a number above 0 and at most"),
+        ("by: 255", "by: -1", "divide_by: must be a number above 0 and at"),
+        (
+            "lon: 0.01",
+            "lon: 0",
+            "epsilon: must be a number above 0 and at",
+        ),
+        (", epsilon: 0.01", "", "epsilon: missing; must be a number above 0"),
+    ],
+)
+def test_arguments_of_transforms_have_bounds(message, old, new, want):
+    change = transforms("rescale", "zca_whitening")
+
+    assert want in message(change, (old, new))
+
+
+def test_a_deviation_of_nothing_is_refused(message):
+    change = transforms("rescale", "fancy_pca")
+
+    assert "stddev: must be a number above 0 and at most 10. Received: 0" in (
+        message(change, ("stddev: 0.1", "stddev: 0"))
+    )
 
 
 def test_a_crop_shows_some_of_the_image(message):

@@ -6,7 +6,12 @@ import keras
 import numpy as np
 
 from kresnet.layers import BatchNormalization
-from kresnet.network import build_model, build_transforms, inference_model
+from kresnet.network import (
+    all_variables,
+    build_model,
+    build_transforms,
+    inference_model,
+)
 from kresnet.training import Run
 from kresnet.training.state import from_arrays
 
@@ -55,7 +60,7 @@ def re_estimate(run: Run, images: np.ndarray) -> tuple[keras.Model, int]:
     network = build_model(forgetful, 0)
     always = keras.Model(network.input, _InTraining(network)(network.input))
     observer = inference_model(transforms, always)
-    from_arrays(observer.weights, run.checkpoint.weights)
+    from_arrays(all_variables(transforms, network), run.checkpoint.weights)
     model = run.inference_model()
 
     sums = None

@@ -1,17 +1,25 @@
 """Keras layers, usable in any Keras program: one a file."""
 
 from kresnet.layers.batch_normalization import BatchNormalization
+from kresnet.layers.channel_mean import ChannelMean
+from kresnet.layers.channel_standardize import ChannelStandardize
+from kresnet.layers.fancy_pca import FancyPCA
 from kresnet.layers.per_pixel_mean import PerPixelMean
 from kresnet.layers.random_crop import RandomCrop
 from kresnet.layers.random_flip import RandomFlip
 from kresnet.layers.rematerialized import Rematerialized
 from kresnet.layers.shortcut_a import ShortcutA
+from kresnet.layers.zca_whitening import ZCAWhitening
 
 __all__ = [
     "BatchNormalization",
+    "ChannelMean",
+    "ChannelStandardize",
+    "FancyPCA",
     "PerPixelMean",
     "RandomCrop",
     "RandomFlip",
     "Rematerialized",
     "ShortcutA",
+    "ZCAWhitening",
 ]

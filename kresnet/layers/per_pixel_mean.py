@@ -1,12 +1,10 @@
 """Subtraction of the mean training image."""
 
-from collections.abc import Iterable, Iterator
-
 import keras
 import numpy as np
 from keras import KerasTensor, ops
 
-_CHUNK = 1_000  # images; bounds the memory that summing takes
+from kresnet.layers.adapting import Images, image_batches
 
 
 @keras.saving.register_keras_serializable(package="kresnet")
@@ -45,21 +43,17 @@ class PerPixelMean(keras.layers.Layer):
             autocast=False,  # pixels reach 255: too coarse in float16
         )
 
-    def adapt(self, data: np.ndarray | Iterable[np.ndarray]) -> None:
+    def adapt(self, data: Images) -> None:
         """Sets the mean to that of `data`, summed in float64.
 
         Args:
             data: Images of shape `(N, height, width, channels)`, or an
                 iterable of such arrays. The training split, and only that.
         """
-        batches = _chunks(data) if isinstance(data, np.ndarray) else data
         total, count = 0.0, 0
-        for batch in batches:
-            batch = ops.convert_to_numpy(batch)
+        for batch in image_batches(data):
             total = total + batch.sum(axis=0, dtype=np.float64)
             count += len(batch)
-        if count == 0:
-            raise ValueError("`data` must hold at least one image.")
         if not self.built:
             self.build((None, *total.shape))
             self.built = True
@@ -73,8 +67,3 @@ class PerPixelMean(keras.layers.Layer):
     def compute_output_shape(self, images_shape):
         """Returns the shape of the images."""
         return tuple(images_shape)
-
-
-def _chunks(data: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(data), _CHUNK):
-        yield data[start : start + _CHUNK]

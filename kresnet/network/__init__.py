@@ -3,6 +3,7 @@
 from kresnet.network.builder import PRECISIONS, build_model
 from kresnet.network.pipeline import (
     adapt_transforms,
+    all_variables,
     build_transforms,
     inference_model,
     training_model,
@@ -12,6 +13,7 @@ from kresnet.network.responses import block_branches, layer_responses
 __all__ = [
     "PRECISIONS",
     "adapt_transforms",
+    "all_variables",
     "build_model",
     "block_branches",
     "build_transforms",

@@ -9,16 +9,35 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
-from kresnet.layers import PerPixelMean, RandomCrop, RandomFlip
+from kresnet.errors import SpecError
+from kresnet.layers import (
+    ChannelMean,
+    ChannelStandardize,
+    FancyPCA,
+    PerPixelMean,
+    RandomCrop,
+    RandomFlip,
+    ZCAWhitening,
+)
 from kresnet.spec import DataSpec
+
+
+def _rescale(divide_by: float, name: str) -> keras.layers.Layer:
+    return keras.layers.Rescaling(1 / divide_by, name=name)
+
 
 TRANSFORMS = {
     "per_pixel_mean": PerPixelMean,
+    "channel_mean": ChannelMean,
+    "channel_standardize": ChannelStandardize,
+    "rescale": _rescale,
+    "zca_whitening": ZCAWhitening,
+    "fancy_pca": FancyPCA,
     "random_crop": RandomCrop,
     "random_flip": RandomFlip,
 }
 # Called as layer(images, keys), in training only.
-RANDOM = (RandomCrop, RandomFlip)
+RANDOM = (FancyPCA, RandomCrop, RandomFlip)
 
 
 def build_transforms(
@@ -44,14 +63,23 @@ def adapt_transforms(
 ) -> None:
     """Adapts each layer that has statistics, after the layers before it.
 
+    Random layers are passed over on the way to later ones: statistics are
+    those of images that are not augmented.
+
     Args:
         layers: As `build_transforms` returns them.
         images: The raw pixels of the training split alone, uint8
             `(count, height, width, channels)`.
+
+    Raises:
+        SpecError: A layer cannot be adapted to these images.
     """
     for i, layer in enumerate(layers):
         if hasattr(layer, "adapt"):
-            layer.adapt(_batches(images, layers[:i]))
+            try:
+                layer.adapt(_batches(images, layers[:i]))
+            except ValueError as error:  # its arguments do not suit the images
+                raise SpecError(f"data.transforms[{i}]: {error}") from error
 
 
 def _batches(images, layers_before, size=1_000) -> Iterator[np.ndarray]:
@@ -61,6 +89,17 @@ def _batches(images, layers_before, size=1_000) -> Iterator[np.ndarray]:
             if not isinstance(layer, RANDOM):
                 batch = keras.ops.convert_to_numpy(layer(batch))
         yield batch
+
+
+def all_variables(
+    transforms: Sequence[keras.layers.Layer], network: keras.Model
+) -> list[keras.Variable]:
+    """What a checkpoint holds: also what random transforms were adapted to.
+
+    These act in training only, and the inference model is without them.
+    """
+    own = [variable for layer in transforms for variable in layer.weights]
+    return [*own, *network.weights]
 
 
 def inference_model(

@@ -3,14 +3,7 @@
 Importing this imports neither Keras nor NumPy.
 """
 
-from kresnet.spec.data import (
-    DATASETS,
-    DatasetFacts,
-    DataSpec,
-    PerPixelMean,
-    RandomCrop,
-    RandomFlip,
-)
+from kresnet.spec.data import DATASETS, DatasetFacts, DataSpec
 from kresnet.spec.dumping import differing_fields, dump_spec, spec_digest
 from kresnet.spec.loading import load_spec
 from kresnet.spec.model import (
@@ -23,24 +16,39 @@ from kresnet.spec.model import (
 from kresnet.spec.schema import Expect, Spec, json_schema
 from kresnet.spec.shipped import shipped_specs
 from kresnet.spec.training import LearningRate, TrainingSpec, WarmUp
+from kresnet.spec.transforms import (
+    ChannelMean,
+    ChannelStandardize,
+    FancyPCA,
+    PerPixelMean,
+    RandomCrop,
+    RandomFlip,
+    Rescale,
+    ZCAWhitening,
+)
 
 __all__ = [
     "DATASETS",
     "BasicStage",
     "BatchNorm",
+    "ChannelMean",
+    "ChannelStandardize",
     "DataSpec",
     "DatasetFacts",
     "Expect",
+    "FancyPCA",
     "LearningRate",
     "ModelSpec",
     "PerPixelMean",
     "PlainStage",
     "RandomCrop",
     "RandomFlip",
+    "Rescale",
     "Spec",
     "Stem",
     "TrainingSpec",
     "WarmUp",
+    "ZCAWhitening",
     "differing_fields",
     "dump_spec",
     "json_schema",

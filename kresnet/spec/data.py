@@ -5,6 +5,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from kresnet.spec.fields import Expected, Fields, Integer
+from kresnet.spec.transforms import Transform
 
 
 class DatasetFacts(NamedTuple):
@@ -29,50 +30,6 @@ DATASETS = {
     "cifar10": DatasetFacts((32, 32, 3), 10, 50_000, 10_000),
     "digits": DatasetFacts((8, 8, 1), 10, 1_437, 360),
 }
-
-
-class PerPixelMean(Fields):
-    """Subtracts the mean image of the training split.
-
-    Reference:
-        He et al. 2015, section 4.2.
-    """
-
-    layer: Literal["per_pixel_mean"] = Field(
-        description="Subtracts the mean image of the training split."
-    )
-
-
-class RandomCrop(Fields):
-    """Pads with zeros and crops at random, one draw per image; training only.
-
-    Reference:
-        He et al. 2015, section 4.2: 4 pixels on each side.
-    """
-
-    layer: Literal["random_crop"] = Field(
-        description="Pads with zeros, then crops at random; training only."
-    )
-    padding: Integer = Field(
-        ge=1, le=512, description="Pixels added on each side."
-    )
-
-
-class RandomFlip(Fields):
-    """Mirrors left and right half of the time; training only.
-
-    Reference:
-        He et al. 2015, section 4.2.
-    """
-
-    layer: Literal["random_flip"] = Field(
-        description="Mirrors left and right half of the time; training only."
-    )
-
-
-Transform = Annotated[
-    PerPixelMean | RandomCrop | RandomFlip, Field(discriminator="layer")
-]
 
 
 class DataSpec(Fields):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from kresnet.spec.data import DATASETS
 from kresnet.spec.problems import Problem, as_yaml
+from kresnet.spec.transform_checks import INPUT, TRANSFORM_CHECKS
 
 if TYPE_CHECKING:
     from kresnet.spec.schema import Spec
 
 _DATASET = ("data", "dataset")
-_INPUT = ("model", "input")
 
 
 def input_fits_dataset(spec: "Spec") -> Iterator[Problem]:
@@ -21,7 +21,7 @@ def input_fits_dataset(spec: "Spec") -> Iterator[Problem]:
     want = DATASETS[spec.data.dataset].input
     if spec.model.input != want:
         yield Problem(
-            _INPUT,
+            INPUT,
             f"must be {as_yaml(want)}, the images of {spec.data.dataset}",
             also=(_DATASET,),
         )
@@ -36,34 +36,6 @@ def classes_fit_dataset(spec: "Spec") -> Iterator[Problem]:
             f"must be {want}, the classes of {spec.data.dataset}",
             also=(_DATASET,),
         )
-
-
-def transforms_are_distinct(spec: "Spec") -> Iterator[Problem]:
-    """A transform twice is a mistake, and its draws would be the same."""
-    first: dict[str, int] = {}
-    for i, transform in enumerate(spec.data.transforms):
-        name = transform.layer
-        if name in first:
-            yield Problem(
-                ("data", "transforms", i),
-                f"must not repeat {name}, which is transforms[{first[name]}]",
-            )
-        first.setdefault(name, i)
-
-
-def crops_show_the_image(spec: "Spec") -> Iterator[Problem]:
-    """A crop that is all padding shows nothing."""
-    for i, transform in enumerate(spec.data.transforms):
-        if transform.layer != "random_crop":
-            continue
-        side = min(spec.model.input[:2])
-        if transform.padding >= side:
-            yield Problem(
-                ("data", "transforms", i, "padding"),
-                f"must be below {side}, the shorter side of the input, or a"
-                " crop could be all padding",
-                also=(_INPUT,),
-            )
 
 
 def validation_leaves_images(spec: "Spec") -> Iterator[Problem]:
@@ -94,8 +66,7 @@ def batch_fits_split(spec: "Spec") -> Iterator[Problem]:
 DATA_CHECKS = (
     input_fits_dataset,
     classes_fit_dataset,
-    transforms_are_distinct,
-    crops_show_the_image,
+    *TRANSFORM_CHECKS,
     validation_leaves_images,
     batch_fits_split,
 )

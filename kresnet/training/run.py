@@ -10,7 +10,12 @@ import keras
 
 from kresnet.data import Dataset, load_dataset
 from kresnet.errors import BadDataError, InputMissingError
-from kresnet.network import build_model, build_transforms, inference_model
+from kresnet.network import (
+    all_variables,
+    build_model,
+    build_transforms,
+    inference_model,
+)
 from kresnet.spec import Spec, load_spec
 from kresnet.training.checkpoints import Checkpoint, Checkpoints
 from kresnet.training.run_folder import RunFolder
@@ -69,9 +74,9 @@ class Run(RunRecord):
     def inference_model(self) -> keras.Model:
         """Builds the model, uint8 pixels to logits, with the run's weights."""
         transforms = build_transforms(self.spec.data, self.spec.model.input)
-        model = inference_model(transforms, build_model(self.spec.model, 0))
-        from_arrays(model.weights, self.checkpoint.weights)
-        return model
+        network = build_model(self.spec.model, 0)
+        from_arrays(all_variables(transforms, network), self.checkpoint.weights)
+        return inference_model(transforms, network)
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:

@@ -1,0 +1,71 @@
+"""Colours of mean zero and standard deviation one."""
+
+import keras
+import numpy as np
+from keras import KerasTensor, ops
+
+from kresnet.layers.adapting import (
+    Images,
+    image_batches,
+    mean_and_covariance,
+    pixels,
+)
+
+
+@keras.saving.register_keras_serializable(package="kresnet")
+class ChannelStandardize(keras.layers.Layer):
+    """Subtracts every channel's mean and divides by its standard deviation.
+
+    Both are taken over all pixels of the training set, the deviation divided
+    by their number. The result has no units: rescaling the images before
+    changes nothing. A channel that does not vary is not divided. Until the
+    layer is adapted or its weights are loaded, the mean is zero, the deviation
+    one, and the layer only converts to float.
+
+    Call arguments:
+        images: Tensor of any number type, shape
+            `(batch, height, width, channels)`.
+
+    Returns:
+        Tensor of the layer's compute dtype (float32), same shape as `images`.
+
+    Reference:
+        Gross, Wilber 2016, "Training and investigating Residual Nets", and
+        most re-implementations since.
+    """
+
+    def build(self, images_shape):
+        """Creates `mean` and `deviation`, one number each a channel."""
+        for name, initializer in (("mean", "zeros"), ("deviation", "ones")):
+            weight = self.add_weight(
+                name=name,
+                shape=(images_shape[-1],),
+                initializer=initializer,
+                trainable=False,
+                autocast=False,  # pixels reach 255: too coarse in float16
+            )
+            setattr(self, name, weight)
+
+    def adapt(self, data: Images) -> None:
+        """Sets mean and deviation to those of `data`, summed in float64.
+
+        Args:
+            data: Images of shape `(N, height, width, channels)`, or an
+                iterable of such arrays. The training split, and only that.
+        """
+        mean, covariance = mean_and_covariance(pixels(image_batches(data)))
+        deviation = np.sqrt(np.diag(covariance))
+        if not self.built:
+            self.build((None, None, None, len(mean)))
+        self.mean.assign(mean)
+        self.deviation.assign(np.where(deviation > 0, deviation, 1.0))
+
+    def call(self, images: KerasTensor) -> KerasTensor:
+        """Standardises; see the class for arguments and result."""
+        images = ops.cast(images, self.variable_dtype)
+        standardised = (images - self.mean) / self.deviation
+        return ops.cast(standardised, self.compute_dtype)
+
+    def compute_output_shape(self, images_shape):
+        """Returns the shape of the images."""
+        return tuple(images_shape)

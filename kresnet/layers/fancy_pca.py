@@ -1,0 +1,131 @@
+"""Random shifts of colour along the principal axes of the colours."""
+
+import keras
+import numpy as np
+from keras import KerasTensor, ops
+
+from kresnet.layers.adapting import (
+    Images,
+    image_batches,
+    mean_and_covariance,
+    pixels,
+)
+from kresnet.layers.keyed_draws import random_normal
+
+# Streams of keyed_draws, one an axis: arbitrary, different from every other
+# layer's.
+STREAMS = (0x70636130, 0x70636131, 0x70636132)  # "pca0", "pca1", "pca2"
+
+
+@keras.saving.register_keras_serializable(package="kresnet")
+class FancyPCA(keras.layers.Layer):
+    """Shifts each image's colour along the training set's RGB principal axes.
+
+    Every image gets one shift, `axes @ (alpha * eigenvalues)` with
+    `alpha ~ N(0, stddev)`, added to all of its pixels. Axes and eigenvalues
+    are those of the 3×3 covariance of the training pixels, the largest first;
+    an axis points to where its largest component is positive.
+
+    Eigenvalues have squared pixel units, so the strength of the noise depends
+    on the scale of the pixels. `stddev=0.1` is the published value for pixels
+    in [0, 1]: rescale first. Subtracting a mean changes nothing. Until the
+    layer is adapted or its weights are loaded, eigenvalues are zero and so are
+    the shifts.
+
+    Args:
+        stddev: Float, standard deviation of `alpha`. Defaults to `0.1`.
+
+    Call arguments:
+        images: Tensor of any number type, shape `(batch, height, width, 3)`.
+        keys: Integer tensor, shape `(batch,)`; the draws depend on it alone,
+            by `keyed_draws.random_normal`.
+        training: Boolean. With `False`, as in `evaluate` and `predict`, images
+            are only converted to float. Defaults to that of the enclosing
+            model's call, and to shifts outside of one.
+
+    Returns:
+        Tensor of the layer's compute dtype (float32), same shape as `images`.
+
+    Reference:
+        Krizhevsky, Sutskever, Hinton 2012, section 4.1.
+    """
+
+    def __init__(self, stddev: float = 0.1, **kwargs):
+        super().__init__(**kwargs)
+        if stddev < 0:
+            raise ValueError(
+                f"`stddev` must not be negative. Received: stddev={stddev}"
+            )
+        self.stddev = stddev
+
+    def build(self, images_shape, keys_shape=None):
+        """Creates the weights `axes`, in columns, and `eigenvalues`."""
+        if len(images_shape) != 4 or images_shape[-1] != 3:
+            raise ValueError(
+                "`images` must have shape (batch, height, width, 3): red, "
+                "green and blue. "
+                f"Received: images.shape={tuple(images_shape)}"
+            )
+        self.axes = self.add_weight(
+            name="axes",
+            shape=(3, 3),
+            initializer="identity",
+            trainable=False,
+            autocast=False,
+        )
+        self.eigenvalues = self.add_weight(
+            name="eigenvalues",
+            shape=(3,),
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+        )
+
+    def adapt(self, data: Images) -> None:
+        """Sets axes and eigenvalues by the colours of `data`, in float64.
+
+        Args:
+            data: Images of shape `(N, height, width, 3)`, or an iterable of
+                such arrays. The training split, and only that.
+        """
+        _, covariance = mean_and_covariance(pixels(self._batches(data)))
+        eigenvalues, axes = np.linalg.eigh(covariance)  # the smallest first
+        largest = np.abs(axes).argmax(axis=0)
+        axes = axes * np.sign(axes[largest, range(3)])
+        self.axes.assign(axes[:, ::-1])
+        self.eigenvalues.assign(np.maximum(eigenvalues[::-1], 0.0))
+
+    def _batches(self, data):
+        for batch in image_batches(data):
+            if not self.built:
+                self.build(batch.shape)
+            yield batch
+
+    # `training` is not True by default: Keras would hand that default on to
+    # the layers that follow in a model called without the argument.
+    def call(
+        self,
+        images: KerasTensor,
+        keys: KerasTensor,
+        training: bool | None = None,
+    ) -> KerasTensor:
+        """Shifts the colours; see the class for arguments and result."""
+        if training is not None and not training:
+            return ops.cast(images, self.compute_dtype)
+        shifts = 0.0
+        # Term by term: a product of matrices may round by the batch's size.
+        for i, stream in enumerate(STREAMS):
+            alpha = self.stddev * random_normal(keys, stream)
+            alpha = ops.cast(alpha, self.variable_dtype)[:, None]
+            shifts = shifts + alpha * (self.axes[:, i] * self.eigenvalues[i])
+        images = ops.cast(images, self.variable_dtype)
+        shifted = images + shifts[:, None, None, :]
+        return ops.cast(shifted, self.compute_dtype)
+
+    def compute_output_shape(self, images_shape, keys_shape=None):
+        """Returns the shape of the images."""
+        return tuple(images_shape)
+
+    def get_config(self):
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "stddev": self.stddev}
