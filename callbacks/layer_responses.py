@@ -1,7 +1,7 @@
 """Layer responses during training (figure 7 of the paper)."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -48,7 +48,7 @@ class LayerResponses(Periodic):
         last: int,
         write: Callable[[list[dict]], None],
         write_ratios: Callable[[list[dict]], None] | None = None,
-        before: tuple[keras.layers.Layer, ...] = (),
+        before: Sequence[keras.layers.Layer] = (),
     ):
         super().__init__(every, last)
         self.measured = model
@@ -97,11 +97,12 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
         ValueError: `source` lacks one of them.
     """
     values = {variable.path: variable for variable in source.variables}
+    missing = {variable.path for variable in target.variables} - values.keys()
+    if missing:
+        raise ValueError(
+            "`source` must have the variables of `target`. Received: no "
+            f"{min(missing)}"
+        )
     for variable in target.variables:
-        if variable.path not in values:
-            raise ValueError(
-                "`source` must have the variables of `target`. Received: no "
-                f"{variable.path}"
-            )
         if values[variable.path] is not variable:
             variable.assign(values[variable.path].value)

@@ -1,6 +1,6 @@
 """Moments of tensors inside a model, reduced layer by layer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -24,10 +24,10 @@ class ResponseProbe:
         self,
         model: keras.Model,
         tensors: Mapping[str, keras.KerasTensor],
-        before: tuple[keras.layers.Layer, ...] = (),
+        before: Sequence[keras.layers.Layer] = (),
     ):
         self.names = tuple(tensors)
-        inner = keras.Model(model.inputs, list(tensors.values()))
+        inner = keras.Model(model.input, list(tensors.values()))
         if before:
             images = keras.Input(model.input_shape[1:], dtype="uint8")
         else:

@@ -14,6 +14,7 @@ from kresnet.commands.evaluate import evaluate
 from kresnet.commands.export import export
 from kresnet.commands.options import Overrides, SpecName
 from kresnet.commands.predict import predict
+from kresnet.commands.responses import responses
 from kresnet.commands.train import train
 from kresnet.errors import KresnetError
 
@@ -105,6 +106,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(export)
 app.command()(predict)
+app.command()(responses)
 
 
 @app.command()

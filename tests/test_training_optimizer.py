@@ -80,3 +80,19 @@ def test_its_configuration_makes_an_equal_optimiser():
     again = CoupledSGD.from_config(optimizer.get_config())
 
     assert again.get_config() == optimizer.get_config()
+
+
+def test_the_norm_of_the_whole_gradient_is_bounded_before_the_decay():
+    """Clipped to 1 from 13: 3, 4 and 12 become a thirteenth; then decay."""
+    variables = [
+        keras.Variable([2.0, 2.0], name="kernel"),
+        keras.Variable(1.0, name="bias"),
+    ]
+    gradients = [keras.ops.array([3.0, 4.0]), keras.ops.array(12.0)]
+    optimizer = CoupledSGD(1.0, momentum=0.0, decay=0.5, global_clipnorm=1.0)
+
+    optimizer.apply(gradients, variables)
+
+    kernel, bias = (np.asarray(variable) for variable in variables)
+    np.testing.assert_allclose(kernel, [1 - 3 / 13, 1 - 4 / 13], rtol=1e-6)
+    np.testing.assert_allclose(bias, 1 - 12 / 13, rtol=1e-5)

@@ -85,9 +85,8 @@ def adapt_transforms(
 def _batches(images, layers_before, size=1_000) -> Iterator[np.ndarray]:
     for start in range(0, len(images), size):
         batch = images[start : start + size]
-        for layer in layers_before:
-            if not isinstance(layer, RANDOM):
-                batch = keras.ops.convert_to_numpy(layer(batch))
+        for layer in inference_layers(layers_before):
+            batch = keras.ops.convert_to_numpy(layer(batch))
         yield batch
 
 
@@ -102,15 +101,21 @@ def all_variables(
     return [*own, *network.weights]
 
 
+def inference_layers(
+    transforms: Sequence[keras.layers.Layer],
+) -> list[keras.layers.Layer]:
+    """The transforms that also act outside training."""
+    return [layer for layer in transforms if not isinstance(layer, RANDOM)]
+
+
 def inference_model(
     transforms: Sequence[keras.layers.Layer], network: keras.Model
 ) -> keras.Model:
     """Raw pixels, uint8 `(batch, height, width, channels)`, to logits."""
     pixels = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
     x = pixels
-    for layer in transforms:
-        if not isinstance(layer, RANDOM):
-            x = layer(x)
+    for layer in inference_layers(transforms):
+        x = layer(x)
     return keras.Model(pixels, network(x), name="inference")
 
 

@@ -19,8 +19,9 @@ def layer_responses(network: keras.Model) -> dict[str, keras.KerasTensor]:
         He et al. 2015, section 4.2 and figure 7.
     """
     return {
-        layer.name.replace("_bn", "_") if layer.name != "conv1_bn" else "conv1":
-        layer.output
+        layer.name.replace("_bn", "_")
+        if layer.name != "conv1_bn"
+        else "conv1": layer.output
         for layer in network.layers
         if "_bn" in layer.name and not layer.name.endswith("_shortcut_bn")
     }

@@ -2,11 +2,13 @@
 
 from kresnet.reporting.confusion import draw_confusion
 from kresnet.reporting.learning_curve import draw_learning_curve
+from kresnet.reporting.rows_table import rows_table
 from kresnet.reporting.summary import evaluation_table, run_summary
 
 __all__ = [
     "draw_confusion",
     "draw_learning_curve",
     "evaluation_table",
+    "rows_table",
     "run_summary",
 ]

@@ -95,9 +95,7 @@ class Experiment:
         self.transforms = assembly.transforms
         self.model = assembly.model
         self.inference = assembly.inference
-        self.order = Order(
-            self.train_indices, spec.training.batch_size, seed
-        )
+        self.order = Order(self.train_indices, spec.training.batch_size, seed)
         self.measurements = Measurements(
             folder,
             spec,

@@ -89,7 +89,6 @@ class ChunkModel(keras.Model):
         state = (trainable, non_trainable, optimizer, metrics)
         return loss, accuracy, state
 
-
     def _loss(self, trainable, non_trainable, pixels, keys, labels):
         logits, updated = self.stateless_call(
             trainable, non_trainable, [pixels, keys], training=True

@@ -61,7 +61,9 @@ class ChunkModel(keras.Model):
         Returns:
             Tensors in the order of `trainable_variables`.
         """
-        weights = [tf.convert_to_tensor(v.value) for v in self.trainable_weights]
+        weights = [
+            tf.convert_to_tensor(v.value) for v in self.trainable_weights
+        ]
         averages = [
             tf.convert_to_tensor(v.value) for v in self.non_trainable_variables
         ]

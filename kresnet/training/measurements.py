@@ -5,8 +5,12 @@ import numpy as np
 
 from kresnet.callbacks import LayerResponses, Periodic
 from kresnet.data import Order
-from kresnet.network import block_branches, build_model, layer_responses
-from kresnet.network import inference_layers
+from kresnet.network import (
+    block_branches,
+    build_model,
+    inference_layers,
+    layer_responses,
+)
 from kresnet.spec import Spec
 from kresnet.training.gradient_norms import GradientNorms
 from kresnet.training.options import Options

@@ -71,12 +71,16 @@ class Run(RunRecord):
             )
         return data
 
-    def inference_model(self) -> keras.Model:
-        """Builds the model, uint8 pixels to logits, with the run's weights."""
+    def layers(self) -> tuple[list[keras.layers.Layer], keras.Model]:
+        """Builds transforms and network with the run's weights."""
         transforms = build_transforms(self.spec.data, self.spec.model.input)
         network = build_model(self.spec.model, 0)
         from_arrays(all_variables(transforms, network), self.checkpoint.weights)
-        return inference_model(transforms, network)
+        return transforms, network
+
+    def inference_model(self) -> keras.Model:
+        """Builds the model, uint8 pixels to logits, with the run's weights."""
+        return inference_model(*self.layers())
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:

@@ -1,0 +1,47 @@
+"""The command `kresnet responses`."""
+
+from typing import Annotated
+
+import typer
+
+from kresnet.commands.options import DataDir, RunName
+from kresnet.quiet_backend import import_keras_quietly
+
+
+def responses(
+    run: RunName,
+    images: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Training images to measure on, not augmented; 0 for all.",
+        ),
+    ] = 1_000,
+    initial: Annotated[
+        bool,
+        typer.Option("--initial", help="Of the initial weights."),
+    ] = False,
+    data_dir: DataDir = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write the responses here, as CSV; a report reads"
+            " RUN/responses.csv.",
+        ),
+    ] = None,
+) -> None:
+    """Measure the layer responses of a trained network (figure 7)."""
+    import_keras_quietly()
+    from rich.console import Console
+
+    from kresnet.evaluation import responses, write_responses
+    from kresnet.reporting import rows_table
+
+    layers, blocks = responses(run, images, initial, data_dir)
+    if out:
+        write_responses(layers, out)
+    console = Console()
+    console.print(rows_table(layers, "std of each layer's output"))
+    if blocks:
+        console.print(rows_table(blocks, "residual over shortcut, by block"))

@@ -1,0 +1,93 @@
+"""Layer responses of a trained network (figure 7)."""
+
+import csv
+import io
+import os
+from pathlib import Path
+
+from kresnet.atomic_file import replace_file
+from kresnet.callbacks import LayerResponses
+from kresnet.data import split_train_validation
+from kresnet.errors import SpecError, write_error
+from kresnet.network import (
+    adapt_transforms,
+    block_branches,
+    build_model,
+    build_transforms,
+    inference_layers,
+    layer_responses,
+)
+from kresnet.training import Run, load_run
+
+
+def responses(
+    run: Run | str | os.PathLike[str],
+    images: int = 1_000,
+    initial: bool = False,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> tuple[list[dict], list[dict]]:
+    """Measures the layer responses of a run's network.
+
+    Args:
+        run: A run, or the path of its folder.
+        images: How many images of the training split, from its first, not
+            augmented; 0 for all.
+        initial: Of the initial weights, in place of the newest ones.
+        data_dir: Where prepared data sets are; see `load_dataset`.
+
+    Returns:
+        Rows with `iteration`, `layer`, `std` and `images`, in the order of
+        the network; rows with `iteration`, `block`, `ratio` (root mean square
+        of the residual over that of the shortcut) and `images`.
+
+    Raises:
+        SpecError: `images` is negative.
+        BadDataError: The data are not those of the run.
+
+    Reference:
+        He et al. 2015, section 4.2 and figure 7.
+    """
+    if images < 0:
+        raise SpecError(f"--images: must not be negative. Received: {images}")
+    if not isinstance(run, Run):
+        run = load_run(run)
+    data = run.load_data(data_dir)
+    train, _ = split_train_validation(
+        len(data.train_images), run.spec.data.validation
+    )
+    pixels = data.train_images[train]
+    if initial:
+        network = build_model(run.spec.model, run.seed)
+        transforms = build_transforms(run.spec.data, run.spec.model.input)
+        adapt_transforms(transforms, pixels)
+    else:
+        transforms, network = run.layers()
+    probe = LayerResponses(
+        network,
+        layer_responses(network),
+        block_branches(network),
+        pixels[: images or None],
+        every=1,
+        last=1,
+        write=lambda _: None,
+        before=inference_layers(transforms),
+    )
+    at = {"iteration": 0 if initial else run.checkpoint.iteration}
+    layers, blocks = probe.measure()
+    return [at | row for row in layers], [at | row for row in blocks]
+
+
+def write_responses(rows: list[dict], path: str | os.PathLike[str]) -> None:
+    """Writes rows of `responses` as CSV, in one step.
+
+    Raises:
+        CannotWriteError: The file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    try:
+        replace_file(Path(path), text.getvalue())
+    except OSError as error:
+        raise write_error(path, error) from error
