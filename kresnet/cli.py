@@ -16,6 +16,7 @@ from kresnet.commands.explain import explain
 from kresnet.commands.export import export
 from kresnet.commands.options import Overrides, SpecName
 from kresnet.commands.predict import predict
+from kresnet.commands.report import report
 from kresnet.commands.train import train
 from kresnet.errors import KresnetError
 
@@ -107,6 +108,7 @@ app.command()(explain)
 app.command()(diff)
 app.command()(train)
 app.command()(evaluate)
+app.command()(report)
 app.command()(export)
 app.command()(predict)
 

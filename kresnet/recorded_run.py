@@ -55,7 +55,7 @@ def read_recorded_run(path: Path | str) -> RecordedRun:
         ) from None
     except OSError as error:
         raise InputMissingError(f"{file}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadDataError(f"{file}: not JSON: {error}") from error
     if not isinstance(info, dict) or any(
         not isinstance(info.get(name), kind) for name, kind in KINDS.items()

@@ -9,14 +9,13 @@ from kresnet.spec import Spec
 
 def run_points(spec: Spec, info: dict[str, Any]) -> Iterator[Point]:
     """Compares the contents of run.json with the paper."""
-    iteration, wanted = info.get("iteration"), spec.training.iterations
-    status = info.get("status")
-    done = status == "finished" and iteration == wanted
+    to_the_end = info.get("iteration") == spec.training.iterations
+    done = info.get("status") == "finished" and to_the_end
     yield Point(
         "the run's end",
         "trained to the end of the schedule",
         "section 4.2",
-        f"{status}, at iteration {_number(iteration)} of {wanted:,}",
+        progress(spec, info),
         equal_if(done),
     )
     if spec.training.warm_up is not None:
@@ -49,6 +48,14 @@ def run_points(spec: Spec, info: dict[str, Any]) -> Iterator[Point]:
         "section 4.2",
         f"{info.get('seed')}",
         EQUIVALENT,
+    )
+
+
+def progress(spec: Spec, info: dict[str, Any]) -> str:
+    """Writes "stopped, at iteration 600 of 64,000"."""
+    return (
+        f"{info.get('status')}, at iteration {_number(info.get('iteration'))}"
+        f" of {spec.training.iterations:,}"
     )
 
 
