@@ -19,7 +19,7 @@ from kresnet.reporting import (
     run_summary,
 )
 from kresnet.reporting.confusion import confusion_figure
-from kresnet.reporting.figures import colours, new_figure, save_figure
+from kresnet.reporting.figures import new_figure, palette_of, save_figure
 from kresnet.reporting.learning_curve import (
     Curve,
     learning_curve,
@@ -131,7 +131,23 @@ def test_one_colour_for_each_network_and_one_line_for_each_run(folder):
 
 def test_every_network_has_a_colour_of_its_own():
     for count in (1, 6, 7, 40):
-        assert len({to_hex(colour) for colour in colours(count)}) == count
+        labels = [f"net{i // 2}" for i in range(2 * count)]
+        found = palette_of(labels)
+        assert len({to_hex(colour) for colour in found.values()}) == count
+
+
+@pytest.mark.parametrize("length", [5, 17, 18, 28, 29, 59, 64])
+def test_the_longest_names_fit_into_the_legend(folder, length):
+    metrics = read_metrics(folder)
+    labels = [f"{i}" * length for i in (0, 1, 2, 3, 3)]
+    curves = [Curve(label, metrics) for label in labels]
+
+    figure = learning_curves(load_spec("digits"), curves, "")
+
+    figure.canvas.draw()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
 
 
 def test_figures_are_pictures(folder):

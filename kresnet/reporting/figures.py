@@ -1,12 +1,14 @@
 """What the figures share: their look, and saving them whole."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from kresnet.atomic_file import replace_file
 from kresnet.errors import write_error
@@ -18,11 +20,14 @@ GREY = "#999999"
 DARK_GREY = "#666666"
 
 
-def colours(count: int) -> list:
-    """As many colours as there are networks in a figure."""
-    if count <= len(COLOURS):
-        return list(COLOURS[:count])
-    return [colormaps["turbo"]((i + 0.5) / count) for i in range(count)]
+def palette_of(labels: Sequence[str]) -> dict[str, object]:
+    """A colour for each network, in the order of the labels of the runs."""
+    names = list(dict.fromkeys(labels))
+    found = COLOURS[: len(names)]
+    if len(names) > len(COLOURS):
+        places = [(i + 0.5) / len(names) for i in range(len(names))]
+        found = [colormaps["turbo"](place) for place in places]
+    return dict(zip(names, found, strict=True))
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -30,6 +35,38 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:
+    """Puts a legend below the axes, in as many columns as names leave."""
+    lengths = sorted(len(each.get_label()) for each in handles)
+    columns = 1
+    if sum(lengths[-2:]) < 58:  # characters
+        columns = 3 if sum(lengths[-3:]) < 54 else 2
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize="small" if lengths[-1] < 60 else "x-small",
+    )
+
+
+def network_handles(
+    labels: Sequence[str], palette: dict[str, object]
+) -> list[Line2D]:
+    """The colours of the networks, with how many runs each has.
+
+    Args:
+        labels: One for each run.
+        palette: The colour of each label.
+    """
+    handles = []
+    for label, colour in palette.items():
+        count = sum(each == label for each in labels)
+        runs = f" ({count} runs)" if count > 1 else ""
+        handles.append(Line2D([], [], color=colour, label=label + runs))
+    return handles
 
 
 def save_figure(figure: Figure, path: Path) -> Path:

@@ -13,8 +13,10 @@ from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.figures import (
     DARK_GREY,
     GREY,
-    colours,
+    legend_below,
+    network_handles,
     new_figure,
+    palette_of,
     save_figure,
 )
 from kresnet.reporting.metrics_file import Columns, read_metrics
@@ -81,8 +83,7 @@ def learning_curves(spec: Spec, curves: Sequence[Curve], title: str) -> Figure:
     # Long runs on the axes of the paper's figure 6.
     long = spec.training.iterations >= LONG
     scale = 1e4 if long else 1
-    labels = list(dict.fromkeys(curve.label for curve in curves))
-    palette = dict(zip(labels, colours(len(labels)), strict=True))
+    palette = palette_of([curve.label for curve in curves])
     for curve in curves:
         _draw(axes, curve, palette[curve.label], scale)
     _mark_drops(axes, spec, scale)
@@ -92,15 +93,15 @@ def learning_curves(spec: Spec, curves: Sequence[Curve], title: str) -> Figure:
         ylabel="error (%)",
         xlim=(0, spec.training.iterations / scale),
     )
-    axes.set_ylim(bottom=0)
+    highest = axes.dataLim.y1
+    top = 1.05 * highest if 0 < highest < math.inf else 1
+    axes.set_ylim(0, top)
     last = [curve.metrics["training_error"][-1] for curve in curves]
     if long and all(error is not None and error < TOP for error in last):
+        axes.set_yticks(range(0, TOP + 1, 5))
         axes.set_ylim(top=TOP)
     axes.grid(alpha=0.3)
-    handles = _legend(curves, palette)
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=3, frameon=False
-    )
+    legend_below(figure, _legend(curves, palette))
     return figure
 
 
@@ -120,7 +121,7 @@ def _draw(axes: Axes, curve: Curve, colour, scale: float) -> None:
             errors,
             style,
             color=colour,
-            linewidth=1.2,
+            linewidth=1 if name == "training" else 1.4,
             marker=marker,
             markersize=4,
             fillstyle="none" if name == "training" else "full",
@@ -183,9 +184,6 @@ def _legend(curves: Sequence[Curve], palette: dict) -> list[Line2D]:
         handles.append(
             Line2D([], [], color=plain, marker="x", ls="", label="ended early")
         )
-    if several or len(curves) > 1:
-        for label, colour in palette.items():
-            count = sum(curve.label == label for curve in curves)
-            runs = f" ({count} runs)" if count > 1 else ""
-            handles.append(Line2D([], [], color=colour, label=label + runs))
+    if len(curves) > 1:
+        handles += network_handles([curve.label for curve in curves], palette)
     return handles

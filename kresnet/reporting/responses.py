@@ -8,7 +8,12 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from kresnet.errors import BadDataError
-from kresnet.reporting.figures import colours, new_figure
+from kresnet.reporting.figures import (
+    legend_below,
+    network_handles,
+    new_figure,
+    palette_of,
+)
 from kresnet.reporting.metrics_file import read_rows
 
 FILE = "responses.csv"
@@ -65,9 +70,8 @@ def responses_figure(measured: Sequence[Responses], title: str) -> Figure:
     """
     figure = new_figure(5.6, 5.6)
     upper, lower = figure.subplots(2, 1)
-    labels = list(dict.fromkeys(each.label for each in measured))
-    palette = dict(zip(labels, colours(len(labels)), strict=True))
-    named = set()
+    labels = [each.label for each in measured]
+    palette = palette_of(labels)
     for each in measured:
         panels = (
             (upper, list(each.deviations)),
@@ -81,9 +85,7 @@ def responses_figure(measured: Sequence[Responses], title: str) -> Figure:
                 linewidth=1.2,
                 marker="o",
                 markersize=4 if len(values) == 1 else 2,
-                label="_" if each.label in named else each.label,
             )
-        named.add(each.label)
     upper.set(title=title, xlabel="layer, in the order of the network")
     lower.set(xlabel="layer, sorted by magnitude")
     for axes in (upper, lower):
@@ -91,8 +93,5 @@ def responses_figure(measured: Sequence[Responses], title: str) -> Figure:
         axes.margins(x=0.02)
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    handles, names = upper.get_legend_handles_labels()
-    figure.legend(
-        handles, names, loc="outside lower center", ncols=3, frameon=False
-    )
+    legend_below(figure, network_handles(labels, palette))
     return figure
