@@ -33,7 +33,9 @@ def data_points(spec: Spec) -> Iterator[Point]:
         "preprocessing",
         "the per-pixel mean subtracted",
         "section 4.2",
-        f"{', '.join(always) or 'none'}; fitted on the training split",
+        f"{', '.join(always)}; fitted on the training split"
+        if always
+        else "none",
         equal_if(always == PREPROCESSING),
     )
     yield Point(
@@ -88,5 +90,8 @@ def _padding(names):
 def _words(transform):
     """Writes a transform as "random_crop (padding 4)"."""
     arguments = transform.model_dump(exclude={"layer"})
-    inside = ", ".join(f"{k} {v}" for k, v in arguments.items())
+    inside = ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in arguments.items()
+    )
     return f"{transform.layer} ({inside})" if inside else transform.layer
