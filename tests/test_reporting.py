@@ -129,6 +129,23 @@ def test_one_colour_for_each_network_and_one_line_for_each_run(folder):
     ]
 
 
+@pytest.mark.parametrize(
+    ("training", "test", "top"),
+    [(5.0, 9.0, 20), (5.0, 25.0, None), (30, 9, None)],
+)
+def test_long_runs_are_on_the_axes_of_figure_6_if_they_fit(training, test, top):
+    metrics = {
+        "iteration": [1_000.0, 64_000.0],
+        "training_error": [70.0, training],
+        "validation_error": [80.0, 10.0],
+    }
+
+    axes = learning_curve(load_spec("resnet20"), metrics, test).axes[0]
+
+    assert axes.get_xlim() == (0, 6.4)  # in 1e4 iterations
+    assert axes.get_ylim() == pytest.approx((0, top or 1.05 * 80))
+
+
 def test_every_network_has_a_colour_of_its_own():
     for count in (1, 6, 7, 40):
         labels = [f"net{i // 2}" for i in range(2 * count)]

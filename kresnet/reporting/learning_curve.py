@@ -97,6 +97,7 @@ def learning_curves(spec: Spec, curves: Sequence[Curve], title: str) -> Figure:
     top = 1.05 * highest if 0 < highest < math.inf else 1
     axes.set_ylim(0, top)
     last = [curve.metrics["training_error"][-1] for curve in curves]
+    last += [c.test_error for c in curves if c.test_error is not None]
     if long and all(error is not None and error < TOP for error in last):
         axes.set_yticks(range(0, TOP + 1, 5))
         axes.set_ylim(top=TOP)
