@@ -10,10 +10,13 @@ from typing import Annotated
 import typer
 
 from kresnet.cli_frame import run
+from kresnet.commands.diff import diff
 from kresnet.commands.evaluate import evaluate
+from kresnet.commands.explain import explain
 from kresnet.commands.export import export
 from kresnet.commands.options import Overrides, SpecName
 from kresnet.commands.predict import predict
+from kresnet.commands.report import report
 from kresnet.commands.responses import responses
 from kresnet.commands.train import train
 from kresnet.errors import KresnetError
@@ -102,8 +105,11 @@ def show(spec: SpecName, overrides: Overrides = None) -> None:
     print(layer_table(census(loaded.model)))
 
 
+app.command()(explain)
+app.command()(diff)
 app.command()(train)
 app.command()(evaluate)
+app.command()(report)
 app.command()(export)
 app.command()(predict)
 app.command()(responses)

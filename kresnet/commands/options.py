@@ -22,6 +22,13 @@ Overrides = Annotated[
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="The folder of a run.")
 ]
+SpecOrRun = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC_OR_RUN",
+        help="A YAML file, the name of a shipped spec or the folder of a run.",
+    ),
+]
 DataDir = Annotated[
     str | None,
     typer.Option(

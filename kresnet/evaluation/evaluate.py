@@ -31,6 +31,8 @@ class Evaluation:
         top5_error: Top-5 error, percent.
         class_error: Error among the images of each class, percent, by name.
         confusion: Counts, `confusion[true][predicted]`.
+        class_names: All of them, in the order of the labels, also those of
+            which the split has no image.
     """
 
     protocol: dict[str, str | int]
@@ -39,6 +41,7 @@ class Evaluation:
     top5_error: float
     class_error: dict[str, float]
     confusion: list[list[int]]
+    class_names: list[str]
 
 
 def evaluate(
@@ -140,6 +143,7 @@ def _measured(logits, labels, class_names, protocol) -> Evaluation:
             if np.any(labels == i)
         },
         confusion=matrix.tolist(),
+        class_names=list(class_names),
     )
 
 

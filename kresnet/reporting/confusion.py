@@ -2,15 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from kresnet.evaluation import Evaluation
 from kresnet.reporting.figures import new_figure, save_figure
 
+if TYPE_CHECKING:  # measuring needs Keras, drawing does not
+    from kresnet.evaluation import Evaluation
 
-def draw_confusion(evaluation: Evaluation, path: Path) -> Path:
+MOST_NAMED = 30  # classes whose names and counts can be read in a figure
+# A black that stays black on a dark page: it stands on a light cell.
+INK = "#111111"
+
+
+def draw_confusion(evaluation: "Evaluation", path: Path) -> Path:
     """Draws an evaluation's confusion matrix into a PNG file."""
     protocol = evaluation.protocol
     title = (
@@ -18,7 +25,7 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> Path:
         f"images: error {evaluation.error:.2f} %"
     )
     figure = confusion_figure(
-        np.array(evaluation.confusion), list(evaluation.class_error), title
+        np.array(evaluation.confusion), evaluation.class_names, title
     )
     return save_figure(figure, path)
 
@@ -31,25 +38,37 @@ def confusion_figure(
     Args:
         matrix: Integer `(classes, classes)`: row = true class, column =
             predicted.
-        class_names: Names in the order of the labels.
+        class_names: Names in the order of the labels, one for every row.
         title: Above the figure.
     """
-    figure = new_figure(6.5, 6)
+    if matrix.shape != (len(class_names), len(class_names)):
+        raise ValueError(
+            "`matrix` must have a row and a column for each of `class_names`. "
+            f"Received: shape={matrix.shape}, {len(class_names)} names"
+        )
+    figure = new_figure(6, 5.6)
     axes = figure.subplots()
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true class")
+    axes.set_title(title, parse_math=False, fontsize="medium")
+    if len(class_names) > MOST_NAMED:
+        return figure
     places = range(len(class_names))
-    axes.set_xticks(places, class_names, rotation=45, ha="right")
-    axes.set_yticks(places, class_names)
-    axes.set(xlabel="predicted", ylabel="true class", title=title)
+    named = {"labels": class_names, "parse_math": False}
+    slanted = {"rotation": 45, "ha": "right"}
+    short = max(map(len, class_names)) <= 3
+    axes.set_xticks(places, **named, **({} if short else slanted))
+    axes.set_yticks(places, **named)
     for row, column in np.argwhere(matrix > 0):
         axes.text(
             column,
             row,
-            f"{matrix[row, column]}",
+            f"{matrix[row, column]:,}",
             ha="center",
             va="center",
-            fontsize=8,
-            color="white" if share[row, column] > 0.5 else "black",
+            fontsize=8 if len(class_names) <= 12 else 5,
+            color="#ffffff" if share[row, column] > 0.5 else INK,
         )
     return figure

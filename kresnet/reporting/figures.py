@@ -1,15 +1,33 @@
 """What the figures share: their look, and saving them whole."""
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from kresnet.atomic_file import replace_file
 from kresnet.errors import write_error
 
-# Two of Okabe and Ito's colours, told apart by the colour-blind.
-BLUE, ORANGE = "#0072B2", "#D55E00"
-GREY = "0.6"
+# Colours of Okabe and Ito, told apart by the colour-blind, and on black as on
+# white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GREY = "#999999"
+DARK_GREY = "#666666"
+
+
+def palette_of(labels: Sequence[str]) -> dict[str, object]:
+    """A colour for each network, in the order of the labels of the runs."""
+    names = list(dict.fromkeys(labels))
+    found = COLOURS[: len(names)]
+    if len(names) > len(COLOURS):
+        places = [(i + 0.5) / len(names) for i in range(len(names))]
+        found = [colormaps["turbo"](place) for place in places]
+    return dict(zip(names, found, strict=True))
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -19,15 +37,70 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:
+    """Puts a legend below the axes, in as many columns as names leave."""
+    lengths = sorted(len(each.get_label()) for each in handles)
+    columns = 1
+    if sum(lengths[-2:]) < 58:  # characters
+        columns = 3 if sum(lengths[-3:]) < 54 else 2
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize="small" if lengths[-1] < 60 else "x-small",
+    )
+
+
+def network_handles(
+    labels: Sequence[str], palette: dict[str, object]
+) -> list[Line2D]:
+    """The colours of the networks, with how many runs each has.
+
+    Args:
+        labels: One for each run.
+        palette: The colour of each label.
+    """
+    handles = []
+    for label, colour in palette.items():
+        count = sum(each == label for each in labels)
+        runs = f" ({count} runs)" if count > 1 else ""
+        handles.append(Line2D([], [], color=colour, label=label + runs))
+    return handles
+
+
 def save_figure(figure: Figure, path: Path) -> Path:
-    """Saves as PNG at 150 dots an inch.
+    """Saves as PNG at 150 dots an inch, or as SVG, by the file's ending.
+
+    A file that is there is replaced in one step, or left as it was.
 
     Raises:
         CannotWriteError: The file cannot be written.
         DiskFullError: The disk is full.
     """
+    if path.suffix == ".svg":
+        content = svg_bytes(figure)
+    else:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=150)
+        content = buffer.getvalue()
     try:
-        figure.savefig(path, dpi=150)
+        replace_file(path, content)
     except OSError as error:
         raise write_error(path, error) from error
     return path
+
+
+def svg_bytes(figure: Figure, transparent: bool = False) -> bytes:
+    """A figure as an SVG file, the same bytes each time, its text as text."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": "kresnet"}
+    ):
+        figure.savefig(
+            buffer,
+            format="svg",
+            metadata={"Date": None},
+            transparent=transparent,
+        )
+    return buffer.getvalue()

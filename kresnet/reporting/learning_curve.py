@@ -1,22 +1,46 @@
-"""The learning curve of a run, as in the paper's figure 6."""
+"""Learning curves, as in the paper's figure 6."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.figures import (
-    BLUE,
+    DARK_GREY,
     GREY,
-    ORANGE,
+    legend_below,
+    network_handles,
     new_figure,
+    palette_of,
     save_figure,
 )
-from kresnet.reporting.metrics_file import read_metrics
+from kresnet.reporting.metrics_file import Columns, read_metrics
 from kresnet.spec import Spec
-from kresnet.training import read_run
 
 LONG = 20_000  # iterations
 TOP = 20  # percent
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What is drawn of one run.
+
+    Attributes:
+        label: Of the network; runs that share it share a colour.
+        metrics: Columns of metrics.csv.
+        test_error: Of the last iteration, percent, if the run is finished.
+        ended_early: Whether the run stopped or diverged.
+    """
+
+    label: str
+    metrics: Columns
+    test_error: float | None = None
+    ended_early: bool = False
 
 
 def draw_learning_curve(folder: Path) -> Path:
@@ -30,7 +54,7 @@ def draw_learning_curve(folder: Path) -> Path:
         KresnetError: It is no run folder, has no row yet, or cannot be
             written.
     """
-    run = read_run(folder)
+    run = read_recorded_run(folder)
     figure = learning_curve(
         run.spec, read_metrics(run.folder), run.info.get("test_error")
     )
@@ -38,44 +62,99 @@ def draw_learning_curve(folder: Path) -> Path:
 
 
 def learning_curve(
-    spec: Spec, metrics: dict[str, list], test_error: float | None = None
+    spec: Spec, metrics: Columns, test_error: float | None = None
 ) -> Figure:
-    """The figure, from the columns of metrics.csv."""
-    figure = new_figure(6, 4)
+    """The figure of one run, from the columns of metrics.csv."""
+    return learning_curves(
+        spec, [Curve(spec.name, metrics, test_error)], spec.name
+    )
+
+
+def learning_curves(spec: Spec, curves: Sequence[Curve], title: str) -> Figure:
+    """The figure of any number of runs, one colour for each network.
+
+    Args:
+        spec: One with the schedule that the runs share.
+        curves: The runs, in the order of the legend.
+        title: Above the figure.
+    """
+    figure = new_figure(5.6, 4)
     axes = figure.subplots()
     # Long runs on the axes of the paper's figure 6.
     long = spec.training.iterations >= LONG
     scale = 1e4 if long else 1
-    iterations = [iteration / scale for iteration in metrics["iteration"]]
-    axes.plot(
-        iterations,
-        metrics["training_error"],
-        "--",
-        color=BLUE,
-        label="training",
+    palette = palette_of([curve.label for curve in curves])
+    for curve in curves:
+        _draw(axes, curve, palette[curve.label], scale)
+    _mark_drops(axes, spec, scale)
+    axes.set(
+        title=title,
+        xlabel="iteration (1e4)" if long else "iteration",
+        ylabel="error (%)",
+        xlim=(0, spec.training.iterations / scale),
     )
-    if None not in metrics["validation_error"]:
+    highest = axes.dataLim.y1
+    top = 1.05 * highest if 0 < highest < math.inf else 1
+    axes.set_ylim(0, top)
+    last = [curve.metrics["training_error"][-1] for curve in curves]
+    last += [c.test_error for c in curves if c.test_error is not None]
+    if long and all(error is not None and error < TOP for error in last):
+        axes.set_yticks(range(0, TOP + 1, 5))
+        axes.set_ylim(top=TOP)
+    axes.grid(alpha=0.3)
+    legend_below(figure, _legend(curves, palette))
+    return figure
+
+
+def _draw(axes: Axes, curve: Curve, colour, scale: float) -> None:
+    iterations = [i / scale for i in curve.metrics["iteration"]]
+    # A line through one point is invisible.
+    marker = "o" if len(iterations) == 1 else None
+    for name, style in (("training", "--"), ("validation", "-")):
+        errors = [
+            math.nan if error is None else error
+            for error in curve.metrics[f"{name}_error"]
+        ]
+        if all(map(math.isnan, errors)):
+            continue
         axes.plot(
             iterations,
-            metrics["validation_error"],
-            "-",
-            color=ORANGE,
-            label="validation",
+            errors,
+            style,
+            color=colour,
+            linewidth=1 if name == "training" else 1.4,
+            marker=marker,
+            markersize=4,
+            fillstyle="none" if name == "training" else "full",
+            label=f"{curve.label}, {name}",
         )
-    if test_error is not None:
+        if curve.ended_early:
+            axes.plot(
+                iterations[-1:],
+                errors[-1:],
+                "x",
+                color=colour,
+                label=f"{curve.label}, ended early",
+            )
+    if curve.test_error is not None:
         axes.plot(
             iterations[-1:],
-            [test_error],
-            "o",
-            color="black",
+            [curve.test_error],
+            "D",
+            color=colour,
+            markersize=4.5,
             clip_on=False,
-            label=f"test, last iteration: {test_error:.2f} %",
+            zorder=3,
+            label=f"{curve.label}, test",
         )
-    drops = spec.training.learning_rate.at
-    for boundary in (drop / scale for drop in drops):
+
+
+def _mark_drops(axes: Axes, spec: Spec, scale: float) -> None:
+    rate = spec.training.learning_rate
+    for boundary in (drop / scale for drop in rate.at):
         axes.axvline(boundary, color=GREY, linewidth=0.8, linestyle=":")
         axes.annotate(
-            f"rate ÷ {spec.training.learning_rate.divide_by:g}",
+            f"rate ÷ {rate.divide_by:g}",
             (boundary, 1),
             xycoords=("data", "axes fraction"),
             xytext=(2, -2),
@@ -83,17 +162,29 @@ def learning_curve(
             rotation=90,
             va="top",
             fontsize=7,
-            color="0.4",
+            color=DARK_GREY,
         )
-    axes.set(
-        title=spec.name,
-        xlabel="iteration (1e4)" if long else "iteration",
-        ylabel="error (%)",
-        xlim=(0, spec.training.iterations / scale),
-    )
-    axes.set_ylim(bottom=0)
-    if long and metrics["training_error"][-1] < TOP:
-        axes.set_ylim(top=TOP)
-    axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
-    return figure
+
+
+def _legend(curves: Sequence[Curve], palette: dict) -> list[Line2D]:
+    """What dashes and marks mean, and, of several networks, the colours."""
+    several = len(palette) > 1
+    plain = DARK_GREY if several else next(iter(palette.values()))
+    handles = [Line2D([], [], color=plain, ls="--", label="training")]
+    if any(set(c.metrics["validation_error"]) - {None} for c in curves):
+        handles.append(Line2D([], [], color=plain, label="validation"))
+    tested = [c.test_error for c in curves if c.test_error is not None]
+    if tested:
+        text = "test, last iteration"
+        if len(curves) == 1:
+            text += f": {tested[0]:.2f} %"
+        handles.append(
+            Line2D([], [], color=plain, marker="D", ms=4.5, ls="", label=text)
+        )
+    if any(curve.ended_early for curve in curves):
+        handles.append(
+            Line2D([], [], color=plain, marker="x", ls="", label="ended early")
+        )
+    if len(curves) > 1:
+        handles += network_handles([curve.label for curve in curves], palette)
+    return handles

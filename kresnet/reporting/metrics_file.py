@@ -5,8 +5,13 @@ from pathlib import Path
 
 from kresnet.errors import BadDataError, InputMissingError
 
+Columns = dict[str, list[float | None]]
 
-def read_metrics(folder: Path) -> dict[str, list[float | None]]:
+# What the figures and tables need.
+NEEDED = ("iteration", "training_error", "validation_error")
+
+
+def read_metrics(folder: Path) -> Columns:
     """Returns the columns of a run's metrics.csv; empty cells are `None`.
 
     Raises:
@@ -14,17 +19,33 @@ def read_metrics(folder: Path) -> dict[str, list[float | None]]:
         BadDataError: It is not the table that kresnet writes.
     """
     path = Path(folder) / "metrics.csv"
+    rows = read_rows(path)
+    try:
+        columns = {
+            name: [float(row[name]) if row[name] else None for row in rows]
+            for name in rows[0]
+        }
+        if None in columns["iteration"] or not columns.keys() >= set(NEEDED):
+            raise ValueError("a column is missing")
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadDataError(f"{path}: not a table of numbers") from error
+    return columns
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Returns the rows of a CSV file, of which there is at least one.
+
+    Raises:
+        InputMissingError: There is no such file, or it has no row yet.
+        BadDataError: It is no CSV file.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
     except OSError as error:
         raise InputMissingError(f"{path}: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadDataError(f"{path}: not a table: {error}") from error
     if not rows:
         raise InputMissingError(f"{path}: has no row yet")
-    try:
-        return {
-            name: [float(row[name]) if row[name] else None for row in rows]
-            for name in rows[0]
-        }
-    except (TypeError, ValueError) as error:
-        raise BadDataError(f"{path}: not a table of numbers") from error
+    return rows

@@ -1,6 +1,8 @@
 """The paper's test errors, and when a run may stand beside them."""
 
-from kresnet.spec import Spec, differing_fields, load_spec, shipped_specs
+from kresnet.explain import explain, paper_network, reasons_against
+from kresnet.explain.network import paper_n
+from kresnet.spec import Spec
 
 # He et al. 2015, table 6: percent on CIFAR-10's test set.
 PAPER_TEST_ERROR = {
@@ -13,26 +15,28 @@ PAPER_TEST_ERROR = {
 }
 
 
-# They change nothing about the result, or the paper does not state them.
-FREE_FIELDS = ("name", "data.validation", "training.evaluate_every")
-
-
 def beside_paper(spec: Spec) -> str:
     """The paper's number for a spec, or why there is none to compare with.
 
-    A number of the paper stands beside a run only if the run is the shipped
-    recipe of that network, but for `FREE_FIELDS`.
+    A number of the paper stands beside a run only if nothing in the spec
+    deviates from the paper but the statistics of batch norm in testing.
     """
-    if spec.name not in shipped_specs() or spec.data.dataset != "cifar10":
-        return "not comparable: not a network of the paper"
-    recipe = load_spec(spec.name)
-    differences = [
-        text
-        for text in differing_fields(recipe, spec)
-        if text.split(":")[0] not in FREE_FIELDS
-    ]
-    if differences:
-        return "not comparable: " + "; ".join(differences)
-    if spec.name not in PAPER_TEST_ERROR:
-        return "not comparable: the paper gives no number"
-    return PAPER_TEST_ERROR[spec.name] + " % (on 45k or 50k images: not stated)"
+    reasons = not_comparable(spec)
+    if reasons:
+        return "not comparable: " + "; ".join(reasons)
+    number = PAPER_TEST_ERROR[paper_network(spec.model)]
+    return f"{number} % (on 45k or 50k images: not stated)"
+
+
+def not_comparable(spec: Spec) -> list[str]:
+    """Why a result of a spec may not stand beside the paper's; empty if it may.
+
+    Args:
+        spec: As run, to its end.
+    """
+    if paper_n(spec.model) is None or spec.data.dataset != "cifar10":
+        return ["not a network of the paper"]
+    reasons = reasons_against(explain(spec))
+    if not reasons and paper_network(spec.model) not in PAPER_TEST_ERROR:
+        return ["the paper gives no number"]
+    return reasons

@@ -1,14 +1,17 @@
 """The tables at the end of a run and of an evaluation."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from kresnet.census import census
-from kresnet.evaluation import Evaluation
+from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.metrics_file import read_metrics
 from kresnet.reporting.paper_table import beside_paper
-from kresnet.training import read_run
+
+if TYPE_CHECKING:  # measuring needs Keras, tables do not
+    from kresnet.evaluation import Evaluation
 
 
 def run_summary(folder: Path) -> Table:
@@ -17,7 +20,7 @@ def run_summary(folder: Path) -> Table:
     The error of the last iteration is the result; the one at the best
     validation error is kept apart from it.
     """
-    run = read_run(folder)
+    run = read_recorded_run(folder)
     info, counted = run.info, census(run.spec.model)
     last = {
         name: column[-1] for name, column in read_metrics(run.folder).items()
@@ -50,7 +53,7 @@ def run_summary(folder: Path) -> Table:
     return table
 
 
-def evaluation_table(evaluation: Evaluation) -> Table:
+def evaluation_table(evaluation: "Evaluation") -> Table:
     """Numbers of an evaluation and its protocol, as a rich table."""
     table = Table(show_header=False)
     for name, value in evaluation.protocol.items():

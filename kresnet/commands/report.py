@@ -1,0 +1,29 @@
+"""The command `kresnet report`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+
+def report(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN_OR_STUDY",
+            help="Folders of runs, or folders with runs somewhere below them.",
+        ),
+    ],
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Where to write.")
+    ] = "report",
+) -> None:
+    """Write one HTML page about runs, and its figures as PNG and SVG."""
+    from kresnet.reporting import write_report
+
+    page, study = write_report(runs, out)
+    for each in study.left_out:
+        print(f"{each.folder}: not averaged: {each.reason}", file=sys.stderr)
+    count = sum(len(group.finished) for group in study.groups)
+    print(f"networks: {len(study.groups)}, runs averaged: {count}")
+    print(f"page: {page}")

@@ -1,0 +1,108 @@
+"""What differs between two specs or runs, as text."""
+
+import difflib
+from collections.abc import Iterator
+from typing import Any
+
+from kresnet.census import Census, census
+from kresnet.spec import Spec, differing_fields
+
+# Of run.json: what a run is and came to; its digests and clocks say nothing.
+RUN_FIELDS = (
+    "seed",
+    "status",
+    "iteration",
+    "warm_up_ended_at",
+    "test_error",
+    "best_validation",
+    "data_fingerprint",
+    "versions",
+    "hardware",
+)
+
+# Of the table: a row that one network lacks, and the columns of numbers.
+ABSENT = ("", "", "", "")
+NUMBERS = (4, 5, 8, 9)
+
+Described = tuple[Spec, dict[str, Any] | None]
+
+
+def difference(a: Described, b: Described) -> str:
+    """Lists the fields that differ and both networks, side by side.
+
+    Args:
+        a: A spec, and the contents of run.json for a run.
+        b: The same of the other.
+    """
+    (old, old_info), (new, new_info) = a, b
+    lines = differing_fields(old, new) or ["the specs are the same"]
+    if old_info is not None and new_info is not None:
+        found = list(_run_differences(old_info, new_info))
+        lines += ["", *(found or ["the runs are the same"])]
+    return "\n".join([*lines, "", *_censuses(old, new)])
+
+
+def _run_differences(old: dict, new: dict, path: str = "run") -> Iterator[str]:
+    names = RUN_FIELDS if path == "run" else {**old, **new}
+    for name in names:
+        before, after = old.get(name), new.get(name)
+        here = f"{path}.{name}"
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _run_differences(before, after, here)
+        elif before != after:
+            yield f"{here}: {_word(before)} -> {_word(after)}"
+
+
+def _word(value: Any) -> str:
+    text = "(absent)" if value is None else str(value)
+    return text if text.isprintable() else repr(text)
+
+
+def _censuses(old: Spec, new: Spec) -> list[str]:
+    """A line for every row of either network, and the totals."""
+    left, right = _cells(census(old.model)), _cells(census(new.model))
+    header = ("block", "output", "parameters", "multiply-adds")
+    rows = [("", "name", *header, *header)]
+    for name in _merged(list(left), list(right)):
+        pair = left.get(name, ABSENT), right.get(name, ABSENT)
+        mark = "" if pair[0] == pair[1] else "≠"
+        rows.append((mark, name, *pair[0], *pair[1]))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if i in NUMBERS else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        parts = cells[:2], cells[2:6], cells[6:]
+        lines.append(" | ".join("  ".join(part) for part in parts).rstrip())
+    return lines
+
+
+def _merged(old: list[str], new: list[str]) -> Iterator[str]:
+    """The names of both, each once, in an order that fits both."""
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    for kind, i, j, k, end in matcher.get_opcodes():
+        yield from old[i:j]
+        if kind != "equal":
+            yield from new[k:end]
+
+
+def _cells(counted: Census) -> dict[str, tuple[str, ...]]:
+    """Block, output, parameters and multiply-adds of every row, by name."""
+    cells = {
+        row.name: (
+            row.kind,
+            "×".join(map(str, row.output)),
+            f"{row.parameters:,}",
+            f"{row.multiply_adds:,}",
+        )
+        for row in counted.rows
+    }
+    cells["total"] = (
+        f"{counted.layers:,} layers",
+        "",
+        f"{counted.parameters:,}",
+        f"{counted.multiply_adds:,}",
+    )
+    return cells

@@ -1,0 +1,97 @@
+"""The images: data set, split, preprocessing, augmentation, order."""
+
+from collections.abc import Iterator
+
+from kresnet.explain.point import DEVIATES, EQUIVALENT, Point, equal_if
+from kresnet.spec import DATASETS, Spec
+
+# These change images in training only; every other transform always acts.
+AUGMENTATIONS = ("random_crop", "random_flip", "fancy_pca")
+PREPROCESSING = ["per_pixel_mean"]
+AUGMENTED = ["random_crop (padding 4)", "random_flip"]
+
+
+def data_points(spec: Spec) -> Iterator[Point]:
+    """What the network is shown."""
+    data = spec.data
+    facts = DATASETS[data.dataset]
+    cifar10 = data.dataset == "cifar10"
+    yield Point(
+        "data set",
+        "CIFAR-10: 50,000 training and 10,000 test images of 10 classes",
+        "section 4.2",
+        f"{data.dataset}: {facts.train:,} training and {facts.test:,} test"
+        f" images of {facts.classes:,} classes",
+        equal_if(cifar10),
+    )
+    yield _split(data.validation, facts.train, cifar10)
+
+    always = [t for t in data.transforms if t.layer not in AUGMENTATIONS]
+    random = [t for t in data.transforms if t.layer in AUGMENTATIONS]
+    always, random = list(map(_words, always)), list(map(_words, random))
+    yield Point(
+        "preprocessing",
+        "the per-pixel mean subtracted",
+        "section 4.2",
+        f"{', '.join(always)}; fitted on the training split"
+        if always
+        else "none",
+        equal_if(always == PREPROCESSING),
+    )
+    yield Point(
+        "augmentation",
+        "4 pixels padded on each side, a random 32×32 crop of the image or of"
+        " its mirror image",
+        "section 4.2",
+        ", ".join(random) or "none",
+        equal_if(sorted(random) == AUGMENTED),
+    )
+    if any(t.layer == "random_crop" for t in data.transforms):
+        yield _padding([t.layer for t in data.transforms])
+    yield Point(
+        "order of the images",
+        "not stated",
+        "section 4.2",
+        "a permutation every epoch; batches run through its end",
+        EQUIVALENT,
+    )
+
+
+def _split(validation, train, cifar10):
+    here = f"{train - validation:,} to train on, {validation:,} for validation"
+    if not validation:
+        here = f"all {train:,} to train on"
+    open_choice = cifar10 and validation in (0, 5_000)
+    return Point(
+        "split",
+        "the schedule was chosen on 45,000 images for training and 5,000 for"
+        " validation; whether the networks of table 6 saw 45,000 or 50,000 is"
+        " not stated",
+        "section 4.2",
+        here,
+        EQUIVALENT if open_choice else DEVIATES,
+    )
+
+
+def _padding(names):
+    before = names[: names.index("random_crop")]
+    here = "zeros before any other transform: black"
+    if before:
+        here = f"zeros after {', '.join(before)}"
+    return Point(
+        "padding of the crop",
+        "its value is not stated",
+        "section 4.2",
+        here,
+        EQUIVALENT,
+    )
+
+
+def _words(transform):
+    """Writes a transform as "random_crop (padding 4)"."""
+    arguments = transform.model_dump(exclude={"layer"})
+    inside = ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in arguments.items()
+    )
+    return f"{transform.layer} ({inside})" if inside else transform.layer

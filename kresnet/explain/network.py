@@ -1,0 +1,171 @@
+"""The network: section 4.2 and its counts."""
+
+from collections.abc import Iterator
+
+from kresnet.census import census
+from kresnet.explain.point import (
+    DEVIATES,
+    EQUAL,
+    EQUIVALENT,
+    Point,
+    equal_if,
+)
+from kresnet.spec import ModelSpec, Spec
+
+# Layers and parameters as table 6 prints them, by n.
+PAPER_COUNTS = {
+    3: (20, "0.27"),
+    5: (32, "0.46"),
+    7: (44, "0.66"),
+    9: (56, "0.85"),
+    18: (110, "1.7"),
+    200: (1202, "19.4"),
+}
+PLAIN_N = (3, 5, 7, 9, 18)  # 18: mentioned below figure 6, not shown
+STAGES = [(16, 1), (32, 2), (64, 2)]  # width, stride
+
+
+def paper_network(model: ModelSpec) -> str | None:
+    """The shipped name of the paper's CIFAR-10 network that this is.
+
+    Returns:
+        Such as "resnet20" or "plain56"; `None` if the paper has none such.
+    """
+    n, kinds = paper_n(model), _kinds(model)
+    if n is None or kinds not in ({"plain"}, {"basic A"}):
+        return None
+    if kinds == {"plain"}:
+        return f"plain{6 * n + 2}" if n in PLAIN_N else None
+    return f"resnet{6 * n + 2}" if n in PAPER_COUNTS else None
+
+
+def paper_n(model: ModelSpec) -> int | None:
+    """The n of section 4.2, whatever the shortcuts; `None` for other shapes."""
+    stem, blocks = model.stem, {stage.blocks for stage in model.stages}
+    same = (
+        tuple(model.input) == (32, 32, 3)
+        and (stem.kernel, stem.width, stem.stride) == (3, 16, 1)
+        and [(s.width, s.stride) for s in model.stages] == STAGES
+        and {s.block for s in model.stages} in ({"plain"}, {"basic"})
+        and len(blocks) == 1
+        and model.classes == 10
+    )
+    return blocks.pop() if same else None
+
+
+def network_points(spec: Spec) -> Iterator[Point]:
+    """Architecture, counts, shortcuts, initialisation."""
+    model = spec.model
+    yield Point(
+        "architecture",
+        "32×32×3 images; a 3×3 convolution with 16 filters; three stages of 2n"
+        " 3×3 convolutions with 16, 32 and 64 filters, the first of stages 2"
+        " and 3 with stride 2; global average pooling; 10 classes",
+        "section 4.2",
+        _architecture(model),
+        equal_if(paper_n(model) is not None),
+    )
+    yield _counts(model)
+    yield _shortcuts(model)
+    yield Point(
+        "initialisation",
+        "normal with variance 2 / fan_in (He et al., Delving deep into"
+        " rectifiers), all nets from scratch",
+        "sections 3.4 and 4.2",
+        "untruncated normal with variance 2 / fan_in for every kernel, the"
+        " classifier's included; biases 0",
+        EQUAL,
+    )
+
+
+def _kinds(model):
+    return {
+        " ".join(filter(None, [s.block, getattr(s, "shortcut", None)]))
+        for s in model.stages
+    }
+
+
+def _architecture(model):
+    stem = model.stem
+    stages = "; ".join(
+        f"{s.blocks} {s.block} block{'s' if s.blocks > 1 else ''} with"
+        f" {s.width} filters, stride {s.stride}"
+        for s in model.stages
+    )
+    return (
+        f"{'×'.join(map(str, model.input))} images; a"
+        f" {stem.kernel}×{stem.kernel} convolution with {stem.width} filters,"
+        f" stride {stem.stride}; {stages}; global average pooling;"
+        f" {model.classes:,} classes"
+    )
+
+
+def _counts(model):
+    counted, n = census(model), paper_n(model)
+    plain = _kinds(model) == {"plain"}
+    here = (
+        f"{counted.layers:,} layers, {counted.parameters:,} parameters,"
+        f" {counted.multiply_adds / 1e6:,.2f} M multiply-adds"
+    )
+    if n not in (PLAIN_N if plain else PAPER_COUNTS):
+        paper = "6n+2 layers with n = 3, 5, 7, 9, 18 or 200"
+        return Point("counts", paper, "section 4.2", here, DEVIATES)
+    layers, millions = PAPER_COUNTS[n]
+    decimals = len(millions.split(".")[1])
+    same = f"{counted.parameters / 1e6:.{decimals}f}" == millions
+    paper = f"n = {n}: {layers:,} layers, {millions} M parameters"
+    if plain:
+        paper += ", those of the residual network"
+    return Point(
+        "counts",
+        f"{paper}; multiply-adds are not given",
+        "section 4.2, table 6",
+        here,
+        equal_if(same and counted.layers == layers),
+    )
+
+
+def _shortcuts(model):
+    kinds = _kinds(model)
+    paper = "option A in all cases; a plain network has none"
+    here = "none" if kinds == {"plain"} else ", ".join(sorted(kinds))
+    grade = equal_if(kinds in ({"plain"}, {"basic A"}))
+    if grade == DEVIATES and kinds <= {"basic A", "basic B", "basic C"}:
+        here += "; the paper compares A, B and C on ImageNet (table 3)"
+    return Point("shortcuts", paper, "section 4.2", here, grade)
+
+
+def batch_norm_points(spec: Spec) -> Iterator[Point]:
+    """Where batch norm stands and how it takes its statistics in training."""
+    norm, batch = spec.model.batch_norm, spec.training.batch_size
+    blocks = {stage.block for stage in spec.model.stages}
+    known = blocks <= {"plain", "basic"}
+    yield Point(
+        "batch norm, place",
+        "after each convolution and before the activation",
+        "section 3.4",
+        "the same; on projections too"
+        if known
+        else f"as in blocks {', '.join(sorted(blocks))}",
+        equal_if(known),
+    )
+    group = norm.images_per_statistic
+    yield Point(
+        "batch norm, statistics in training",
+        "over the images of one GPU: 64, from a batch of 128 on two GPUs",
+        "section 4.2",
+        f"over groups of {group}, whatever the number of devices"
+        if group
+        else f"over the whole batch of {batch:,}",
+        EQUIVALENT if (group or batch) == 64 else DEVIATES,
+    )
+    yield Point(
+        "batch norm, ε and moving averages",
+        "not stated; the practice of its system (Caffe) is ε = 1e-5 and"
+        " momentum 0.9",
+        "section 4.2",
+        f"ε = {norm.epsilon:g}, momentum {norm.momentum:g}",
+        EQUIVALENT
+        if (norm.epsilon, norm.momentum) == (1e-5, 0.9)
+        else DEVIATES,
+    )

@@ -1,0 +1,44 @@
+"""One point of comparison between the paper and a spec."""
+
+from dataclasses import dataclass
+
+EQUAL, EQUIVALENT, DEVIATES = "equal", "equivalent", "deviates"
+GRADES = {
+    EQUAL: "what the paper says",
+    EQUIVALENT: "the same by other means, or a choice the paper leaves open",
+    DEVIATES: "something else than the paper says",
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """What the paper says about one thing, and what is done here.
+
+    Attributes:
+        topic: What it is about, a few words.
+        paper: What the paper says.
+        source: Where: section, figure or table of He et al. 2015.
+        here: What this spec, or this run, does.
+        grade: One of `GRADES`.
+        caveat: For a deviation that concerns how a result is measured, not how
+            it came about: it is named beside the result, and the paper's
+            number may stand there all the same.
+    """
+
+    topic: str
+    paper: str
+    source: str
+    here: str
+    grade: str
+    caveat: bool = False
+
+
+def equal_if(condition: bool) -> str:
+    """The grade of a point that is as in the paper or is not."""
+    return EQUAL if condition else DEVIATES
+
+
+def listed(numbers) -> str:
+    """Writes numbers as "32,000 and 48,000"."""
+    words = [f"{number:,}" for number in numbers]
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

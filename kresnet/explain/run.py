@@ -1,0 +1,67 @@
+"""What a run adds to its spec: how far it came, and on what."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from kresnet.explain.point import DEVIATES, EQUIVALENT, Point, equal_if
+from kresnet.spec import Spec
+
+
+def run_points(spec: Spec, info: dict[str, Any]) -> Iterator[Point]:
+    """Compares the contents of run.json with the paper."""
+    to_the_end = info.get("iteration") == spec.training.iterations
+    done = info.get("status") == "finished" and to_the_end
+    yield Point(
+        "the run's end",
+        "trained to the end of the schedule",
+        "section 4.2",
+        progress(spec, info),
+        equal_if(done),
+    )
+    if spec.training.warm_up is not None:
+        ended = info.get("warm_up_ended_at")
+        yield Point(
+            "the warm-up's end",
+            "after about 400 iterations (110 layers)",
+            "section 4.2",
+            "not reached"
+            if ended is None
+            else f"after {_number(ended)} iterations",
+            # The rule is the paper's; when it fires is an observation.
+            DEVIATES if ended is None else EQUIVALENT,
+        )
+    hardware, versions = info.get("hardware"), info.get("versions")
+    devices = _part(hardware, "devices")
+    backend = _part(versions, "backend") or "an unknown backend"
+    version = _part(versions, backend) or ""
+    named = ", ".join(map(str, devices)) if devices else "unknown devices"
+    yield Point(
+        "machine",
+        "Caffe on two GPUs",
+        "section 4.2",
+        f"{backend} {version}".strip() + f" on {named}",
+        EQUIVALENT,
+    )
+    yield Point(
+        "seed",
+        "not stated",
+        "section 4.2",
+        f"{info.get('seed')}",
+        EQUIVALENT,
+    )
+
+
+def progress(spec: Spec, info: dict[str, Any]) -> str:
+    """Writes "stopped, at iteration 600 of 64,000"."""
+    return (
+        f"{info.get('status')}, at iteration {_number(info.get('iteration'))}"
+        f" of {spec.training.iterations:,}"
+    )
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _part(mapping: Any, name: str) -> Any:
+    return mapping.get(name) if isinstance(mapping, dict) else None

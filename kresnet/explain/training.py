@@ -1,0 +1,132 @@
+"""Gradient descent: batch, schedule, decay, momentum."""
+
+from collections.abc import Iterator
+
+from kresnet.explain.network import paper_network
+from kresnet.explain.point import (
+    DEVIATES,
+    EQUAL,
+    EQUIVALENT,
+    Point,
+    equal_if,
+    listed,
+)
+from kresnet.spec import Spec
+
+SECTION = "section 4.2"
+
+
+def training_points(spec: Spec) -> Iterator[Point]:
+    """How the weights are updated."""
+    training, rate = spec.training, spec.training.learning_rate
+    yield Point(
+        "batch",
+        "128 images",
+        SECTION,
+        f"{training.batch_size:,} images",
+        equal_if(training.batch_size == 128),
+    )
+    yield Point(
+        "iterations",
+        "64,000",
+        SECTION,
+        f"{training.iterations:,}",
+        equal_if(training.iterations == 64_000),
+    )
+    yield Point(
+        "learning rate",
+        "0.1, divided by 10 at 32,000 and 48,000 iterations",
+        SECTION,
+        f"{rate.start:g}, divided by {rate.divide_by:g} at {listed(rate.at)}"
+        if rate.at
+        else f"{rate.start:g} throughout",
+        equal_if(
+            (rate.start, rate.divide_by, tuple(rate.at))
+            == (0.1, 10, (32_000, 48_000))
+        ),
+    )
+    yield _warm_up(spec)
+    yield Point(
+        "momentum",
+        "0.9",
+        SECTION,
+        f"{training.momentum:g}",
+        equal_if(training.momentum == 0.9),
+    )
+    yield Point(
+        "momentum, form",
+        "that of its system (Caffe): v ← momentum · v + rate · gradient;"
+        " w ← w - v",
+        SECTION,
+        "the same: the rate is inside v",
+        EQUAL,
+    )
+    yield Point(
+        "weight decay",
+        "0.0001",
+        SECTION,
+        f"{training.weight_decay:g}",
+        equal_if(training.weight_decay == 1e-4),
+    )
+    yield Point(
+        "weight decay, form",
+        "that of its system (Caffe): decay · w is added to the gradient and"
+        " passes through the momentum",
+        SECTION,
+        "the same; printed losses are without it",
+        EQUAL,
+    )
+    more = [
+        name
+        for name, decays in (
+            ("batch norm's scales and offsets", training.decay_batch_norm),
+            ("biases", training.decay_biases),
+        )
+        if decays
+    ]
+    yield Point(
+        "weight decay, of what",
+        "not stated",
+        SECTION,
+        ", ".join(["kernels of convolutions and classifier", *more]),
+        EQUIVALENT,
+    )
+    # The field is younger than some specs.
+    clip = getattr(training, "gradient_clip", None)
+    yield Point(
+        "gradient clipping",
+        "none",
+        SECTION,
+        "none" if clip is None else f"to a norm of {clip:g}",
+        equal_if(clip is None),
+    )
+    yield Point("dropout", "none", SECTION, "none", EQUAL)
+
+
+def _warm_up(spec):
+    network, warm_up = paper_network(spec.model), spec.training.warm_up
+    here = "none"
+    if warm_up is not None:
+        here = (
+            f"{warm_up.learning_rate:g} until the training error of the last"
+            f" {warm_up.over:,} batches is below"
+            f" {warm_up.until_training_error:g} %"
+        )
+    published = warm_up is not None and (
+        warm_up.learning_rate,
+        warm_up.until_training_error,
+    ) == (0.01, 80)
+    if network == "resnet110":
+        paper = (
+            "0.01 until the training error is below 80 %, about 400"
+            " iterations; how it is measured is not stated"
+        )
+        grade = EQUIVALENT if published else DEVIATES
+    elif network == "resnet1202":
+        paper = '"trained as described above", with or without the warm-up'
+        left_open = warm_up is None or published
+        grade = EQUIVALENT if left_open else DEVIATES
+    else:
+        paper = "none; described for the 110-layer residual network only"
+        grade = equal_if(warm_up is None)
+    return Point("warm-up", paper, SECTION, here, grade)

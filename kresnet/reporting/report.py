@@ -1,0 +1,119 @@
+"""The report of any number of runs: one HTML page, and its figures as files."""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+
+from kresnet.atomic_file import replace_file
+from kresnet.errors import write_error
+from kresnet.reporting import sections
+from kresnet.reporting.evaluation_files import read_all_evaluations
+from kresnet.reporting.figures import save_figure
+from kresnet.reporting.markup import Markup, element, joined
+from kresnet.reporting.report_figures import (
+    ReportFigure,
+    confusion_figures,
+    curve_figures,
+    response_figures,
+)
+from kresnet.reporting.results_section import results_section
+from kresnet.reporting.study import Study, read_study
+
+PAGE = "index.html"
+
+
+def write_report(
+    paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]
+) -> tuple[Path, Study]:
+    """Writes `index.html` and the figures of runs as PNG and SVG files.
+
+    The page holds everything it shows and asks for nothing from elsewhere.
+
+    Args:
+        paths: Run folders, and folders with run folders below them.
+        out: Folder to write to; files that are there are replaced.
+
+    Returns:
+        The page's path and what was read.
+
+    Raises:
+        InputMissingError: A path does not exist, or has no run.
+        CannotWriteError: The folder cannot be written.
+        DiskFullError: The disk is full.
+    """
+    study = read_study(paths)
+    problems: list[str] = []
+    evaluations = read_all_evaluations(study, problems.append)
+    figures = [
+        dataclasses.replace(figure, number=i)
+        for i, figure in enumerate(
+            [
+                *curve_figures(study, problems.append),
+                *response_figures(study, problems.append),
+                *confusion_figures(evaluations),
+            ],
+            start=1,
+        )
+    ]
+    curves, responses, confusion = (
+        [figure for figure in figures if figure.kind == kind]
+        for kind in ("curves", "responses", "confusion")
+    )
+    parts: list[tuple[str, object, Iterable[Markup]]] = [
+        # Title, whether there is something to show, what.
+        ("Results", study.groups, results_section(study)),
+        ("Not averaged", study.left_out, sections.left_out(study)),
+        ("Learning curves", curves, map(sections.figure, curves)),
+        ("Layer responses", responses, map(sections.figure, responses)),
+        ("Evaluations", evaluations, sections.evaluations(evaluations)),
+        ("Confusion matrices", confusion, map(sections.figure, confusion)),
+        ("Beside the paper", study.groups, sections.beside_paper(study)),
+        ("Specs", study.groups, sections.recipes(study)),
+        ("Runs", study.groups, sections.runs(study)),
+        ("Not shown", problems, sections.notes(problems)),
+    ]
+    page = _page([(title, what) for title, there, what in parts if there])
+    return _write(Path(out), page, figures), study
+
+
+def _write(
+    folder: Path,
+    text: str,
+    figures: list[ReportFigure],
+) -> Path:
+    page = folder / PAGE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A path may hold bytes that are no text.
+        replace_file(page, text.encode("utf-8", "replace"))
+    except OSError as error:
+        raise write_error(page, error) from error
+    for each in figures:
+        for ending in ("png", "svg"):
+            save_figure(each.figure, folder / f"{each.name}.{ending}")
+    return page
+
+
+def _page(content: list[tuple[str, Iterable[Markup]]]) -> str:
+    style = resources.files("kresnet.reporting") / "style.css"
+    title = "Residual networks: report of runs"
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element(
+            "meta",
+            name="viewport",
+            content="width=device-width, initial-scale=1",
+        ),
+        element("title", title),
+        element("style", Markup(style.read_text(encoding="utf-8"))),
+    )
+    parts = [
+        element("section", element("h2", name), *markup)
+        for name, markup in content
+    ]
+    body = element("body", element("main", element("h1", title), *parts))
+    html = element("html", head, body, lang="en")
+    return joined(Markup("<!doctype html>\n"), html, "\n")

@@ -1,0 +1,175 @@
+"""The figures of a report: which runs stand together in which."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from kresnet.errors import KresnetError
+from kresnet.recorded_run import RecordedRun
+from kresnet.reporting.confusion import confusion_figure
+from kresnet.reporting.evaluation_files import Evaluations
+from kresnet.reporting.learning_curve import Curve, learning_curves
+from kresnet.reporting.metrics_file import read_metrics
+from kresnet.reporting.responses import FILE, read_responses, responses_figure
+from kresnet.reporting.study import Group, Study, number
+from kresnet.spec import Spec
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """A figure with what must be said of it.
+
+    Attributes:
+        kind: "curves", "responses" or "confusion".
+        title: Its name.
+        caption: How to read it.
+        description: What can be seen, for those who do not see it.
+        figure: The figure.
+        number: Among the figures of the report.
+    """
+
+    kind: str
+    title: str
+    caption: str
+    description: str
+    figure: Figure
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of its files, without ending."""
+        words = re.sub(r"[^a-z0-9]+", "-", self.title.lower())
+        return f"{self.place}-{self.kind}-{words.strip('-')}"
+
+    @property
+    def place(self) -> str:
+        """Of the ids of its parts in the page."""
+        return f"figure{self.number}"
+
+
+def curve_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
+    """A figure for every family: runs of one kind and one schedule."""
+    families: dict[tuple, list[tuple[Group, RecordedRun]]] = {}
+    for group in study.groups:
+        for run in [*group.finished, *group.unfinished]:
+            families.setdefault(_family(group.spec), []).append((group, run))
+    for members in families.values():
+        spec = members[0][0].spec
+        curves, sentences, title = [], [], _title(spec)
+        for group, run in members:
+            try:
+                curve = _curve(group, run)
+            except KresnetError as error:
+                notify(str(error))
+                continue
+            curves.append(curve)
+            sentences.append(_sentence(curve, run))
+        if curves:
+            yield ReportFigure(
+                "curves",
+                title,
+                "Training error is dashed, validation error solid; a colour"
+                " is a network, a line a run.",
+                " ".join(sentences),
+                learning_curves(spec, curves, title),
+            )
+
+
+def _family(spec: Spec) -> tuple:
+    blocks = {stage.block for stage in spec.model.stages}
+    kind = "plain" if blocks == {"plain"} else "residual"
+    rate, iterations = spec.training.learning_rate, spec.training.iterations
+    return kind, spec.data.dataset, iterations, rate.at, rate.divide_by
+
+
+def _title(spec: Spec) -> str:
+    kind, dataset, iterations, *_ = _family(spec)
+    return (
+        f"{kind.capitalize()} networks on {dataset}, {iterations:,} iterations"
+    )
+
+
+def _curve(group: Group, run: RecordedRun) -> Curve:
+    tested = number(run.info.get("test_error")) if run.finished else None
+    return Curve(
+        group.label, read_metrics(run.folder), tested, not run.finished
+    )
+
+
+def _sentence(curve: Curve, run: RecordedRun) -> str:
+    last = {name: column[-1] for name, column in curve.metrics.items()}
+    numbers = [
+        f"{name} {value:.2f} %"
+        for name, value in (
+            ("training", last["training_error"]),
+            ("validation", last["validation_error"]),
+            ("test", curve.test_error),
+        )
+        if value is not None
+    ]
+    early = ", ended early" if curve.ended_early else ""
+    return (
+        f"{curve.label}, seed {run.seed}{early}, at iteration"
+        f" {last['iteration']:,.0f}: {', '.join(numbers)}."
+    )
+
+
+def response_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
+    """A figure for every data set with the runs that have responses."""
+    datasets: dict[str, list] = {}
+    for group in study.groups:
+        for run in group.finished:
+            if not (run.folder / FILE).exists():
+                continue
+            try:
+                measured = read_responses(run.folder, group.label)
+            except KresnetError as error:
+                notify(str(error))
+                continue
+            name = group.spec.data.dataset
+            datasets.setdefault(name, []).append(measured)
+    for name, measured in datasets.items():
+        title = f"Layer responses on {name}"
+        sentences = [
+            f"{each.label}: {len(each.deviations)} layers at iteration"
+            f" {each.iteration:,}, from {min(each.deviations):.3g} to"
+            f" {max(each.deviations):.3g}."
+            for each in measured
+        ]
+        yield ReportFigure(
+            "responses",
+            title,
+            "Standard deviation of each layer's response after batch norm,"
+            " before the non-linearity or the addition; a colour is a network,"
+            " a line a run.",
+            " ".join(sentences),
+            responses_figure(measured, title),
+        )
+
+
+def confusion_figures(
+    evaluations: list[Evaluations],
+) -> Iterator[ReportFigure]:
+    """A figure for each, with the counts of all of its runs added up."""
+    for each in evaluations:
+        first = each.found[0]
+        same = [e for e in each.found if e.class_names == first.class_names]
+        matrix = sum(e.confusion for e in same)
+        runs = "1 run" if len(same) == 1 else f"{len(same)} runs"
+        statistics = first.file.removesuffix(".json").split("-", 2)[-1]
+        title = (
+            f"{each.group.label}, {first.protocol.get('split')},"
+            f" {statistics}, {runs}"
+        )
+        wrong = matrix.sum() - matrix.trace()
+        yield ReportFigure(
+            "confusion",
+            title,
+            "Images by true and predicted class.",
+            f"{wrong:,} of {matrix.sum():,} images are off the diagonal.",
+            confusion_figure(matrix, first.class_names, title),
+        )
