@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from kresnet.cli_frame import run
+from kresnet.commands.bench import bench
 from kresnet.commands.evaluate import evaluate
 from kresnet.commands.export import export
 from kresnet.commands.options import Overrides, SpecName
@@ -105,6 +106,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(export)
 app.command()(predict)
+app.command()(bench)
 
 
 @app.command()

@@ -4,7 +4,18 @@ Importing this imports neither Keras nor its backends: whatever is measured
 runs in a process of its own.
 """
 
-from kresnet.benchmark.bench import Benchmark, bench
+from kresnet.benchmark.bench import Benchmark, bench, open_subjects
+from kresnet.benchmark.report import (
+    benchmark_tables,
+    benchmark_values,
+    write_values,
+)
 
-
-__all__ = ["Benchmark", "bench"]
+__all__ = [
+    "Benchmark",
+    "bench",
+    "benchmark_tables",
+    "benchmark_values",
+    "open_subjects",
+    "write_values",
+]

@@ -6,11 +6,12 @@ import importlib.util
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from kresnet.benchmark.serving import CEILINGS, PARTS
 from kresnet.benchmark.subject import Subject
+from kresnet.benchmark.tiny import tiny
 from kresnet.errors import InputMissingError, SpecError
 from kresnet.spec import Spec, dump_spec, load_spec
 
@@ -77,38 +78,71 @@ def bench(
         KresnetError: A spec, a backend, data or the reference is not there or
             not usable.
     """
-    _check(precision, backends, reference)
-    backends = backends or [b for b in BACKENDS if importlib.util.find_spec(b)]
     loaded = load_spec(spec, overrides, notify)
     load = os.getloadavg()[0]
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="kresnet-bench-")
-        )
-        job = _write_job(Path(folder), loaded, precision, data_dir, seed)
-        subjects = []
-        for backend in backends:
-            notify(f"{loaded.name}: preparing {backend}")
-            program = ["-m", "kresnet.benchmark.worker", str(job)]
-            environment = {
-                "KERAS_BACKEND": backend,
-                "JAX_ENABLE_X64": str(int(precision == "float64")),
-            }
-            subject = Subject(backend, program, environment)
-            subjects.append(stack.enter_context(subject))
-        if reference is not None:
-            notify(f"{loaded.name}: preparing the reference")
-            subjects[0].run("save_weights", 0)
-            subject = Subject(REFERENCE, [str(reference), str(job)], {})
-            subjects.append(stack.enter_context(subject))
+    with open_subjects(
+        loaded,
+        backends,
+        reference,
+        precision=precision,
+        data_dir=data_dir,
+        seed=seed,
+        notify=notify,
+    ) as subjects:
         found = _measure(subjects, iterations, rounds, loaded.name, notify)
         return Benchmark(
             loaded,
             precision,
-            {subject.name: subject.facts for subject in subjects},
+            {s.name: s.run("facts", 0) for s in subjects},
             found,
             (load, os.getloadavg()[0]),
         )
+
+
+@contextlib.contextmanager
+def open_subjects(
+    spec: Spec,
+    backends: Sequence[str] = (),
+    reference: str | os.PathLike[str] | None = None,
+    *,
+    precision: str = "float32",
+    data_dir: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    notify: Callable[[str], None] = print,
+) -> Iterator[list[Subject]]:
+    """Starts a process for each backend, then one for the reference.
+
+    Args and errors as of `bench`. The reference begins with the weights of the
+    first backend.
+    """
+    _check(precision, backends, reference)
+    backends = backends or [b for b in BACKENDS if importlib.util.find_spec(b)]
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="kresnet-bench-")
+        )
+        subjects = []
+
+        def start(name, program, **environment):
+            # A folder each: every subject writes a losses.csv.
+            own = Path(folder, name)
+            own.mkdir()
+            job = _write_job(own, folder, spec, precision, data_dir, seed)
+            notify(f"{spec.name}: preparing {name}")
+            subject = Subject(name, [*program, str(job)], environment)
+            subjects.append(stack.enter_context(subject))
+
+        for backend in backends:
+            start(
+                backend,
+                ["-m", "kresnet.benchmark.worker"],
+                KERAS_BACKEND=backend,
+                JAX_ENABLE_X64=str(int(precision == "float64")),
+            )
+        if reference is not None:
+            subjects[0].run("save_weights", 0)
+            start(REFERENCE, [str(reference)])
+        yield subjects
 
 
 def _check(precision, backends, reference):
@@ -129,25 +163,18 @@ def _check(precision, backends, reference):
         raise InputMissingError(f"--reference: {reference} does not exist")
 
 
-def _write_job(folder, spec, precision, data_dir, seed) -> Path:
-    from kresnet.benchmark.tiny import tiny
-
-    (folder / "spec.yaml").write_text(dump_spec(spec), "utf-8")
-    job = folder / "job.json"
-    job.write_text(
-        json.dumps(
-            {
-                "spec": "spec.yaml",
-                "fields": spec.model_dump(mode="json"),
-                "tiny_fields": tiny(spec).model_dump(mode="json"),
-                "weights": "weights.safetensors",
-                "precision": precision,
-                "data_dir": None if data_dir is None else str(data_dir),
-                "seed": seed,
-            }
-        ),
-        "utf-8",
-    )
+def _write_job(own, shared, spec, precision, data_dir, seed) -> Path:
+    job = own / "job.json"
+    fields = {
+        "spec": dump_spec(spec),
+        "fields": spec.model_dump(mode="json"),
+        "tiny_fields": tiny(spec).model_dump(mode="json"),
+        "weights": str(Path(shared, "weights.safetensors")),
+        "precision": precision,
+        "data_dir": None if data_dir is None else os.fspath(data_dir),
+        "seed": seed,
+    }
+    job.write_text(json.dumps(fields), "utf-8")
     return job
 
 

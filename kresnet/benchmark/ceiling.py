@@ -1,6 +1,7 @@
 """What the machine can do at most: one matrix product, one copy."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from kresnet.benchmark.serving import Part, timed
@@ -21,7 +22,7 @@ def ceilings(kind: str) -> tuple[dict, dict[str, Part]]:
         written, of a copy; the two parts.
     """
     side, dtype = SIDE[kind], keras.config.floatx()
-    size = MIB[kind] * 2**20 // (keras.backend.standardize_dtype(dtype) == "float64" and 8 or 4)
+    size = MIB[kind] * 2**20 // np.dtype(dtype).itemsize
     held = {}
 
     def product(iterations: int) -> None:

@@ -1,9 +1,9 @@
 """The measured process's side: it answers one request a line.
 
 A request is `{"part": name, "iterations": n}`; the answer is what the part
-returns, or `{"error": message, "exit_code": n}`. The first line is what
-`start` says about itself. Requests come on standard input, answers go where
-standard output went; what libraries print goes to standard error.
+returns, or `{"error": message, "exit_code": n}`. The first line, `{}`, says
+that all is ready. Requests come on standard input, answers go where standard
+output went; what libraries print goes to standard error.
 """
 
 import json
@@ -36,12 +36,13 @@ def timed(run: Callable[[int], None]) -> Part:
     return part
 
 
-def serve(start: Callable[[], tuple[dict, dict[str, Part]]]) -> None:
+def serve(start: Callable[[], dict[str, Part]]) -> None:
     """Answers requests until standard input ends.
 
     Args:
-        start: Makes everything ready; returns what to say first, and the
-            parts by name.
+        start: Makes everything ready; returns the parts by name: those of
+            `PARTS` and `CEILINGS`, and "facts", what there is to know about
+            the process.
     """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -56,9 +57,8 @@ def serve(start: Callable[[], tuple[dict, dict[str, Part]]]) -> None:
     parts = {}
 
     def begin() -> dict:
-        facts, started = start()
-        parts.update(started)
-        return facts
+        parts.update(start())
+        return {}
 
     answer(begin)
     for line in sys.stdin:

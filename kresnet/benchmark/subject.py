@@ -18,9 +18,6 @@ class Subject:
         program: Its arguments after the Python interpreter.
         environment: What is set for it besides this process's environment.
 
-    Attributes:
-        facts: What it says about itself.
-
     Raises:
         KresnetError: What the process could not do, said in its words.
         RuntimeError: It ended without an answer.
@@ -33,7 +30,7 @@ class Subject:
         environment: Mapping[str, str],
     ):
         self.name = name
-        self._said = tempfile.TemporaryFile("w+", errors="replace")
+        self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, *program],
             stdin=subprocess.PIPE,
@@ -43,7 +40,7 @@ class Subject:
             env={**os.environ, **environment},
         )
         try:
-            self.facts = self._answer()
+            self._answer()
         except BaseException:
             self.close()
             raise
@@ -84,5 +81,7 @@ class Subject:
 
 
 def _error(exit_code: int) -> type[errors.KresnetError]:
-    kinds = {kind.exit_code: kind for kind in errors.KresnetError.__subclasses__()}
+    kinds = {
+        kind.exit_code: kind for kind in errors.KresnetError.__subclasses__()
+    }
     return kinds.get(exit_code, errors.KresnetError)

@@ -13,7 +13,7 @@ from kresnet.benchmark.serving import Part, serve
 from kresnet.quiet_backend import import_keras_quietly
 
 
-def start(job_file: str) -> tuple[dict, dict[str, Part]]:
+def start(job_file: str) -> dict[str, Part]:
     """Builds everything; see `kresnet.benchmark.serving.serve`."""
     import_keras_quietly()
     import keras
@@ -38,7 +38,8 @@ def start(job_file: str) -> tuple[dict, dict[str, Part]]:
 
     seed = job["seed"]
     make_deterministic(seed)
-    spec = load_spec(folder / job["spec"])
+    (folder / "spec.yaml").write_text(job["spec"], "utf-8")
+    spec = load_spec(folder / "spec.yaml")
     data = load_dataset(spec.data.dataset, job["data_dir"])
     path = TrainingPath(
         spec,
@@ -60,7 +61,7 @@ def start(job_file: str) -> tuple[dict, dict[str, Part]]:
         return TrainingPath(small, seed, *tiny_data(small), folder)
 
     def save_weights(_: int) -> dict:
-        save_file(to_arrays(path.model.weights), folder / job["weights"])
+        save_file(to_arrays(path.model.weights), job["weights"])
         return {}
 
     found = hardware()
@@ -72,7 +73,8 @@ def start(job_file: str) -> tuple[dict, dict[str, Part]]:
         "accelerated": accelerated,
         **counts,
     }
-    return facts, {
+    return {
+        "facts": lambda _: facts,
         **parts(path),
         **ceiling_parts,
         "whole": path.whole,

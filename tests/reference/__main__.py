@@ -9,8 +9,8 @@ else here is PyTorch and written apart from kresnet.
 import functools
 import json
 import os
+import pathlib
 import sys
-from pathlib import Path
 
 from kresnet.benchmark.serving import serve
 from kresnet.errors import InputMissingError
@@ -28,13 +28,13 @@ def start(job_file):
             "PyTorch is not installed; it is in kresnet's extra bench"
         ) from error
     from safetensors.numpy import load_file
-    from torch_path import Batches, choose
+    from torch_path import MIB, SIDE, VARIANTS, Batches, Path, choose
     from torch_tiny import tiny_path
 
-    from kresnet.benchmark.serving import timed
+    from kresnet.benchmark.serving import CEILINGS, PARTS, timed
     from kresnet.data import Order, load_dataset, split_train_validation
 
-    job = json.loads(Path(job_file).read_text("utf-8"))
+    job = json.loads(pathlib.Path(job_file).read_text("utf-8"))
     torch.set_default_dtype(getattr(torch, job["precision"]))
     fields = job["fields"]
     data = load_dataset(fields["data"]["dataset"], job["data_dir"])
@@ -46,25 +46,41 @@ def start(job_file):
         data.train_labels,
         Order(train, fields["training"]["batch_size"], job["seed"]),
     )
-    weights = load_file(Path(job_file).parent / job["weights"])
-    path, tried = choose(fields, batches, weights)
+    weights = load_file(job["weights"])
+
+    @functools.cache
+    def chosen():
+        return choose(fields, batches, weights)
 
     @functools.cache
     def host():
-        return timed(tiny_path(job["tiny_fields"], path.variant).whole)
+        return tiny_path(job["tiny_fields"], chosen()[0].variant).whole
 
-    facts = {
-        "versions": {"torch": torch.__version__},
-        "hardware": {"threads": torch.get_num_threads()},
-        "accelerated": torch.cuda.is_available(),
-        "variant": path.variant.name,
-        "tried": tried,
-        **path.ceiling_counts(),
-    }
-    return facts, {
-        **{name: timed(run) for name, run in path.parts().items()},
-        "losses": lambda n: {"losses": path.whole(n)},
-        "host": lambda n: host()(n),
+    def facts(_):
+        path, tried = chosen()
+        return {
+            "versions": {"torch": torch.__version__},
+            "hardware": {"threads": torch.get_num_threads()},
+            "accelerated": torch.cuda.is_available(),
+            "variant": path.variant.name,
+            "tried": tried,
+            "product_operations": 2 * SIDE**3,
+            "copy_bytes": 2 * MIB * 2**20,
+        }
+
+    def part(name):
+        return timed(lambda n: chosen()[0].parts()[name](n))
+
+    def losses(variant):
+        return lambda n: {
+            "losses": Path(fields, batches, weights, variant).whole(n)
+        }
+
+    return {
+        **{name: part(name) for name in (*PARTS, *CEILINGS)},
+        **{f"losses, {v.name}": losses(v) for v in VARIANTS},
+        "host": timed(lambda n: host()(n)),
+        "facts": facts,
     }
 
 

@@ -23,7 +23,9 @@ class GroupNorm(nn.BatchNorm2d):
     def forward(self, x):
         if self.images is None or len(x) == self.images:
             return super().forward(x)
-        parts = [super(GroupNorm, self).forward(p) for p in x.split(self.images)]
+        parts = [
+            super(GroupNorm, self).forward(p) for p in x.split(self.images)
+        ]
         return torch.cat(parts)
 
 

@@ -60,8 +60,10 @@ class Batches:
 
 
 class Path:
-    """Transforms, network and optimiser; PyTorch's momentum has the learning
-    rate outside, which at a constant rate computes the same.
+    """Transforms, network and optimiser, on the device.
+
+    PyTorch's momentum has the learning rate outside of it, which at a constant
+    rate computes the same.
 
     Args:
         fields: Of the spec.
@@ -82,7 +84,10 @@ class Path:
         self.weights = weights
         self.mean = torch.zeros(model["input"], device=DEVICE)
         self.reset()
-        compiled = torch.compile if variant.compiled else lambda f: f
+        # Else a second size would be compiled for all sizes at once.
+        compiled = functools.partial(torch.compile, dynamic=False)
+        if not variant.compiled:
+            compiled = functools.partial
         self._loss = compiled(self._part_loss)
         self._transformed = compiled(
             functools.partial(transformed, self.transforms)
@@ -102,7 +107,10 @@ class Path:
             rate = training["warm_up"]["learning_rate"]
         self.optimizer = torch.optim.SGD(
             [
-                {"params": with_decay, "weight_decay": training["weight_decay"]},
+                {
+                    "params": with_decay,
+                    "weight_decay": training["weight_decay"],
+                },
                 {"params": without},
             ],
             lr=rate,
@@ -141,7 +149,7 @@ class Path:
         return sum(losses), sum(hits)
 
     def _iterate(self, first, iterations, work):
-        """Runs `work(indices, drawn)` for each; returns its last results."""
+        """Runs `work(indices, drawn)` for each; returns the results."""
         indices, keys = self.batches.at(first, iterations)
         drawn = draws(self.transforms, keys)
         results = []
@@ -207,13 +215,6 @@ class Path:
     @functools.cache  # noqa: B019
     def _held(self, name, shape):
         return torch.ones(shape, device=DEVICE)
-
-    def ceiling_counts(self):
-        """Operations of a product, bytes of a copy."""
-        return {
-            "product_operations": 2 * SIDE**3,
-            "copy_bytes": 2 * MIB * 2**20,
-        }
 
 
 def synchronize():
