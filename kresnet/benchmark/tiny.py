@@ -28,9 +28,6 @@ def tiny(spec: Spec) -> Spec:
     fields = spec.model_dump(mode="json", exclude={"expect"})
     fields["data"]["validation"] = 0
     fields["training"]["batch_size"] = 2 * groups
-    # Statistics over so few numbers would let it diverge.
-    fields["training"]["warm_up"] = None
-    fields["training"]["learning_rate"]["start"] = 1e-9
     fields["model"]["input"] = [side, side, model.input[2]]
     for part in (fields["model"]["stem"], *fields["model"]["stages"]):
         part["width"] //= narrow

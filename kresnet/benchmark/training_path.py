@@ -45,6 +45,7 @@ class TrainingPath:
         labels: Their labels.
         indices: The training split.
         folder: Where losses.csv goes.
+        finite: Whether losses must be.
 
     Attributes:
         model: The training model.
@@ -60,6 +61,7 @@ class TrainingPath:
         labels: np.ndarray,
         indices: np.ndarray,
         folder: Path,
+        finite: bool = True,
     ):
         training = spec.training
         transforms = build_transforms(spec.data, spec.model.input)
@@ -99,7 +101,7 @@ class TrainingPath:
         self._callbacks = [
             self._throughput,
             schedule,
-            NonFiniteLoss(),
+            *([NonFiniteLoss()] if finite else []),
             losses,
             self._progress,
         ]
