@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from kresnet.cli_frame import run
+from kresnet.commands.bench import bench
 from kresnet.commands.diff import diff
 from kresnet.commands.evaluate import evaluate
 from kresnet.commands.explain import explain
@@ -113,6 +114,7 @@ app.command()(report)
 app.command()(export)
 app.command()(predict)
 app.command()(responses)
+app.command()(bench)
 
 
 @app.command()

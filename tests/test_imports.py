@@ -31,6 +31,7 @@ ORDER = (
     "exporting",
     "prediction",
     "quiet_backend",
+    "benchmark",
     "cli_frame",
     "commands",
     "cli",
@@ -39,6 +40,8 @@ ORDER = (
 
 # Everything else is written in `keras.ops` and works with TensorFlow hidden.
 KNOW_TENSORFLOW = {
+    "kresnet/benchmark/parts_tensorflow.py",
+    "kresnet/benchmark/worker.py",
     "kresnet/data/download.py",
     "kresnet/data/tfds_source.py",
     "kresnet/exporting/exported_model.py",

@@ -1,0 +1,21 @@
+"""How fast training is: each backend, and a reference, by turns.
+
+Importing this imports neither Keras nor its backends: whatever is measured
+runs in a process of its own.
+"""
+
+from kresnet.benchmark.bench import Benchmark, bench, open_subjects
+from kresnet.benchmark.report import (
+    benchmark_tables,
+    benchmark_values,
+    write_values,
+)
+
+__all__ = [
+    "Benchmark",
+    "bench",
+    "benchmark_tables",
+    "benchmark_values",
+    "open_subjects",
+    "write_values",
+]

@@ -1,0 +1,192 @@
+"""Measuring each subject in turn, round after round."""
+
+import contextlib
+import dataclasses
+import importlib.util
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from kresnet.benchmark.serving import CEILINGS, PARTS
+from kresnet.benchmark.subject import Subject
+from kresnet.benchmark.tiny import tiny
+from kresnet.errors import InputMissingError, SpecError
+from kresnet.spec import Spec, dump_spec, load_spec
+
+BACKENDS = ("tensorflow", "jax")
+PRECISIONS = ("float32", "float64")
+REFERENCE = "reference"
+# Iterations of the host's part for one of the others: they are tiny.
+_TINY = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
+    """What was measured on one spec.
+
+    Attributes:
+        spec: What was trained.
+        precision: Of its arithmetic.
+        facts: What each subject says about itself, by its name.
+        rounds: By subject and part, what each round took: `iterations`,
+            `seconds` and `cpu_seconds` of them all.
+        load: Mean number of processes wanting to run, over the minute before
+            and the minute at the end.
+    """
+
+    spec: Spec
+    precision: str
+    facts: dict[str, dict]
+    rounds: dict[str, dict[str, list[dict]]]
+    load: tuple[float, float]
+
+
+def bench(
+    spec: str | os.PathLike[str],
+    *,
+    overrides: Sequence[str] = (),
+    backends: Sequence[str] = (),
+    reference: str | os.PathLike[str] | None = None,
+    iterations: int = 10,
+    rounds: int = 5,
+    precision: str = "float32",
+    data_dir: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    notify: Callable[[str], None] = print,
+) -> Benchmark:
+    """Measures the training of a spec.
+
+    All subjects are started first, then each part is measured by turns: A, B,
+    A, B … While one runs the others wait for their turn.
+
+    Args:
+        spec: The path of a spec, or the name of a shipped one.
+        overrides: Changes such as `"training.batch_size=64"`.
+        backends: Of "tensorflow" and "jax"; all that are installed by default.
+        reference: A program, run as `python PROGRAM JOB`, that answers as
+            `kresnet.benchmark.serving` says.
+        iterations: Of training, measured at a time.
+        rounds: How often each part of each subject is measured.
+        precision: "float32" or "float64".
+        data_dir: Where prepared data sets are; see `load_dataset`.
+        seed: Of initial weights, order and draws.
+        notify: Told what is going on.
+
+    Raises:
+        KresnetError: A spec, a backend, data or the reference is not there or
+            not usable.
+    """
+    loaded = load_spec(spec, overrides, notify)
+    load = os.getloadavg()[0]
+    with open_subjects(
+        loaded,
+        backends,
+        reference,
+        precision=precision,
+        data_dir=data_dir,
+        seed=seed,
+        notify=notify,
+    ) as subjects:
+        found = _measure(subjects, iterations, rounds, loaded.name, notify)
+        return Benchmark(
+            loaded,
+            precision,
+            {s.name: s.run("facts", 0) for s in subjects},
+            found,
+            (load, os.getloadavg()[0]),
+        )
+
+
+@contextlib.contextmanager
+def open_subjects(
+    spec: Spec,
+    backends: Sequence[str] = (),
+    reference: str | os.PathLike[str] | None = None,
+    *,
+    precision: str = "float32",
+    data_dir: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    notify: Callable[[str], None] = print,
+) -> Iterator[list[Subject]]:
+    """Starts a process for each backend, then one for the reference.
+
+    Args and errors as of `bench`. The reference begins with the weights of the
+    first backend.
+    """
+    _check(precision, backends, reference)
+    backends = backends or [b for b in BACKENDS if importlib.util.find_spec(b)]
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="kresnet-bench-")
+        )
+        subjects = []
+
+        def start(name, program, **environment):
+            # A folder each: every subject writes a losses.csv.
+            own = Path(folder, name)
+            own.mkdir()
+            job = _write_job(own, folder, spec, precision, data_dir, seed)
+            notify(f"{spec.name}: preparing {name}")
+            subject = Subject(name, [*program, str(job)], environment)
+            subjects.append(stack.enter_context(subject))
+
+        for backend in backends:
+            start(
+                backend,
+                ["-m", "kresnet.benchmark.worker"],
+                KERAS_BACKEND=backend,
+                JAX_ENABLE_X64=str(int(precision == "float64")),
+            )
+        if reference is not None:
+            subjects[0].run("save_weights", 0)
+            start(REFERENCE, [str(reference)])
+        yield subjects
+
+
+def _check(precision, backends, reference):
+    if precision not in PRECISIONS:
+        raise SpecError(
+            f"--precision: must be {' or '.join(PRECISIONS)}. "
+            f"Received: {precision}"
+        )
+    for backend in backends:
+        if backend not in BACKENDS:
+            raise SpecError(
+                f"--backend: must be {' or '.join(BACKENDS)}. "
+                f"Received: {backend}"
+            )
+        if importlib.util.find_spec(backend) is None:
+            raise InputMissingError(f"--backend: {backend} is not installed")
+    if reference is not None and not Path(reference).exists():
+        raise InputMissingError(f"--reference: {reference} does not exist")
+
+
+def _write_job(own, shared, spec, precision, data_dir, seed) -> Path:
+    job = own / "job.json"
+    fields = {
+        "spec": dump_spec(spec),
+        "fields": spec.model_dump(mode="json"),
+        "tiny_fields": tiny(spec).model_dump(mode="json"),
+        "weights": str(Path(shared, "weights.safetensors")),
+        "precision": precision,
+        "data_dir": None if data_dir is None else os.fspath(data_dir),
+        "seed": seed,
+    }
+    job.write_text(json.dumps(fields), "utf-8")
+    return job
+
+
+def _measure(subjects, iterations, rounds, name, notify):
+    found = {subject.name: {} for subject in subjects}
+    for part in (*CEILINGS, "whole", *(p for p in PARTS if p != "whole")):
+        notify(f"{name}: measuring {part}")
+        count = iterations * (_TINY if part == "host" else 1)
+        for subject in subjects:
+            subject.run(part, 2)  # compiles
+            found[subject.name][part] = []
+        for _ in range(rounds):
+            for subject in subjects:
+                found[subject.name][part].append(subject.run(part, count))
+    return found

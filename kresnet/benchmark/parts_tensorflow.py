@@ -1,0 +1,48 @@
+"""An iteration up to its transforms, its loss, its gradients, its update."""
+
+import tensorflow as tf
+
+from kresnet.benchmark.serving import Part, timed
+from kresnet.benchmark.training_path import TrainingPath
+
+
+def parts(path: TrainingPath) -> dict[str, Part]:
+    """Compiled functions, each doing what the one before does and more."""
+    model = path.model
+
+    def loss_of(indices, keys):
+        labels = tf.gather(model.labels, indices)
+        logits = model([tf.gather(model.images, indices), keys], training=True)
+        return tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        )
+
+    def transforms(indices, keys):
+        pixels = tf.gather(model.images, indices)
+        return path.transforms_model([pixels, keys], training=True)
+
+    def backward(indices, keys):
+        with tf.GradientTape() as tape:
+            loss = loss_of(indices, keys)
+        return loss, tape.gradient(loss, model.trainable_weights)
+
+    functions = {
+        "transforms": transforms,
+        "forward": loss_of,
+        "backward": backward,
+        "update": model._iteration,
+    }
+    return {name: _part(f, path.order) for name, f in functions.items()}
+
+
+def _part(function, order) -> Part:
+    compiled = tf.function(function, jit_compile=False)
+
+    def run(iterations: int) -> None:
+        indices, keys = map(tf.constant, order.batches(0, iterations))
+        for i in range(iterations):
+            result = compiled(indices[i], keys[i])
+        for tensor in tf.nest.flatten(result):
+            tensor.numpy()
+
+    return timed(run)

@@ -1,0 +1,143 @@
+"""The training path of a run, without evaluation, checkpoints and TensorBoard.
+
+Its pieces are those that `kresnet.training` puts together for a run.
+"""
+
+import io
+import itertools
+from pathlib import Path
+
+import keras
+import numpy as np
+from rich.console import Console
+
+from kresnet.callbacks import (
+    IterationSchedule,
+    NonFiniteLoss,
+    NonFiniteLossError,
+    Throughput,
+)
+from kresnet.data import Order
+from kresnet.errors import DivergedError
+from kresnet.network import (
+    adapt_transforms,
+    build_model,
+    build_transforms,
+    training_model,
+)
+from kresnet.spec import Spec
+from kresnet.training.chunks import chunk_model_class, chunks
+from kresnet.training.loss_log import LossLog
+from kresnet.training.optimizer import CoupledSGD
+from kresnet.training.progress import ProgressBar
+
+
+class TrainingPath:
+    """Model, data, order and callbacks of a run, ready to go on with.
+
+    It is in the steady state of a run: a warm-up, which ends a chunk after
+    every iteration, is left out, and its learning rate is kept.
+
+    Args:
+        spec: What to train.
+        seed: Of initial weights, order and draws.
+        images: Training images of the data set, uint8.
+        labels: Their labels.
+        indices: The training split.
+        folder: Where losses.csv goes.
+        finite: Whether losses must be.
+
+    Attributes:
+        model: The training model.
+        transforms_model: Its transforms alone.
+        order: Indices and keys of each iteration.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        seed: int,
+        images: np.ndarray,
+        labels: np.ndarray,
+        indices: np.ndarray,
+        folder: Path,
+        finite: bool = True,
+    ):
+        training = spec.training
+        transforms = build_transforms(spec.data, spec.model.input)
+        network = build_model(spec.model, seed)
+        self.model = training_model(transforms, network, chunk_model_class())
+        nothing = keras.Sequential(
+            [keras.Input(spec.model.input), keras.layers.Identity()]
+        )
+        self.transforms_model = training_model(transforms, nothing)
+        adapt_transforms(transforms, images[indices])
+        rate = (training.warm_up or training.learning_rate).model_dump()
+        start = rate.get("learning_rate", rate.get("start"))
+        optimizer = CoupledSGD(
+            start,
+            training.momentum,
+            training.weight_decay,
+            training.decay_batch_norm,
+            training.decay_biases,
+        )
+        self.model.compile(
+            optimizer, jit_compile=keras.backend.backend() == "jax"
+        )
+        optimizer.build(self.model.trainable_variables)
+        self.model.hold(images, labels)
+        self.order = Order(indices, training.batch_size, seed)
+        self._throughput = Throughput(skip=1)
+        schedule = IterationSchedule(start)
+        losses = LossLog(folder / "losses.csv")
+        losses.log.cut(0)
+        self._progress = ProgressBar(
+            Console(file=io.StringIO()),
+            training.iterations,
+            training.batch_size,
+            schedule,
+            self._throughput,
+        )
+        self._callbacks = [
+            self._throughput,
+            schedule,
+            *([NonFiniteLoss()] if finite else []),
+            losses,
+            self._progress,
+        ]
+
+    def whole(self, iterations: int) -> dict:
+        """Trains on; the first iteration of `fit` is not measured."""
+        throughput = self._throughput
+        before = throughput.seconds, throughput.cpu_seconds
+        self._fit(iterations + 1)
+        return {
+            "iterations": iterations,
+            "seconds": throughput.seconds - before[0],
+            "cpu_seconds": throughput.cpu_seconds - before[1],
+        }
+
+    def losses(self, iterations: int) -> dict:
+        """Trains on, at most 50 iterations; returns the loss of each."""
+        self._fit(iterations)
+        return {"losses": self._progress.last_losses()[-iterations:]}
+
+    def _fit(self, iterations: int):
+        # One iteration first, so that all others can be measured.
+        speed = self._throughput.iterations_per_second
+        paces = itertools.chain([0.0], itertools.repeat(speed))
+        value = self.model.optimizer.iterations.value
+        first = int(keras.ops.convert_to_numpy(value))
+        steps = chunks(
+            self.order,
+            first,
+            first + iterations,
+            self._callbacks,
+            lambda: next(paces),
+        )
+        try:
+            self.model.fit(
+                steps, callbacks=self._callbacks, shuffle=False, verbose=0
+            )
+        except NonFiniteLossError as error:
+            raise DivergedError(str(error)) from error

@@ -1,0 +1,99 @@
+"""The process that trains a spec on one backend of Keras and is measured.
+
+Run as `python -m kresnet.benchmark.worker JOB`, JOB the path of a JSON file
+that `kresnet.benchmark.bench` writes.
+"""
+
+import functools
+import json
+import sys
+from pathlib import Path
+
+from kresnet.benchmark.serving import Part, serve
+from kresnet.quiet_backend import import_keras_quietly
+
+
+def start(job_file: str) -> dict[str, Part]:
+    """Builds everything; see `kresnet.benchmark.serving.serve`."""
+    import_keras_quietly()
+    import keras
+
+    folder = Path(job_file).parent
+    job = json.loads(Path(job_file).read_text("utf-8"))
+    keras.config.set_floatx(job["precision"])
+
+    from safetensors.numpy import save_file
+
+    from kresnet.benchmark.ceiling import ceilings
+    from kresnet.benchmark.tiny import tiny, tiny_data
+    from kresnet.benchmark.training_path import TrainingPath
+    from kresnet.data import load_dataset, split_train_validation
+    from kresnet.spec import load_spec
+    from kresnet.training.environment import (
+        hardware,
+        make_deterministic,
+        versions,
+    )
+    from kresnet.training.state import to_arrays
+
+    seed = job["seed"]
+    make_deterministic(seed)
+    (folder / "spec.yaml").write_text(job["spec"], "utf-8")
+    spec = load_spec(folder / "spec.yaml")
+    data = load_dataset(spec.data.dataset, job["data_dir"])
+    path = TrainingPath(
+        spec,
+        seed,
+        data.train_images,
+        data.train_labels,
+        split_train_validation(len(data.train_images), spec.data.validation)[0],
+        folder,
+    )
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        from kresnet.benchmark.parts_tensorflow import parts
+    else:
+        from kresnet.benchmark.parts_jax import parts
+
+    @functools.cache
+    def tiny_path() -> TrainingPath:
+        small = tiny(spec)
+        # Gradients through many layers normalised over a few numbers overflow.
+        return TrainingPath(small, seed, *tiny_data(small), folder, False)
+
+    def save_weights(_: int) -> dict:
+        save_file(to_arrays(path.model.weights), job["weights"])
+        return {}
+
+    found = hardware()
+    accelerated = _accelerated(backend)
+    counts, ceiling_parts = ceilings("gpu" if accelerated else "cpu")
+    facts = {
+        "versions": versions(),
+        "hardware": found,
+        "accelerated": accelerated,
+        **counts,
+    }
+    return {
+        "facts": lambda _: facts,
+        **parts(path),
+        **ceiling_parts,
+        "whole": path.whole,
+        "losses": path.losses,
+        "host": lambda iterations: tiny_path().whole(iterations),
+        "save_weights": save_weights,
+    }
+
+
+def _accelerated(backend: str) -> bool:
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+    import jax
+
+    return jax.default_backend() != "cpu"
+
+
+if __name__ == "__main__":
+    serve(functools.partial(start, sys.argv[1]))

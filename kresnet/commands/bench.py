@@ -1,0 +1,83 @@
+"""The command `kresnet bench`."""
+
+import functools
+import sys
+from typing import Annotated
+
+import typer
+
+from kresnet.commands.options import DataDir, Overrides
+
+
+def bench(
+    specs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SPEC", help="YAML files, or names of shipped specs."
+        ),
+    ],
+    overrides: Overrides = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="tensorflow or jax. May be repeated. [default: all installed]",
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROGRAM",
+            help="Measure this beside them: tests/reference of a checkout,"
+            " which needs PyTorch.",
+        ),
+    ] = None,
+    iterations: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Measured at a time.")
+    ] = 10,
+    rounds: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Turns of each subject.")
+    ] = 5,
+    precision: Annotated[
+        str, typer.Option(help="float32 or float64.")
+    ] = "float32",
+    data_dir: DataDir = None,
+    json: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Where to write every number."),
+    ] = None,
+) -> None:
+    """Measure how fast specs train, by turns with a reference."""
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from kresnet.benchmark import (
+        bench,
+        benchmark_tables,
+        benchmark_values,
+        write_values,
+    )
+
+    if json is not None:
+        write_values(Path(json), [])  # refused now rather than at the end
+    found = []
+    for spec in specs:
+        benchmark = bench(
+            spec,
+            overrides=overrides or (),
+            backends=backend or (),
+            reference=reference,
+            iterations=iterations,
+            rounds=rounds,
+            precision=precision,
+            data_dir=data_dir,
+            notify=functools.partial(print, file=sys.stderr),
+        )
+        found.append(benchmark_values(benchmark))
+        for table in benchmark_tables(benchmark):
+            Console().print(table)
+        if json is not None:
+            write_values(Path(json), found)
+    if json is not None:
+        print(f"numbers: {json}")
