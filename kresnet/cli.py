@@ -19,6 +19,7 @@ from kresnet.commands.options import Overrides, SpecName
 from kresnet.commands.predict import predict
 from kresnet.commands.report import report
 from kresnet.commands.responses import responses
+from kresnet.commands.study import study
 from kresnet.commands.train import train
 from kresnet.errors import KresnetError
 
@@ -109,6 +110,7 @@ def show(spec: SpecName, overrides: Overrides = None) -> None:
 app.command()(explain)
 app.command()(diff)
 app.command()(train)
+app.command()(study)
 app.command()(evaluate)
 app.command()(report)
 app.command()(export)
@@ -118,11 +120,15 @@ app.command()(bench)
 
 
 @app.command()
-def specs() -> None:
+def specs(
+    studies: Annotated[
+        bool, typer.Option("--studies", help="List the studies instead.")
+    ] = False,
+) -> None:
     """List the shipped specs."""
-    from kresnet.spec import shipped_specs
+    from kresnet.spec.shipped import SPECS, STUDIES
 
-    for name in shipped_specs():
+    for name in (STUDIES if studies else SPECS).names():
         print(name)
 
 

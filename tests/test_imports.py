@@ -28,6 +28,7 @@ ORDER = (
     "training",
     "evaluation",
     "reporting",
+    "study",
     "exporting",
     "prediction",
     "quiet_backend",

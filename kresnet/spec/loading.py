@@ -1,23 +1,23 @@
 """Reads a spec, checks it, and reports every mistake at once."""
 
-import difflib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
-from kresnet.errors import InputMissingError, SpecError
+from kresnet.errors import SpecError
 from kresnet.spec.checks import run_checks
 from kresnet.spec.document import Document
 from kresnet.spec.model_checks import MODEL_CHECKS
 from kresnet.spec.overrides import apply_overrides
 from kresnet.spec.partial import partial_spec
 from kresnet.spec.problems import Problem
+from kresnet.spec.reading import read_text
 from kresnet.spec.schema import SPEC_CHECKS, Spec
-from kresnet.spec.shipped import shipped_file, shipped_specs
+from kresnet.spec.shipped import SPECS
 from kresnet.spec.wording import structural_problems
-from kresnet.spec.yaml_reader import LONGEST_FILE, read_yaml
+from kresnet.spec.yaml_reader import read_yaml
 
 
 def load_spec(
@@ -42,9 +42,8 @@ def load_spec(
             "path:line:column: field: what is wrong. Received: …".
         InputMissingError: If there is no such file, or it cannot be read.
     """
-    name = os.fspath(path)
-    content, label = _read(name)
-    document = read_yaml(_decode(content, label), label)
+    text, label = read_text(os.fspath(path), SPECS)
+    document = read_yaml(text, label)
     if () not in document.unusable:
         if isinstance(document.value, dict):
             changed = {p[0] for p in apply_overrides(document, overrides)}
@@ -54,45 +53,6 @@ def load_spec(
     if document.problems:
         raise SpecError("\n".join(document.lines()))
     return spec
-
-
-def _read(name: str) -> tuple[bytes, str]:
-    """Returns the content of a spec and what messages call it."""
-    label = name if name.isprintable() else repr(name)
-    shipped = os.path.basename(name) == name and not name.endswith(".yaml")
-    if shipped and not os.path.isfile(name):
-        if name in shipped_specs():
-            file = shipped_file(name)
-            return file.read_bytes(), str(file)
-        if not os.path.exists(name):
-            near = difflib.get_close_matches(name, shipped_specs(), n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise InputMissingError(
-                f"{label}: no such file, and no shipped spec of this name;"
-                f" {hint}`kresnet specs` lists them"
-            )
-    try:
-        with open(name, "rb") as file:
-            content = file.read(LONGEST_FILE + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or error
-        raise InputMissingError(f"{label}: cannot be read: {reason}") from None
-    if len(content) > LONGEST_FILE:
-        raise SpecError(
-            f"{label}: larger than {LONGEST_FILE // 1024} KiB, which no spec is"
-        )
-    return content, label
-
-
-def _decode(content: bytes, label: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line = before.count(b"\n") + 1
-        start = before.rfind(b"\n") + 1
-        column = len(before[start:].decode("utf-8", "replace")) + 1
-        raise SpecError(f"{label}:{line}:{column}: not UTF-8 text") from None
 
 
 def _drop_expect(

@@ -20,26 +20,29 @@ _FOUND = {
 
 
 def structural_problems(
-    errors: Iterable[dict[str, Any]], value: Any
+    errors: Iterable[dict[str, Any]], value: Any, root: type = Spec
 ) -> list[Problem]:
     """Words pydantic's errors.
 
     Args:
-        errors: `ValidationError.errors()` of `Spec`.
+        errors: `ValidationError.errors()` of `root`.
         value: The raw value that was validated.
+        root: The pydantic model of the whole file.
 
     Returns:
         A problem for each, without those that our own checks report again.
     """
-    found = [_problem(each["type"], each["loc"], value) for each in errors]
+    found = [
+        _problem(each["type"], each["loc"], value, root) for each in errors
+    ]
     problems = list(dict.fromkeys(filter(None, found)))
     # A misspelt field is one mistake, not an unknown and a missing field.
     misspelt = {p.means for p in problems if p.means}
     return [p for p in problems if p.at is None or p.path not in misspelt]
 
 
-def _problem(kind: str, loc: Path, value: Any) -> Problem | None:
-    path, shape, parent, choice = _walk(loc)
+def _problem(kind: str, loc: Path, value: Any, root: type) -> Problem | None:
+    path, shape, parent, choice = _walk(loc, root)
     if kind == "value_error":  # the checks find it, with its place
         return None
     if kind == "extra_forbidden":
@@ -68,14 +71,16 @@ def _problem(kind: str, loc: Path, value: Any) -> Problem | None:
     return Problem(path, message + _size_note(path, kind, value))
 
 
-def _walk(loc: Path) -> tuple[Path, Shape | None, Shape, Shape | None]:
+def _walk(
+    loc: Path, root: type
+) -> tuple[Path, Shape | None, Shape, Shape | None]:
     """Follows a location of pydantic's, which names the choices taken.
 
     Returns:
         The path, its shape (None if unknown), its parent, and the choice by
         which the parent was taken (None if there was none).
     """
-    path, shape = (), shape_of(Spec)
+    path, shape = (), shape_of(root)
     parent, choice, taken = shape, None, None
     for step in loc:
         if shape.discriminator and isinstance(step, str):

@@ -1,0 +1,16 @@
+"""Studies: several runs that show something together."""
+
+from kresnet.study.budget import parse_budget
+from kresnet.study.course import RunFailedError, run_study
+from kresnet.study.file import Study, StudyRun, load_study
+from kresnet.study.table import study_table
+
+__all__ = [
+    "RunFailedError",
+    "Study",
+    "StudyRun",
+    "load_study",
+    "parse_budget",
+    "run_study",
+    "study_table",
+]
