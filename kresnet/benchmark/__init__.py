@@ -5,11 +5,8 @@ runs in a process of its own.
 """
 
 from kresnet.benchmark.bench import Benchmark, bench, open_subjects
-from kresnet.benchmark.report import (
-    benchmark_tables,
-    benchmark_values,
-    write_values,
-)
+from kresnet.benchmark.report import benchmark_values, write_values
+from kresnet.benchmark.tables import benchmark_tables
 
 __all__ = [
     "Benchmark",

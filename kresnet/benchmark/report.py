@@ -1,10 +1,8 @@
-"""What a benchmark says, in numbers and as tables."""
+"""What a benchmark says, in numbers."""
 
 import json
 import statistics
 from pathlib import Path
-
-from rich.table import Table
 
 from kresnet.atomic_file import replace_file
 from kresnet.benchmark.bench import REFERENCE, Benchmark
@@ -66,66 +64,6 @@ def benchmark_values(found: Benchmark) -> dict:
         "facts": found.facts,
         "rounds": found.rounds,
     }
-
-
-def benchmark_tables(found: Benchmark) -> list[Table]:
-    """Speeds with their split, ratios, and the distance to the machine's limit.
-
-    On a CPU in CPU-seconds, since others may share it; with an accelerator by
-    the clock.
-    """
-    values = benchmark_values(found)
-    accelerated = any(f["accelerated"] for f in found.facts.values())
-    clock = "seconds" if accelerated else "cpu_seconds"
-    unit = "seconds" if accelerated else "CPU-seconds"
-    title = (
-        f"{found.spec.name}, batch {found.spec.training.batch_size}, "
-        f"{found.precision}"
-    )
-    return [
-        _speeds(values, clock, f"{title}: {unit} per 1,000 images"),
-        _ratios(values, clock, f"{title}: ratios, median (least to most)"),
-        _limits(values, clock, f"{title}: the machine's limit"),
-    ]
-
-
-def _speeds(values, clock, title):
-    names = ("", "images/s", "all", *SPLIT, "host, ms an iteration")
-    table = Table(*names, title=title)
-    for name, subject in values["subjects"].items():
-        table.add_row(
-            name,
-            f"{subject['images_per_second']:,.0f}",
-            f"{subject[f'{clock}_per_1000_images']:.3g}",
-            *(f"{value:.3f}" for value in subject["split"][clock].values()),
-            f"{1_000 * subject['host_seconds_per_iteration'][clock]:.2f}",
-        )
-    return table
-
-
-def _ratios(values, clock, title):
-    table = Table("", "CPU-seconds", "seconds", "times the floor", title=title)
-    for name, subject in values["subjects"].items():
-        (ratio,) = (v for k, v in subject.items() if k.startswith("ratio_to_"))
-        texts = (
-            f"{r['median']:.3f} ({r['least']:.3f} to {r['most']:.3f})"
-            for r in (ratio["cpu_seconds"], ratio["seconds"])
-        )
-        table.add_row(name, *texts, f"{subject['of_floor'][clock]:.2f}")
-    return table
-
-
-def _limits(values, clock, title):
-    rates, floors = values["machine"][clock], values["floor_per_1000_images"]
-    per = "second" if clock == "seconds" else "CPU-second"
-    table = Table("", f"per {per}", "least per 1,000 images", title=title)
-    for name, unit in (("operations", "G"), ("bytes", "GB")):
-        table.add_row(
-            name,
-            f"{rates[name] / 1e9:,.1f} {unit}",
-            f"{floors[clock][name]:.3f}",
-        )
-    return table
 
 
 def _of(found, round_, clock):
