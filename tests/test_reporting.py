@@ -20,6 +20,7 @@ from kresnet.reporting import (
 )
 from kresnet.reporting.confusion import confusion_figure
 from kresnet.reporting.figures import new_figure, palette_of, save_figure
+from kresnet.reporting.gradients import gradients_figure, read_gradients
 from kresnet.reporting.learning_curve import (
     Curve,
     learning_curve,
@@ -249,3 +250,29 @@ def test_classes_without_an_image_keep_their_place_and_name():
 def test_a_matrix_without_its_names_is_refused():
     with pytest.raises(ValueError, match=r"shape=\(3, 3\), 2 names"):
         confusion_figure(np.eye(3, dtype=int), ["a", "b"], "")
+
+
+def test_gradient_norms_are_read_by_iteration_and_layer(tmp_path):
+    """3, 4 and 12 are 13 together."""
+    (tmp_path / "gradients.csv").write_text(
+        "iteration,layer,norm\n0,conv1,3\n0,conv2_1_1,4\n0,fc,12\n50,conv1,1\n"
+    )
+
+    found = read_gradients(tmp_path, "plain20")
+
+    assert found.first == [3, 4, 12]
+    assert found.whole() == [13, 1]
+    figure = gradients_figure([found], "Gradients")
+    upper, lower = figure.axes
+    assert upper.get_yscale() == lower.get_yscale() == "log"
+    np.testing.assert_array_equal(lower.lines[0].get_xdata(), [0, 50])
+
+
+@pytest.mark.parametrize("cell", ["nan", "-1", "", "x"])
+def test_a_norm_that_is_none_is_refused(tmp_path, cell):
+    (tmp_path / "gradients.csv").write_text(
+        f"iteration,layer,norm\n0,conv1,{cell}\n"
+    )
+
+    with pytest.raises(BadDataError, match="iteration, layer and norm"):
+        read_gradients(tmp_path, "plain20")

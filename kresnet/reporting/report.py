@@ -16,6 +16,7 @@ from kresnet.reporting.report_figures import (
     ReportFigure,
     confusion_figures,
     curve_figures,
+    gradient_figures,
     response_figures,
 )
 from kresnet.reporting.results_section import results_section
@@ -52,6 +53,7 @@ def write_report(
             [
                 *curve_figures(study, problems.append),
                 *response_figures(study, problems.append),
+                *gradient_figures(study, problems.append),
                 *confusion_figures(evaluations),
             ],
             start=1,

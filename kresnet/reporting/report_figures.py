@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -10,9 +12,22 @@ from kresnet.errors import KresnetError
 from kresnet.recorded_run import RecordedRun
 from kresnet.reporting.confusion import confusion_figure
 from kresnet.reporting.evaluation_files import Evaluations
+from kresnet.reporting.gradients import (
+    FILE as GRADIENTS,
+)
+from kresnet.reporting.gradients import (
+    gradients_figure,
+    read_gradients,
+)
 from kresnet.reporting.learning_curve import Curve, learning_curves
 from kresnet.reporting.metrics_file import read_metrics
-from kresnet.reporting.responses import FILE, read_responses, responses_figure
+from kresnet.reporting.responses import (
+    FILE as RESPONSES,
+)
+from kresnet.reporting.responses import (
+    read_responses,
+    responses_figure,
+)
 from kresnet.reporting.study import Group, Study, number
 from kresnet.spec import Spec
 
@@ -24,7 +39,7 @@ class ReportFigure:
     """A figure with what must be said of it.
 
     Attributes:
-        kind: "curves", "responses" or "confusion".
+        kind: "curves", "responses", "gradients" or "confusion".
         title: Its name.
         caption: How to read it.
         description: What can be seen, for those who do not see it.
@@ -118,21 +133,30 @@ def _sentence(curve: Curve, run: RecordedRun) -> str:
     )
 
 
-def response_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
-    """A figure for every data set with the runs that have responses."""
+def _by_dataset(
+    runs: list[tuple[Group, RecordedRun]],
+    file: str,
+    read: Callable[[Path, str], Any],
+    notify: Notify,
+) -> Iterator[tuple[str, list]]:
+    """What the runs that have a file measured, by the data set's name."""
     datasets: dict[str, list] = {}
-    for group in study.groups:
-        for run in group.finished:
-            if not (run.folder / FILE).exists():
-                continue
+    for group, run in runs:
+        if (run.folder / file).exists():
             try:
-                measured = read_responses(run.folder, group.label)
+                measured = read(run.folder, group.label)
             except KresnetError as error:
                 notify(str(error))
                 continue
             name = group.spec.data.dataset
             datasets.setdefault(name, []).append(measured)
-    for name, measured in datasets.items():
+    yield from datasets.items()
+
+
+def response_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
+    """A figure for every data set with the runs that have responses."""
+    runs = [(group, run) for group in study.groups for run in group.finished]
+    for name, measured in _by_dataset(runs, RESPONSES, read_responses, notify):
         title = f"Layer responses on {name}"
         sentences = [
             f"{each.label}: {len(each.deviations)} layers at iteration"
@@ -148,6 +172,32 @@ def response_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
             " a line a run.",
             " ".join(sentences),
             responses_figure(measured, title),
+        )
+
+
+def gradient_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
+    """A figure for every data set with the runs that have gradient norms."""
+    runs = [
+        (group, run)
+        for group in study.groups
+        for run in [*group.finished, *group.unfinished]
+    ]
+    for name, measured in _by_dataset(runs, GRADIENTS, read_gradients, notify):
+        title = f"Gradient norms on {name}"
+        sentences = [
+            f"{each.label}: {each.first[0]:.3g} in the first layer and"
+            f" {each.first[-1]:.3g} in the last at the start; all together"
+            f" from {min(each.whole()):.3g} to {max(each.whole()):.3g}."
+            for each in measured
+        ]
+        yield ReportFigure(
+            "gradients",
+            title,
+            "Norm of the gradient of the cross-entropy with respect to the"
+            " kernels, on one batch, without weight decay and before any"
+            " clipping; a colour is a network, a line a run.",
+            " ".join(sentences),
+            gradients_figure(measured, title),
         )
 
 

@@ -1,20 +1,18 @@
 """Layer responses, as in the paper's figure 7."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from kresnet.errors import BadDataError
 from kresnet.reporting.figures import (
     legend_below,
     network_handles,
     new_figure,
     palette_of,
 )
-from kresnet.reporting.metrics_file import read_rows
+from kresnet.reporting.layer_values import read_layer_values
 
 FILE = "responses.csv"
 
@@ -43,22 +41,11 @@ def read_responses(folder: Path, label: str) -> Responses:
         InputMissingError: There is no such file, or it has no row.
         BadDataError: It is not a table of iteration, layer and std.
     """
-    path = Path(folder) / FILE
-    try:
-        rows = [
-            (int(row["iteration"]), row["layer"], float(row["std"]))
-            for row in read_rows(path)
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadDataError(
-            f"{path}: not a table of iteration, layer and std"
-        ) from error
-    last = max(iteration for iteration, _, _ in rows)
-    kept = [(layer, std) for at, layer, std in rows if at == last]
-    layers, deviations = zip(*kept, strict=True)
-    if not all(math.isfinite(std) and std >= 0 for std in deviations):
-        raise BadDataError(f"{path}: std must be finite and not negative")
-    return Responses(label, last, layers, deviations)
+    values = read_layer_values(Path(folder) / FILE, "std")
+    last = max(values)
+    return Responses(
+        label, last, tuple(values[last]), tuple(values[last].values())
+    )
 
 
 def responses_figure(measured: Sequence[Responses], title: str) -> Figure:
