@@ -16,7 +16,7 @@ from kresnet.errors import InputMissingError, SpecError
 from kresnet.spec import Spec, dump_spec, load_spec
 
 BACKENDS = ("tensorflow", "jax")
-PRECISIONS = ("float32", "float64")
+PRECISIONS = ("float32", "bfloat16", "float64")
 REFERENCE = "reference"
 # Iterations of the host's part for one of the others: they are tiny.
 _TINY = 5
@@ -69,7 +69,7 @@ def bench(
             `kresnet.benchmark.serving` says.
         iterations: Of training, measured at a time.
         rounds: How often each part of each subject is measured.
-        precision: "float32" or "float64".
+        precision: "float32", "float64", or "bfloat16" as of `train`.
         data_dir: Where prepared data sets are; see `load_dataset`.
         seed: Of initial weights, order and draws.
         notify: Told what is going on.
@@ -148,7 +148,7 @@ def open_subjects(
 def _check(precision, backends, reference):
     if precision not in PRECISIONS:
         raise SpecError(
-            f"--precision: must be {' or '.join(PRECISIONS)}. "
+            f"--precision: must be one of {', '.join(PRECISIONS)}. "
             f"Received: {precision}"
         )
     for backend in backends:

@@ -1,9 +1,8 @@
 """What the machine can do at most: one matrix product, one copy."""
 
-import keras
-import numpy as np
 from keras import ops
 
+from kresnet.benchmark.floor import BYTES
 from kresnet.benchmark.serving import Part, timed
 
 # Large enough that nothing else counts; accelerators need more.
@@ -11,18 +10,19 @@ SIDE = {"cpu": 2_048, "gpu": 8_192}
 MIB = {"cpu": 256, "gpu": 4_096}
 
 
-def ceilings(kind: str) -> tuple[dict, dict[str, Part]]:
+def ceilings(kind: str, dtype: str) -> tuple[dict, dict[str, Part]]:
     """Parts that measure the machine, and what one iteration of each is.
 
     Args:
         kind: "cpu" or "gpu".
+        dtype: Of the numbers.
 
     Returns:
         Operations of a product (a multiply-add is two) and bytes, read and
         written, of a copy; the two parts.
     """
-    side, dtype = SIDE[kind], keras.config.floatx()
-    size = MIB[kind] * 2**20 // np.dtype(dtype).itemsize
+    side = SIDE[kind]
+    size = MIB[kind] * 2**20 // BYTES[dtype]
     held = {}
 
     def product(iterations: int) -> None:

@@ -21,6 +21,7 @@ from kresnet.spec import Spec
 
 CROSSINGS_OF_ACTIVATIONS = 5
 CROSSINGS_OF_WEIGHTS = 8
+BYTES = {"bfloat16": 2, "float32": 4, "float64": 8}
 
 
 def operations(spec: Spec) -> int:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from kresnet.atomic_file import replace_file
 from kresnet.benchmark.bench import REFERENCE, Benchmark
-from kresnet.benchmark.floor import bytes_moved, operations
+from kresnet.benchmark.floor import BYTES, bytes_moved, operations
 from kresnet.errors import write_error
 
-BYTES = {"float32": 4, "float64": 8}
 CLOCKS = ("seconds", "cpu_seconds")
 # A row of the split, and the parts whose difference it is.
 SPLIT = {

@@ -19,16 +19,11 @@ from kresnet.callbacks import (
 )
 from kresnet.data import Order
 from kresnet.errors import DivergedError
-from kresnet.network import (
-    adapt_transforms,
-    build_model,
-    build_transforms,
-    training_model,
-)
+from kresnet.network import adapt_transforms, training_model
 from kresnet.spec import Spec
-from kresnet.training.chunks import chunk_model_class, chunks
+from kresnet.training.assembly import assemble
+from kresnet.training.chunks import chunks
 from kresnet.training.loss_log import LossLog
-from kresnet.training.optimizer import CoupledSGD
 from kresnet.training.progress import ProgressBar
 
 
@@ -45,6 +40,7 @@ class TrainingPath:
         labels: Their labels.
         indices: The training split.
         folder: Where losses.csv goes.
+        precision: Of the convolutions; see `build_model`.
         finite: Whether losses must be.
 
     Attributes:
@@ -61,12 +57,12 @@ class TrainingPath:
         labels: np.ndarray,
         indices: np.ndarray,
         folder: Path,
+        precision: str = "float32",
         finite: bool = True,
     ):
         training = spec.training
-        transforms = build_transforms(spec.data, spec.model.input)
-        network = build_model(spec.model, seed)
-        self.model = training_model(transforms, network, chunk_model_class())
+        assembly = assemble(spec, seed, precision)
+        transforms, self.model = assembly.transforms, assembly.model
         nothing = keras.Sequential(
             [keras.Input(spec.model.input), keras.layers.Identity()]
         )
@@ -74,23 +70,12 @@ class TrainingPath:
         adapt_transforms(transforms, images[indices])
         rate = (training.warm_up or training.learning_rate).model_dump()
         start = rate.get("learning_rate", rate.get("start"))
-        optimizer = CoupledSGD(
-            start,
-            training.momentum,
-            training.weight_decay,
-            training.decay_batch_norm,
-            training.decay_biases,
-        )
-        self.model.compile(
-            optimizer, jit_compile=keras.backend.backend() == "jax"
-        )
-        optimizer.build(self.model.trainable_variables)
         self.model.hold(images, labels)
         self.order = Order(indices, training.batch_size, seed)
         self._throughput = Throughput(skip=1)
         schedule = IterationSchedule(start)
         losses = LossLog(folder / "losses.csv")
-        losses.log.cut(0)
+        losses.log.cut(None)
         self._progress = ProgressBar(
             Console(file=io.StringIO()),
             training.iterations,

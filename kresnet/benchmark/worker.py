@@ -20,7 +20,11 @@ def start(job_file: str) -> dict[str, Part]:
 
     folder = Path(job_file).parent
     job = json.loads(Path(job_file).read_text("utf-8"))
-    keras.config.set_floatx(job["precision"])
+    precision = job["precision"]
+    if precision == "float64":
+        keras.config.set_floatx(precision)
+    # The rest of bfloat16 stays float32, as in `train`.
+    mixed = precision if precision == "bfloat16" else "float32"
 
     from safetensors.numpy import save_file
 
@@ -48,6 +52,7 @@ def start(job_file: str) -> dict[str, Part]:
         data.train_labels,
         split_train_validation(len(data.train_images), spec.data.validation)[0],
         folder,
+        mixed,
     )
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -59,7 +64,9 @@ def start(job_file: str) -> dict[str, Part]:
     def tiny_path() -> TrainingPath:
         small = tiny(spec)
         # Gradients through many layers normalised over a few numbers overflow.
-        return TrainingPath(small, seed, *tiny_data(small), folder, False)
+        return TrainingPath(
+            small, seed, *tiny_data(small), folder, mixed, finite=False
+        )
 
     def save_weights(_: int) -> dict:
         save_file(to_arrays(path.model.weights), job["weights"])
@@ -67,7 +74,7 @@ def start(job_file: str) -> dict[str, Part]:
 
     found = hardware()
     accelerated = _accelerated(backend)
-    counts, ceiling_parts = ceilings("gpu" if accelerated else "cpu")
+    counts, ceiling_parts = ceilings("gpu" if accelerated else "cpu", precision)
     facts = {
         "versions": versions(),
         "hardware": found,

@@ -39,7 +39,7 @@ def bench(
         int, typer.Option(metavar="N", min=1, help="Turns of each subject.")
     ] = 5,
     precision: Annotated[
-        str, typer.Option(help="float32 or float64.")
+        str, typer.Option(help="float32, bfloat16 or float64.")
     ] = "float32",
     data_dir: DataDir = None,
     json: Annotated[

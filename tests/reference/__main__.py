@@ -35,7 +35,9 @@ def start(job_file):
     from kresnet.data import Order, load_dataset, split_train_validation
 
     job = json.loads(pathlib.Path(job_file).read_text("utf-8"))
-    torch.set_default_dtype(getattr(torch, job["precision"]))
+    mixed = job["precision"] == "bfloat16"  # weights stay float32
+    if not mixed:
+        torch.set_default_dtype(getattr(torch, job["precision"]))
     fields = job["fields"]
     data = load_dataset(fields["data"]["dataset"], job["data_dir"])
     train, _ = split_train_validation(
@@ -50,7 +52,7 @@ def start(job_file):
 
     @functools.cache
     def chosen():
-        return choose(fields, batches, weights)
+        return choose(fields, batches, weights, mixed)
 
     @functools.cache
     def host():
@@ -73,7 +75,7 @@ def start(job_file):
 
     def losses(variant):
         return lambda n: {
-            "losses": Path(fields, batches, weights, variant).whole(n)
+            "losses": Path(fields, batches, weights, variant, mixed).whole(n)
         }
 
     return {

@@ -72,11 +72,13 @@ class Path:
         batches: Images and order.
         weights: kresnet's, by path; None keeps PyTorch's own.
         variant: How to run.
+        mixed: Whether convolutions are in bfloat16.
     """
 
-    def __init__(self, fields, batches, weights, variant):
+    def __init__(self, fields, batches, weights, variant, mixed=False):
         training, model = fields["training"], fields["model"]
         self.fields, self.batches, self.variant = fields, batches, variant
+        self.mixed = mixed
         self.transforms = fields["data"]["transforms"]
         size = training["batch_size"]
         per_group = model["batch_norm"]["images_per_statistic"] or size
@@ -122,7 +124,9 @@ class Path:
         self.iteration = 0
 
     def _part_loss(self, images, labels):
-        logits = self.network(images)
+        with torch.autocast(DEVICE, torch.bfloat16, enabled=self.mixed):
+            logits = self.network(images)
+        logits = logits.to(self.mean.dtype)
         hits = (logits.argmax(1) == labels).sum()
         return functional.cross_entropy(logits, labels), hits
 
@@ -198,7 +202,8 @@ class Path:
             result[0, 0].item()
 
         def copy(iterations):
-            source = self._held("b", (MIB * 2**20 // self.mean.itemsize,))
+            size = MIB * 2**20 // (2 if self.mixed else self.mean.itemsize)
+            source = self._held("b", (size,))
             target = self._held("c", source.shape)
             for _ in range(iterations):
                 target.copy_(source)
@@ -216,7 +221,8 @@ class Path:
 
     @functools.cache  # noqa: B019
     def _held(self, name, shape):
-        return torch.ones(shape, device=DEVICE)
+        dtype = torch.bfloat16 if self.mixed else self.mean.dtype
+        return torch.ones(shape, device=DEVICE, dtype=dtype)
 
 
 def rounded(number):
@@ -234,7 +240,7 @@ def synchronize():
         torch.cuda.synchronize()
 
 
-def choose(fields, batches, weights, iterations=3):
+def choose(fields, batches, weights, mixed=False, iterations=3):
     """The fastest variant, at its start, and what each took.
 
     By CPU-seconds on a CPU, which others may share, else by the clock. Only
@@ -245,7 +251,7 @@ def choose(fields, batches, weights, iterations=3):
     tried, best = {}, None
     only = os.environ.get("REFERENCE_VARIANT", "")
     for variant in (v for v in VARIANTS if only in v.name):
-        path = Path(fields, batches, weights, variant)
+        path = Path(fields, batches, weights, variant, mixed)
         path.whole(2)  # compiles
         took = []
         for _ in range(2):
