@@ -30,14 +30,14 @@ def ceilings(kind: str, dtype: str) -> tuple[dict, dict[str, Part]]:
             held["product"] = ops.ones((side, side), dtype)
         for _ in range(iterations):
             result = ops.matmul(held["product"], held["product"])
-        ops.convert_to_numpy(result[0, 0])
+        float(result[0, 0])
 
     def copy(iterations: int) -> None:
         if "copy" not in held:
             held["copy"] = ops.ones((size,), dtype)
         for _ in range(iterations):
             result = ops.add(held["copy"], 1)
-        ops.convert_to_numpy(result[0])
+        float(result[0])
 
     counts = {
         "product_operations": 2 * side**3,
