@@ -430,6 +430,17 @@ def test_damaged_tables_are_named_and_the_rest_is_shown(tmp_path):
     bad = make_run(tmp_path / "bad", load_spec("resnet20"), 1)
     (bad / "metrics.csv").write_text("iteration\nmany\n")
     (good / "evaluation-test-x.json").write_text("[]")
+    (good / "evaluation-test-y.json").write_text(
+        json.dumps(
+            {
+                "protocol": {"iteration": 64_000, "split": "test"},
+                "error": 25.0,
+                "top5_error": 0.0,
+                "confusion": [[3, 1], [1, 3]],
+                "class_names": ["cat", "dog"],
+            }
+        )
+    )
     (good / "responses.csv").write_bytes(b"\xff\xfe")
 
     page = page_of(tmp_path, out=tmp_path / "out")
@@ -437,7 +448,29 @@ def test_damaged_tables_are_named_and_the_rest_is_shown(tmp_path):
     text = (tmp_path / "out" / "index.html").read_text("utf-8")
     for name in ("bad/metrics.csv", "evaluation-test-x.json", "responses.csv"):
         assert f"{name}: not " in text
-    assert page.tags.count("svg") == 1
+    assert page.tags.count("svg") == 2  # a curve and a matrix
+    (row,) = page.table("top-1 error")
+    assert row["top-1 error"] == "25.00"
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"hardware": None, "versions": {}},
+        {"hardware": {"devices": 3}, "versions": {"backend": [1]}},
+        {"hardware": [], "best_validation": 7, "finished": {}},
+        {"best_validation": {"test_error": "low"}, "seconds": 10**400},
+    ],
+    ids=["absent", "of another kind", "lists", "no numbers"],
+)
+def test_odd_records_of_a_run_are_shown_as_far_as_they_go(tmp_path, info):
+    folder = make_run(tmp_path / "a", load_spec("resnet20"), **info)
+
+    (row,) = page_of(folder, out=tmp_path / "out").table("n")
+
+    assert row["test, last iteration"] == "28.07"
+    assert run(app, ["explain", str(folder)]) == 0
+    assert run(app, ["diff", str(folder), str(RESULT)]) == 0
 
 
 @pytest.mark.parametrize("make", [False, True])

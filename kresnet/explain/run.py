@@ -30,16 +30,11 @@ def run_points(spec: Spec, info: dict[str, Any]) -> Iterator[Point]:
             # The rule is the paper's; when it fires is an observation.
             DEVIATES if ended is None else EQUIVALENT,
         )
-    hardware, versions = info.get("hardware"), info.get("versions")
-    devices = _part(hardware, "devices")
-    backend = _part(versions, "backend") or "an unknown backend"
-    version = _part(versions, backend) or ""
-    named = ", ".join(map(str, devices)) if devices else "unknown devices"
     yield Point(
         "machine",
         "Caffe on two GPUs",
         "section 4.2",
-        f"{backend} {version}".strip() + f" on {named}",
+        machine(info),
         EQUIVALENT,
     )
     yield Point(
@@ -57,6 +52,18 @@ def progress(spec: Spec, info: dict[str, Any]) -> str:
         f"{info.get('status')}, at iteration {_number(info.get('iteration'))}"
         f" of {spec.training.iterations:,}"
     )
+
+
+def machine(info: dict[str, Any]) -> str:
+    """Writes "tensorflow 2.21.0 on CPU"."""
+    versions, hardware = info.get("versions"), info.get("hardware")
+    backend = str(_part(versions, "backend") or "an unknown backend")
+    version = _part(versions, backend)
+    devices = _part(hardware, "devices")
+    named = "unknown devices"
+    if isinstance(devices, list) and devices:
+        named = ", ".join(map(str, devices))
+    return f"{backend} {version or ''}".strip() + f" on {named}"
 
 
 def _number(value: Any) -> str:

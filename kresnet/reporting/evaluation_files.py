@@ -1,7 +1,7 @@
 """Reading what `kresnet evaluate` wrote into a run's folder."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,44 +59,47 @@ def read_all_evaluations(
     for group in study.groups:
         by_file: dict[str, list[RecordedEvaluation]] = {}
         for run in group.finished:
-            try:
-                for each in read_evaluations(run.folder):
-                    if each.protocol.get("iteration") == run.info["iteration"]:
-                        by_file.setdefault(each.file, []).append(each)
-            except KresnetError as error:
-                notify(str(error))
+            for path in sorted(run.folder.glob(PATTERN)):
+                try:
+                    each = read_evaluation(path)
+                except KresnetError as error:
+                    notify(str(error))
+                    continue
+                if each.protocol.get("iteration") == run.info["iteration"]:
+                    by_file.setdefault(each.file, []).append(each)
         evaluations += [Evaluations(group, found) for found in by_file.values()]
     return evaluations
 
 
-def read_evaluations(folder: Path) -> Iterator[RecordedEvaluation]:
-    """Reads a run's evaluations, in the order of their names.
+def read_evaluation(path: Path) -> RecordedEvaluation:
+    """Reads one evaluation.
 
     Raises:
-        BadDataError: A file is not what kresnet writes.
+        BadDataError: The file is not what kresnet writes.
     """
-    for path in sorted(Path(folder).glob(PATTERN)):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            matrix = np.array(content["confusion"], np.int64)
-            yield RecordedEvaluation(
-                path.name,
-                dict(content["protocol"]),
-                float(content["error"]),
-                float(content["top5_error"]),
-                _class_names(content, len(matrix)),
-                matrix.reshape(len(matrix), len(matrix)),
-            )
-        except (
-            KeyError,
-            TypeError,
-            ValueError,
-            ArithmeticError,
-            RecursionError,
-        ) as error:
-            raise BadDataError(f"{path}: not an evaluation") from error
-        except OSError as error:
-            raise BadDataError(f"{path}: {error.strerror}") from error
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        matrix = np.array(content["confusion"], np.int64)
+        errors = float(content["error"]), float(content["top5_error"])
+        if not matrix.size or not np.isfinite(errors).all():
+            raise ValueError("nothing was measured")
+        return RecordedEvaluation(
+            path.name,
+            dict(content["protocol"]),
+            *errors,
+            _class_names(content, len(matrix)),
+            matrix.reshape(len(matrix), len(matrix)),
+        )
+    except OSError as error:
+        raise BadDataError(f"{path}: {error.strerror}") from error
+    except (
+        ArithmeticError,
+        KeyError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise BadDataError(f"{path}: not an evaluation") from error
 
 
 def _class_names(content: dict, count: int) -> tuple[str, ...]:

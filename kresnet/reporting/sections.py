@@ -10,6 +10,7 @@ from kresnet.explain import (
     explain,
 )
 from kresnet.explain.as_text import counted
+from kresnet.explain.run import machine
 from kresnet.reporting.average import mean_and_deviation
 from kresnet.reporting.inline_svg import inline_svg
 from kresnet.reporting.markup import (
@@ -83,11 +84,6 @@ def runs(study: Study) -> Iterator[Markup]:
     for group in study.groups:
         for run in [*group.finished, *group.unfinished]:
             info = run.info
-            backend = info["versions"].get("backend")
-            hardware = info.get("hardware")
-            devices = (
-                hardware.get("devices") if isinstance(hardware, dict) else None
-            )
             rows.append(
                 [
                     str(run.folder),
@@ -98,8 +94,7 @@ def runs(study: Study) -> Iterator[Markup]:
                     _decimals(info.get("test_error"), 2),
                     _decimals(info.get("seconds"), 0),
                     _decimals(info.get("images_per_second"), 0),
-                    f"{backend} {info['versions'].get(backend, '')}",
-                    ", ".join(map(str, devices or [])),
+                    machine(info),
                     info.get("finished"),
                 ]
             )
@@ -115,8 +110,7 @@ def runs(study: Study) -> Iterator[Markup]:
             "test error (%)",
             "seconds",
             "images/s",
-            "backend",
-            "devices",
+            "machine",
             "finished",
         ],
         rows,
