@@ -122,3 +122,24 @@ def test_neither_a_chunk_s_length_nor_a_new_rate_compiles_anew(
     said = runs[kind, 20][1]
 
     assert said.count(f"Finished XLA compilation of jit({function})") == 1
+
+
+def test_what_jax_compiled_is_kept_for_the_next_run(tmp_path):
+    pytest.importorskip("jax")
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    program = "import kresnet; kresnet.train('digits', 'run', overrides=["
+    program += "'training.iterations=2', 'training.learning_rate.at=[]'])"
+
+    subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+
+    assert any((tmp_path / "cache" / "kresnet" / "jax").iterdir())

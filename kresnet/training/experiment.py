@@ -25,6 +25,7 @@ from kresnet.spec import Spec, dump_spec
 from kresnet.training.assembly import assemble
 from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
 from kresnet.training.chunks import chunks
+from kresnet.training.compilation_cache import keep_compiled_programs
 from kresnet.training.environment import make_deterministic
 from kresnet.training.events import Events
 from kresnet.training.loss_log import LossLog
@@ -76,6 +77,7 @@ class Experiment:
         self.console = console
         self.notify = checkpoints.notify
         make_deterministic(seed)
+        keep_compiled_programs()
         self.data = load_dataset(spec.data.dataset, options.data_dir)
         if newest:
             refuse_other_data(
