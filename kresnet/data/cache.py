@@ -84,7 +84,9 @@ def _read(folder: Path) -> Dataset:
     content = sealed_folder.verify(folder)
     # Plain views: indexing numpy.memmap itself is slower.
     arrays = {
-        name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
+        name: np.asarray(
+            np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        )
         for name in ARRAYS
     }
     return Dataset(

@@ -121,6 +121,6 @@ def _in_a_fresh_process(folder, format, batches):
                 "the exported model cannot be used in a process without "
                 f"kresnet (exit code {done.returncode}): {last}"
             )
-        with np.load(received) as file:
+        with np.load(received, allow_pickle=False) as file:
             found = {name: file[name] for name in batches}
             return found, json.loads(str(file["said"]))

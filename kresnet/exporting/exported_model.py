@@ -93,7 +93,7 @@ def _main(format, folder, batches, results):
     else:
         sys.exit("kresnet can be imported where it must not be")
     probabilities, names = load_exported(folder, format)
-    with np.load(batches) as file:
+    with np.load(batches, allow_pickle=False) as file:
         images = {key: file[key] for key in file.files}
     found = {key: probabilities(batch) for key, batch in images.items()}
     some = next(iter(images.values()))

@@ -1,0 +1,94 @@
+"""What SECURITY.md promises of the code."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(
+    file
+    for part in ("kresnet", "callbacks")
+    for file in (ROOT / part).rglob("*.py")
+)
+# Modules that run what is in a file, or unpack what is in an archive.
+MODULES = {
+    "cloudpickle",
+    "dill",
+    "joblib",
+    "marshal",
+    "pickle",
+    "shelve",
+    "tarfile",
+    "zipfile",
+}
+CALLS = {
+    "__import__",
+    "compile",
+    "eval",
+    "exec",
+    "extractall",
+    "unpack_archive",
+}
+UNSAFE_OF_YAML = {"full_load", "load", "load_all", "unsafe_load"}
+# Methods of the same name that are another thing.
+COMPILES_A_MODEL = {"self.model", "model", "re", "torch"}
+
+
+def offences(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (
+                {alias.name.split(".")[0] for alias in node.names} & MODULES
+            )
+        elif isinstance(node, ast.ImportFrom):
+            yield from ({(node.module or "").split(".")[0]} & MODULES)
+        elif isinstance(node, ast.Call):
+            yield from _calls(node)
+
+
+def _calls(node):
+    called = ast.unparse(node.func)
+    owner, _, name = called.rpartition(".")
+    if name in CALLS and owner not in COMPILES_A_MODEL:
+        yield called
+    if owner == "yaml" and name in UNSAFE_OF_YAML:
+        yield called
+    if name == "load" and owner in ("np", "numpy"):
+        allowed = [k.value for k in node.keywords if k.arg == "allow_pickle"]
+        if not allowed or ast.unparse(allowed[0]) != "False":
+            yield f"{called} that may unpickle"
+    if name == "load_model":
+        yield called
+    for keyword in node.keywords:
+        if keyword.arg == "shell" and ast.unparse(keyword.value) != "False":
+            yield f"{called} through a shell"
+
+
+@pytest.mark.parametrize(
+    "path", SOURCES, ids=[str(p.relative_to(ROOT)) for p in SOURCES]
+)
+def test_no_file_is_a_program(path):
+    assert list(offences(ast.parse(path.read_text("utf-8")))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pickle",
+        "from zipfile import ZipFile",
+        "eval('1')",
+        "yaml.load(text)",
+        "np.load(path)",
+        "np.load(path, allow_pickle=True)",
+        "archive.extractall()",
+        "keras.saving.load_model(path)",
+        "subprocess.run('ls', shell=True)",
+    ],
+)
+def test_the_check_finds_what_it_looks_for(code):
+    assert list(offences(ast.parse(code)))
+
+
+def test_numpy_s_loader_is_used_without_pickle():
+    assert not list(offences(ast.parse("np.load(path, allow_pickle=False)")))
