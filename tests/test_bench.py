@@ -159,7 +159,7 @@ def test_a_spec_is_measured_beside_a_reference(tmp_path, capsys):
     ("words", "code", "text"),
     [
         (["--backend", "torch"], 2, "must be tensorflow or jax"),
-        (["--precision", "float16"], 2, "must be one of float32, bfloat16, float64"),
+        (["--precision", "float16"], 2, "must be one of float32, bfloat16"),
         (["--reference", "nowhere"], 66, "nowhere does not exist"),
         (["--json", "nowhere/a.json"], 73, "nowhere/a.json"),
     ],
