@@ -12,10 +12,11 @@ from kresnet.callbacks.response_probe import ResponseProbe
 class LayerResponses(Periodic):
     """Measures the standard deviation of layers' outputs, every so often.
 
-    Once before the first update, then every `every` iterations and at the
-    last. The standard deviation is over all images, positions and channels,
-    in inference mode. Also measured: the magnitude of each block's residual
-    relative to its shortcut, as the ratio of their root mean squares.
+    Every `every` iterations and at the last; not before the first, when the
+    moving averages of batch norm are those of no image. The standard
+    deviation is over all images, positions and channels, in inference mode.
+    Also measured: the magnitude of each block's residual relative to its
+    shortcut, as the ratio of their root mean squares.
 
     The measured model may be the trained one, or a copy whose weights have
     the same paths; they are copied before each measurement.
@@ -37,6 +38,8 @@ class LayerResponses(Periodic):
     Reference:
         He et al. 2015, section 4.2 and figure 7.
     """
+
+    at_start = False
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Doing something before the first update and every so many iterations."""
+"""Doing something every so many iterations, and before the first."""
 
 from kresnet.callbacks.iteration_callback import (
     IterationCallback,
@@ -9,12 +9,15 @@ from kresnet.callbacks.iteration_callback import (
 class Periodic(IterationCallback):
     """Calls `act` at iteration 0, every `every` iterations and at the last.
 
-    Not again where a run goes on: it was done when the run got there.
+    Not again where a run goes on: it was done when the run got there. At
+    iteration 0 only if `at_start`, which subclasses may set to `False`.
 
     Args:
         every: Integer, iterations between calls.
         last: Integer, the last iteration of the training.
     """
+
+    at_start = True
 
     def __init__(self, every: int, last: int):
         super().__init__()
@@ -32,7 +35,7 @@ class Periodic(IterationCallback):
     def on_train_begin(self, logs=None):
         """Acts on the initial weights."""
         super().on_train_begin(logs)
-        if self.iteration == 0:
+        if self.iteration == 0 and self.at_start:
             self.act()
 
     def on_train_batch_end(self, batch, logs=None):

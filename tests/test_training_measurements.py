@@ -35,16 +35,14 @@ def rows(folder, name):
         return list(csv.DictReader(file))
 
 
-def test_responses_are_written_at_the_start_when_due_and_at_the_end(run):
+def test_responses_are_written_when_due_and_at_the_end(run):
     found = rows(run, "responses")
     ratios = rows(run, "residual_ratios")
 
     at = [int(row["iteration"]) for row in found]
-    assert at == [0] * 7 + [8] * 7 + [16] * 7 + [20] * 7
+    assert at == [8] * 7 + [16] * 7 + [20] * 7
     assert {row["images"] for row in found} == {"50"}
-    assert len(ratios) == 4 * 3
-    # Batch norm begins as the identity but for its statistics.
-    assert all(float(row["std"]) > 0 for row in found)
+    assert len(ratios) == 3 * 3
 
 
 def test_the_last_responses_are_those_of_the_trained_network(run):
@@ -63,15 +61,12 @@ def test_the_last_responses_are_those_of_the_trained_network(run):
         )
 
 
-def test_the_initial_responses_are_those_of_the_initial_weights(run):
-    again, _ = responses(run, images=50, initial=True)
+def test_the_initial_responses_are_one(run):
+    """What batch norm makes of any layer, on the images it saw."""
+    found, ratios = responses(run, images=50, initial=True)
 
-    first = [row for row in rows(run, "responses") if row["iteration"] == "0"]
-    np.testing.assert_allclose(
-        [float(row["std"]) for row in first],
-        [row["std"] for row in again],
-        rtol=1e-5,
-    )
+    np.testing.assert_allclose([row["std"] for row in found], 1, rtol=1e-3)
+    assert {row["iteration"] for row in found + ratios} == {0}
 
 
 def test_gradient_norms_are_of_every_kernel(run):

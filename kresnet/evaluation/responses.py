@@ -5,6 +5,8 @@ import io
 import os
 from pathlib import Path
 
+import keras
+
 from kresnet.atomic_file import replace_file
 from kresnet.callbacks import LayerResponses
 from kresnet.data import split_train_validation
@@ -19,6 +21,8 @@ from kresnet.network import (
 )
 from kresnet.training import Run, load_run
 
+MOST_AT_ONCE = 1_000
+
 
 def responses(
     run: Run | str | os.PathLike[str],
@@ -32,7 +36,9 @@ def responses(
         run: A run, or the path of its folder.
         images: How many images of the training split, from its first, not
             augmented; 0 for all.
-        initial: Of the initial weights, in place of the newest ones.
+        initial: Of the initial weights, in place of the newest ones. Batch
+            norm then uses the statistics of these very images (of the first
+            1,000 at most), for there are no moving averages yet.
         data_dir: Where prepared data sets are; see `load_dataset`.
 
     Returns:
@@ -57,9 +63,9 @@ def responses(
     )
     pixels = data.train_images[train]
     if initial:
-        network = build_model(run.spec.model, run.seed)
         transforms = build_transforms(run.spec.data, run.spec.model.input)
         adapt_transforms(transforms, pixels)
+        network = _initial_network(run, transforms, pixels[: images or None])
     else:
         transforms, network = run.layers()
     probe = LayerResponses(
@@ -75,6 +81,22 @@ def responses(
     at = {"iteration": 0 if initial else run.checkpoint.iteration}
     layers, blocks = probe.measure()
     return [at | row for row in layers], [at | row for row in blocks]
+
+
+def _initial_network(run: Run, transforms, pixels) -> keras.Model:
+    """Initial weights, with batch-norm statistics of the images."""
+    # At momentum 0 the moving averages are those of the batch; groups would
+    # have to divide it.
+    batch_norm = run.spec.model.batch_norm.model_copy(
+        update={"momentum": 0.0, "images_per_statistic": None}
+    )
+    model = run.spec.model.model_copy(update={"batch_norm": batch_norm})
+    network = build_model(model, run.seed)
+    x = pixels[:MOST_AT_ONCE]
+    for layer in inference_layers(transforms):
+        x = layer(x)
+    network(x, training=True)
+    return network
 
 
 def write_responses(rows: list[dict], path: str | os.PathLike[str]) -> None:
