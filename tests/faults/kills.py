@@ -49,10 +49,11 @@ def killed_often(folder, kills, generator):
     done = 0
     for _ in range(kills):
         process = train(folder / "killed")
-        if _kill_in_training(process, folder / "killed", generator):
-            done += 1
-        elif process.returncode != 0:
-            raise AssertionError(process.stderr.read())
+        killed = _kill_in_training(process, folder / "killed", generator)
+        _, said = process.communicate()
+        if not killed and process.returncode != 0:
+            raise AssertionError(said)
+        done += killed
     _finish(folder / "killed")
     if content(folder / "killed") != content(folder / "whole"):
         raise AssertionError("the killed run ended otherwise")
@@ -70,7 +71,6 @@ def _kill_in_training(process, folder, generator):
     if process.poll() is not None:
         return False
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
     return True
 
 
