@@ -14,6 +14,7 @@ from kresnet.callbacks.non_finite_loss import NonFiniteLoss, NonFiniteLossError
 from kresnet.callbacks.periodic import Periodic
 from kresnet.callbacks.response_probe import ResponseProbe
 from kresnet.callbacks.throughput import Throughput
+from kresnet.callbacks.undistributed import undistributed
 
 __all__ = [
     "IterationCallback",
@@ -28,4 +29,5 @@ __all__ = [
     "WarmUpError",
     "copy_weights",
     "next_multiple",
+    "undistributed",
 ]

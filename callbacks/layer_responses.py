@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from kresnet.callbacks.periodic import Periodic
 from kresnet.callbacks.response_probe import ResponseProbe
+from kresnet.callbacks.undistributed import undistributed
 
 
 class LayerResponses(Periodic):
@@ -19,7 +20,8 @@ class LayerResponses(Periodic):
     shortcut, as the ratio of their root mean squares.
 
     The measured model may be the trained one, or a copy whose weights have
-    the same paths; they are copied before each measurement.
+    the same paths; they are copied before each measurement. Where the training
+    is distributed it must be a copy that is not, as must be `before`.
 
     Args:
         model: `keras.Model`, functional.
@@ -68,7 +70,8 @@ class LayerResponses(Periodic):
 
     def measure(self) -> tuple[list[dict], list[dict]]:
         """Rows of responses and of ratios, without the iteration."""
-        moments = self._probe.moments(self.images)
+        with undistributed():
+            moments = self._probe.moments(self.images)
         count = len(self.images)
         responses = []
         for name in self.layers:
@@ -108,4 +111,6 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
         )
     for variable in target.variables:
         if values[variable.path] is not variable:
-            variable.assign(values[variable.path].value)
+            # Through the host: `source` may be spread over devices.
+            value = values[variable.path].value
+            variable.assign(keras.ops.convert_to_numpy(value))

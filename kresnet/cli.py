@@ -11,6 +11,7 @@ import typer
 
 from kresnet.cli_frame import run
 from kresnet.commands.bench import bench
+from kresnet.commands.devices import devices
 from kresnet.commands.diff import diff
 from kresnet.commands.evaluate import evaluate
 from kresnet.commands.explain import explain
@@ -117,6 +118,7 @@ app.command()(export)
 app.command()(predict)
 app.command()(responses)
 app.command()(bench)
+app.command()(devices)
 
 
 @app.command()

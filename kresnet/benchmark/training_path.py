@@ -3,6 +3,7 @@
 Its pieces are those that `kresnet.training` puts together for a run.
 """
 
+import functools
 import io
 import itertools
 from pathlib import Path
@@ -113,7 +114,8 @@ class TrainingPath:
         paces = itertools.chain([0.0], itertools.repeat(speed))
         value = self.model.optimizer.iterations.value
         first = int(keras.ops.convert_to_numpy(value))
-        steps = chunks(
+        steps = functools.partial(
+            chunks,
             self.order,
             first,
             first + iterations,
@@ -121,8 +123,6 @@ class TrainingPath:
             lambda: next(paces),
         )
         try:
-            self.model.fit(
-                steps, callbacks=self._callbacks, shuffle=False, verbose=0
-            )
+            self.model.fit_chunks(steps, self._callbacks)
         except NonFiniteLossError as error:
             raise DivergedError(str(error)) from error

@@ -37,3 +37,12 @@ DataDir = Annotated[
         " [default: $KRESNET_DATA_DIR, then TFDS's own]",
     ),
 ]
+DeviceList = Annotated[
+    str | None,
+    typer.Option(
+        metavar="all|N|LIST|cpu[:N]",
+        help="All GPUs, the first N, a list such as 0,2 or gpu:1, the CPU, or"
+        " N virtual CPU devices. [default: all GPUs that the batch can be"
+        " spread over, or the CPU]",
+    ),
+]

@@ -4,7 +4,12 @@ from typing import Annotated
 
 import typer
 
-from kresnet.commands.options import DataDir, Overrides, SpecName
+from kresnet.commands.options import (
+    DataDir,
+    DeviceList,
+    Overrides,
+    SpecName,
+)
 from kresnet.quiet_backend import import_keras_quietly
 
 
@@ -65,6 +70,14 @@ def train(
             help="Measure gradient norms by layer every N iterations.",
         ),
     ] = None,
+    devices: DeviceList = None,
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic",
+            help="Equal bits each time on GPUs too; slower. CPUs always are.",
+        ),
+    ] = False,
 ) -> None:
     """Train a spec, or continue the run in its folder."""
     import_keras_quietly()
@@ -87,6 +100,8 @@ def train(
         responses_every=responses_every,
         response_images=response_images,
         gradients_every=gradients_every,
+        devices=devices,
+        deterministic=deterministic,
     )
     Console().print(run_summary(folder))
     try:

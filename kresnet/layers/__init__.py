@@ -4,6 +4,7 @@ from kresnet.layers.batch_normalization import BatchNormalization
 from kresnet.layers.channel_mean import ChannelMean
 from kresnet.layers.channel_standardize import ChannelStandardize
 from kresnet.layers.fancy_pca import FancyPCA
+from kresnet.layers.global_average_pool import GlobalAveragePool
 from kresnet.layers.per_pixel_mean import PerPixelMean
 from kresnet.layers.random_crop import RandomCrop
 from kresnet.layers.random_flip import RandomFlip
@@ -16,6 +17,7 @@ __all__ = [
     "ChannelMean",
     "ChannelStandardize",
     "FancyPCA",
+    "GlobalAveragePool",
     "PerPixelMean",
     "RandomCrop",
     "RandomFlip",

@@ -113,7 +113,9 @@ class BatchNormalization(keras.layers.Layer):
 
     def _move(self, average, statistic):
         """Moves an average towards the mean over groups, (groups, channels)."""
-        new = ops.cast(ops.mean(statistic, axis=0), average.dtype)
+        # Not `ops.mean`: on JAX it takes float64 to float32.
+        groups = ops.cast(ops.shape(statistic)[0], statistic.dtype)
+        new = ops.cast(ops.sum(statistic, 0) / groups, average.dtype)
         average.assign(average * self.momentum + new * (1.0 - self.momentum))
 
     def compute_output_shape(self, input_shape):

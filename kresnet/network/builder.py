@@ -7,7 +7,11 @@ from contextlib import contextmanager
 
 import keras
 
-from kresnet.layers import BatchNormalization, Rematerialized
+from kresnet.layers import (
+    BatchNormalization,
+    GlobalAveragePool,
+    Rematerialized,
+)
 from kresnet.network.blocks import BLOCKS
 from kresnet.network.convolution import make_convolution
 from kresnet.network.he_normal import HeNormal
@@ -62,7 +66,7 @@ def build_model(
                 stride = stage.stride if j == 1 else 1
                 x = block(x, stage, stride, name=f"conv{i}_{j}")
 
-        x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+        x = GlobalAveragePool(name="pool")(x)
         logits = keras.layers.Dense(
             spec.classes,
             kernel_initializer=HeNormal(seed, "fc"),

@@ -23,7 +23,8 @@ from kresnet.spec import DataSpec
 
 
 def _rescale(divide_by: float, name: str) -> keras.layers.Layer:
-    return keras.layers.Rescaling(1 / divide_by, name=name)
+    # A NumPy number: TensorFlow would take Python's through float32.
+    return keras.layers.Rescaling(np.float64(1 / divide_by), name=name)
 
 
 TRANSFORMS = {

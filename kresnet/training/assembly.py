@@ -1,33 +1,54 @@
 """A spec compiled: transforms, network and optimiser as models for `fit`."""
 
+import contextlib
 import dataclasses
+from collections.abc import Callable
 
 import keras
+import numpy as np
 
+from kresnet import measures
+from kresnet.callbacks import copy_weights, undistributed
 from kresnet.network import (
     build_model,
     build_transforms,
     inference_model,
     training_model,
 )
-from kresnet.spec import Spec
+from kresnet.spec import Spec, TrainingSpec
 from kresnet.training.chunks import chunk_model_class
 from kresnet.training.optimizer import CoupledSGD
 
 
 @dataclasses.dataclass(frozen=True)
 class Assembly:
-    """The models of one run; they share their layers.
+    """The models of one run.
 
     Attributes:
         transforms: Layers of `data.transforms`, not adapted yet.
         model: Pixels and keys to logits, compiled; runs chunks of iterations.
-        inference: Pixels to logits.
+        inference: Pixels to logits; shares the layers of `model`, or is a copy
+            on one device where that is spread over several.
+        inference_transforms: The transforms of `inference`.
     """
 
     transforms: list[keras.layers.Layer]
     model: keras.Model
     inference: keras.Model
+    inference_transforms: list[keras.layers.Layer]
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Runs the inference model with the weights as they are now.
+
+        Args:
+            images: uint8 `(count, height, width, channels)`.
+
+        Returns:
+            float64 array, shape `(count, classes)`.
+        """
+        copy_weights(self.model, self.inference)
+        with undistributed():
+            return measures.predict_logits(self.inference, images)
 
 
 def assemble(
@@ -35,6 +56,9 @@ def assemble(
     seed: int,
     precision: str = "float32",
     rematerialize: bool = False,
+    scope: Callable[
+        [], contextlib.AbstractContextManager
+    ] = contextlib.nullcontext,
 ) -> Assembly:
     """Builds the models of a spec, with initial weights.
 
@@ -43,17 +67,29 @@ def assemble(
         seed: Of the initial weights.
         precision: See `build_model`.
         rematerialize: See `build_model`.
+        scope: Of the devices, see `kresnet.devices.place`.
 
     Raises:
         SpecError: The Keras backend is neither TensorFlow nor JAX.
     """
     model_class = chunk_model_class()
-    transforms = build_transforms(spec.data, spec.model.input)
-    network = build_model(
-        spec.model, seed, precision=precision, rematerialize=rematerialize
-    )
-    model = training_model(transforms, network, model_class)
-    training = spec.training
+
+    def build():
+        return build_transforms(spec.data, spec.model.input), build_model(
+            spec.model, seed, precision=precision, rematerialize=rematerialize
+        )
+
+    with scope():
+        transforms, network = build()
+        model = training_model(transforms, network, model_class)
+        _compile(model, spec.training)
+    own = transforms, network
+    if scope is not contextlib.nullcontext:
+        own = build()
+    return Assembly(transforms, model, inference_model(*own), own[0])
+
+
+def _compile(model: keras.Model, training: TrainingSpec) -> None:
     optimizer = CoupledSGD(
         training.learning_rate.start,
         training.momentum,
@@ -66,4 +102,3 @@ def assemble(
     # nothing else.
     model.compile(optimizer, jit_compile=keras.backend.backend() == "jax")
     optimizer.build(model.trainable_variables)
-    return Assembly(transforms, model, inference_model(transforms, network))

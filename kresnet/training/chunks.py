@@ -45,6 +45,7 @@ def chunks(
     last: int,
     callbacks: Sequence[keras.callbacks.Callback],
     iterations_per_second: Callable[[], float],
+    capacity: int = CAPACITY,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yields the chunks from iteration `first` up to `last`, not included.
 
@@ -58,10 +59,12 @@ def chunks(
         last: Iteration to end before.
         callbacks: Those of the run; the ones that have `next_due` are asked.
         iterations_per_second: Measured speed, 0 while unknown.
+        capacity: The most iterations in a chunk.
 
     Yields:
-        Indices, int32 `(CAPACITY, batch)`, keys, uint32 `(CAPACITY, batch)`,
-        and the number of iterations to run, int32 `(1,)`.
+        Indices, int32 `(batch, capacity)`, keys, uint32 `(batch, capacity)`,
+        and the number of iterations to run, int32 `(batch,)`, the same `batch`
+        times: Keras spreads the first axis of everything over the devices.
     """
     stations = [c for c in callbacks if isinstance(c, IterationCallback)]
     iteration = first
@@ -69,12 +72,12 @@ def chunks(
         due = (station.next_due(iteration) for station in stations)
         end = min((last, *(d for d in due if d is not None)))
         pace = int(SECONDS * iterations_per_second())
-        count = max(1, min(end - iteration, pace, CAPACITY))
+        count = max(1, min(end - iteration, pace, capacity))
         indices, keys = order.batches(iteration, count)
-        missing = ((0, CAPACITY - count), (0, 0))
+        missing = ((0, 0), (0, capacity - count))
         yield (
-            np.pad(indices, missing),
-            np.pad(keys, missing),
-            np.array([count], "int32"),
+            np.pad(indices.T, missing),
+            np.pad(keys.T, missing),
+            np.full(order.batch_size, count, "int32"),
         )
         iteration += count

@@ -16,6 +16,8 @@ FLAGS = (
     "XLA_FLAGS",
 )
 
+DETERMINISTIC_XLA = "--xla_gpu_deterministic_ops=true"
+
 
 def versions() -> dict[str, str]:
     """Versions of what computes, by name."""
@@ -41,19 +43,35 @@ def hardware() -> dict:
     }
 
 
-def make_deterministic(seed: int) -> None:
-    """Seeds every generator and asks the backend for equal bits each time.
+def make_gpus_deterministic() -> None:
+    """Asks the backend for equal bits each time on GPUs too.
 
-    On a CPU the bits still depend on thread counts, library versions and the
-    number of replicas: they are in run.json. On a GPU operations without a
-    deterministic kernel would fail, so there only the seeds are set.
+    It costs speed, and an operation without a deterministic kernel fails.
+    Before the backend has looked for devices.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+        return
+    flags = os.environ.get("XLA_FLAGS", "")
+    if DETERMINISTIC_XLA not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {DETERMINISTIC_XLA}".strip()
+
+
+def make_deterministic(seed: int) -> None:
+    """Seeds every generator and asks for equal bits each time on CPUs.
+
+    The bits still depend on thread counts, library versions and the number of
+    devices: they are in run.json. On a GPU only the seeds are set; see
+    `make_gpus_deterministic`.
     """
     # Not on JAX: it would import TensorFlow, and nothing there draws from it.
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         keras.utils.set_random_seed(seed % 2**32)
-        if not tf.config.list_physical_devices("GPU"):
+        if not tf.config.get_visible_devices("GPU"):
             tf.config.experimental.enable_op_determinism()
 
 

@@ -1,5 +1,6 @@
 """The course of one run: begin or go on, train, measure, write down."""
 
+import functools
 import math
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from kresnet.callbacks import (
     WarmUpError,
 )
 from kresnet.data import Order, load_dataset, split_train_validation
+from kresnet.devices import Placement
 from kresnet.errors import (
     DivergedError,
     OutOfMemoryError,
@@ -52,6 +54,7 @@ class Experiment:
         newest: The checkpoint to go on from; `None` at the beginning.
         checkpoints: Where it is from.
         options: How to run.
+        placement: The devices to run on.
         console: For progress and notices.
 
     Raises:
@@ -67,6 +70,7 @@ class Experiment:
         newest: Checkpoint | None,
         checkpoints: Checkpoints,
         options: Options,
+        placement: Placement,
         console: Console,
     ):
         self.folder = folder
@@ -87,22 +91,30 @@ class Experiment:
             len(self.data.train_images), spec.data.validation
         )
         self.record = Record(
-            folder, spec, seed, self.data.fingerprint, options.conditions
+            folder,
+            spec,
+            seed,
+            self.data.fingerprint,
+            options.conditions | placement.conditions,
         )
         if newest:
             self._compare_conditions(options.strict)
         assembly = assemble(
-            spec, seed, options.precision, options.rematerialize
+            spec,
+            seed,
+            options.precision,
+            options.rematerialize,
+            placement.scope,
         )
         self.transforms = assembly.transforms
         self.model = assembly.model
-        self.inference = assembly.inference
+        self.logits = assembly.logits
         self.order = Order(self.train_indices, spec.training.batch_size, seed)
         self.measurements = Measurements(
             folder,
             spec,
             options,
-            self.transforms,
+            assembly.inference_transforms,
             self.data.train_images[self.train_indices],
             self.order,
         )
@@ -137,7 +149,7 @@ class Experiment:
             training.evaluate_every,
             training.iterations,
             self.schedule,
-            self.inference,
+            self.logits,
             self.data.train_images[held_out],
             self.data.train_labels[held_out],
             self.throughput,
@@ -207,18 +219,18 @@ class Experiment:
             *self.measurements.callbacks,
             self.saver,
         ]
-        steps = chunks(
+        steps = functools.partial(
+            chunks,
             self.order,
             first,
             training.iterations,
             callbacks,
             lambda: self.throughput.iterations_per_second,
+            self.model.capacity,
         )
         try:
             with self.progress, Signals(self.saver):
-                self.model.fit(
-                    steps, callbacks=callbacks, shuffle=False, verbose=0
-                )
+                self.model.fit_chunks(steps, callbacks)
         except StoppedError:
             self._update("stopped")
             raise
@@ -306,7 +318,7 @@ class Experiment:
         return {**best, "test_error": self._test()[0]}
 
     def _test(self) -> tuple[float, float]:
-        logits = measures.predict_logits(self.inference, self.data.test_images)
+        logits = self.logits(self.data.test_images)
         labels = self.data.test_labels
         return (
             measures.error(logits, labels),

@@ -1,11 +1,14 @@
 """Many iterations as one step of `fit`, on JAX."""
 
+import contextlib
 import functools
 
 import jax
 import keras
 import numpy as np
 from jax import numpy as jnp
+
+from kresnet.training.chunks import CAPACITY
 
 
 class ChunkModel(keras.Model):
@@ -20,12 +23,42 @@ class ChunkModel(keras.Model):
     convolutions take some thirty times as long there (jax-ml/jax issue 12868),
     and a call costs next to nothing.
 
+    Compiled in the scope of a `keras.distribution.DataParallel`, it trains in
+    it: images and state are on every device, a batch is spread over them, and
+    the program is the same.
+
     Attributes:
+        capacity: The most iterations in a chunk.
         one_program: Whether a chunk is one program.
     """
 
     logs_are_per_iteration = True
-    one_program = jax.default_backend() != "cpu"
+    capacity = CAPACITY
+
+    @property
+    def one_program(self):
+        """True on accelerators."""
+        # Asked late: asking settles which devices JAX has.
+        return jax.default_backend() != "cpu"
+
+    def compile(self, *args, **kwargs):
+        """Also notes the distribution."""
+        self._distribution = keras.distribution.distribution()
+        super().compile(*args, **kwargs)
+
+    def fit_chunks(self, steps, callbacks):
+        """Calls `fit` on chunks, in the distribution's scope.
+
+        Args:
+            steps: Makes an iterator of chunks.
+            callbacks: Of `fit`.
+        """
+        with (
+            self._distribution.scope()
+            if self._distribution
+            else (contextlib.nullcontext())
+        ):
+            self.fit(steps(), callbacks=callbacks, shuffle=False, verbose=0)
 
     def hold(self, images, labels):
         """Puts the training images and labels on the device.
@@ -34,18 +67,31 @@ class ChunkModel(keras.Model):
             images: uint8 array, shape `(count, height, width, channels)`.
             labels: Integer array, shape `(count,)`.
         """
-        self.images = jnp.asarray(images)
-        self.labels = jnp.asarray(labels)
+        everywhere = self._everywhere()
+        self.images = jax.device_put(images, everywhere)
+        self.labels = jax.device_put(labels, everywhere)
+
+    def _everywhere(self):
+        """Sharding of what every device holds whole; None for one device."""
+        if self._distribution is None:
+            return None
+        mesh = self._distribution.device_mesh
+        return keras.distribution.TensorLayout([], mesh).backend_layout
 
     def make_train_function(self, force=False):
         """Compiles the chunk; the state's buffers are reused."""
         if self.train_function is not None and not force:
             return
+        # Losses and state are kept whole on every device.
+        compiled = functools.partial(
+            jax.jit, donate_argnums=0, out_shardings=self._everywhere()
+        )
         if self.one_program:
-            run_chunk = jax.jit(self._chunk, donate_argnums=0)
+            run_chunk = compiled(self._chunk)
         else:
-            iteration = jax.jit(self._iteration, donate_argnums=0)
-            run_chunk = functools.partial(_call_by_call, iteration)
+            run_chunk = functools.partial(
+                _call_by_call, compiled(self._iteration)
+            )
 
         def train_function(state, iterator):
             indices, keys, count = next(iterator)
@@ -64,12 +110,12 @@ class ChunkModel(keras.Model):
         self.train_function = train_function
 
     def _chunk(self, state, images, labels, indices, keys, count):
-        zeros = jnp.zeros(len(indices), keras.config.floatx())
+        zeros = jnp.zeros(indices.shape[1], keras.config.floatx())
 
         def iterate(i, carry):
             losses, accuracies, state = carry
             loss, accuracy, state = self._iteration(
-                state, images, labels, indices[i], keys[i]
+                state, images, labels, indices[:, i], keys[:, i]
             )
             return losses.at[i].set(loss), accuracies.at[i].set(accuracy), state
 
@@ -93,7 +139,8 @@ class ChunkModel(keras.Model):
         logits, updated = self.stateless_call(
             trainable, non_trainable, [pixels, keys], training=True
         )
-        loss = keras.ops.mean(
+        # Not `keras.ops.mean`, which would take float64 to float32.
+        loss = jnp.mean(
             keras.losses.sparse_categorical_crossentropy(
                 labels, logits, from_logits=True
             )
@@ -124,7 +171,7 @@ def _call_by_call(iteration, state, images, labels, indices, keys, count):
     losses, accuracies = [], []
     for i in range(count):
         loss, accuracy, state = iteration(
-            state, images, labels, indices[i], keys[i]
+            state, images, labels, indices[:, i], keys[:, i]
         )
         losses.append(loss)
         accuracies.append(accuracy)

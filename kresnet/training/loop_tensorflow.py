@@ -3,15 +3,31 @@
 import keras
 import tensorflow as tf
 
+from kresnet.training.chunks import CAPACITY
+
 
 class ChunkModel(keras.Model):
     """A model whose step of `fit` is a chunk of iterations.
 
     See `kresnet.training.chunks` for what a chunk is. The images stay on the
     device as bytes; a chunk brings indices and keys.
+
+    Under a strategy with several replicas a chunk is one iteration, since
+    replicas cannot exchange gradients inside a loop. Each takes its part of
+    the batch; the loss and the gradient are the means of theirs.
     """
 
     logs_are_per_iteration = True
+
+    @property
+    def replicas(self):
+        """Number of replicas of the strategy that the model was made in."""
+        return self.distribute_strategy.num_replicas_in_sync
+
+    @property
+    def capacity(self):
+        """The most iterations in a chunk."""
+        return CAPACITY if self.replicas == 1 else 1
 
     def hold(self, images, labels):
         """Puts the training images and labels on the device.
@@ -20,27 +36,52 @@ class ChunkModel(keras.Model):
             images: uint8 array, shape `(count, height, width, channels)`.
             labels: Integer array, shape `(count,)`.
         """
-        self.images = tf.constant(images)
-        self.labels = tf.constant(labels)
+        if self.replicas == 1:
+            self.images = tf.constant(images)
+            self.labels = tf.constant(labels)
+            return
+        # As variables every replica has them on its own device.
+        with self.distribute_strategy.scope():
+            self.images = tf.Variable(images, trainable=False)
+            self.labels = tf.Variable(labels, trainable=False)
+
+    def fit_chunks(self, steps, callbacks):
+        """Calls `fit` on chunks.
+
+        Args:
+            steps: Makes an iterator of chunks.
+            callbacks: Of `fit`.
+        """
+        data = steps()
+        if self.replicas > 1:
+            # `fit` looks at a batch first, and a generator would lose it.
+            specs = tuple(tf.TensorSpec(a.shape, a.dtype) for a in next(data))
+            data = tf.data.Dataset.from_generator(steps, output_signature=specs)
+        self.fit(data, callbacks=callbacks, shuffle=False, verbose=0)
 
     def train_step(self, data):
         """Runs the iterations of a chunk.
 
         Args:
             data: `(indices, keys, count)`: int32 and uint32 of shape
-                `(capacity, batch)`, of which the first `count[0]` are run.
+                `(batch, capacity)`, of which the first `count[0]` are run;
+                `batch` is the replica's part.
 
         Returns:
-            Dict of `loss` and `accuracy` of each iteration, shape `(count,)`.
+            Dict of `loss` and `accuracy` of each iteration, shape `(count,)`;
+            of several replicas the replica's own, of one iteration.
         """
         indices, keys, count = data
+        if self.replicas > 1:
+            loss, accuracy = self._iteration(indices[:, 0], keys[:, 0])
+            return {"loss": loss, "accuracy": accuracy}
         count = count[0]
         dtype = keras.config.floatx()
         losses = tf.TensorArray(dtype, size=count, element_shape=())
         accuracies = tf.TensorArray(dtype, size=count, element_shape=())
 
         def iterate(i, losses, accuracies):
-            loss, accuracy = self._iteration(indices[i], keys[i])
+            loss, accuracy = self._iteration(indices[:, i], keys[:, i])
             return i + 1, losses.write(i, loss), accuracies.write(i, accuracy)
 
         _, losses, accuracies = tf.while_loop(
@@ -67,8 +108,7 @@ class ChunkModel(keras.Model):
         averages = [
             tf.convert_to_tensor(v.value) for v in self.non_trainable_variables
         ]
-        pixels = tf.gather(self.images, indices)
-        labels = tf.gather(self.labels, indices)
+        pixels, labels = self._examples(indices)
         with tf.GradientTape() as tape:
             tape.watch(weights)
             # Stateless: the averages of batch norm must not move.
@@ -80,9 +120,15 @@ class ChunkModel(keras.Model):
             )
         return tape.gradient(loss, weights)
 
+    def _examples(self, indices):
+        # Read whole first: gathering from a variable is another kernel.
+        return (
+            tf.gather(tf.convert_to_tensor(self.images), indices),
+            tf.gather(tf.convert_to_tensor(self.labels), indices),
+        )
+
     def _iteration(self, indices, keys):
-        pixels = tf.gather(self.images, indices)
-        labels = tf.gather(self.labels, indices)
+        pixels, labels = self._examples(indices)
         with tf.GradientTape() as tape:
             logits = self([pixels, keys], training=True)
             loss = tf.reduce_mean(
@@ -90,6 +136,17 @@ class ChunkModel(keras.Model):
             )
         weights = self.trainable_weights
         gradients = tape.gradient(loss, weights)
+        if self.replicas > 1:
+            gradients = self._share_of_mean(gradients)
         self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         hits = tf.argmax(logits, 1, output_type=labels.dtype) == labels
         return loss, tf.reduce_mean(tf.cast(hits, loss.dtype))
+
+    def _share_of_mean(self, gradients):
+        """What the replicas' sum, which the optimiser takes, is the mean of."""
+        if limit := self.optimizer.global_clipnorm:
+            # Keras would clip every replica's own gradient, not the mean.
+            context = tf.distribute.get_replica_context()
+            mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+            gradients, _ = tf.clip_by_global_norm(mean, limit)
+        return [gradient / self.replicas for gradient in gradients]

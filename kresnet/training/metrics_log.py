@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from kresnet import measures
@@ -29,15 +28,15 @@ class MetricsLog(IterationCallback):
     """Appends a row every `every` iterations and at the last one.
 
     Training loss and error are means over the augmented batches since the last
-    row, in plain cross-entropy and percent. Validation runs the inference
-    model with its moving averages.
+    row, in plain cross-entropy and percent. Validation is that of the
+    inference model with its moving averages.
 
     Args:
         path: metrics.csv.
         every: Iterations between rows.
         last: The run's last iteration.
         schedule: Gives the learning rate.
-        inference: The inference model, which shares the network's layers.
+        logits: From raw pixels, with the weights as they are when called.
         images: Validation images, uint8; none: the columns stay empty.
         labels: Their labels.
         throughput: Told what is not training.
@@ -50,7 +49,7 @@ class MetricsLog(IterationCallback):
         every: int,
         last: int,
         schedule: IterationSchedule,
-        inference: keras.Model,
+        logits: Callable[[np.ndarray], np.ndarray],
         images: np.ndarray,
         labels: np.ndarray,
         throughput: Throughput,
@@ -61,7 +60,7 @@ class MetricsLog(IterationCallback):
         self.every = every
         self.last = last
         self.schedule = schedule
-        self.inference = inference
+        self.logits = logits
         self.images = images
         self.labels = labels
         self.throughput = throughput
@@ -95,7 +94,7 @@ class MetricsLog(IterationCallback):
         }
         if len(self.images):
             _ = self.model  # on JAX, hands the trained state to the layers
-            logits = measures.predict_logits(self.inference, self.images)
+            logits = self.logits(self.images)
             row["validation_loss"] = measures.cross_entropy(logits, self.labels)
             row["validation_error"] = measures.error(logits, self.labels)
             self._remember_best(row)

@@ -22,6 +22,9 @@ class Options:
         response_images: Training images they are measured on, the first ones
             of the split; 0 for all.
         gradients_every: Iterations between rows of gradients.csv.
+        devices: Which ones, see `parse_devices`; `None` for all GPUs that
+            fit, or one CPU device.
+        deterministic: Ask for equal bits each time on GPUs too.
 
     Raises:
         SpecError: A value is out of range.
@@ -35,6 +38,8 @@ class Options:
     responses_every: int | None = None
     response_images: int = 1_000
     gradients_every: int | None = None
+    devices: str | None = None
+    deterministic: bool = False
 
     def __post_init__(self):
         for name, least in (
@@ -61,4 +66,5 @@ class Options:
         return {
             "precision": self.precision,
             "rematerialize": self.rematerialize,
+            "deterministic": self.deterministic,
         }

@@ -7,9 +7,11 @@ from pathlib import Path
 from rich.console import Console
 
 from kresnet.census import census
+from kresnet.devices import devices_for, place
 from kresnet.errors import SpecError
 from kresnet.spec import Spec, load_spec
 from kresnet.training.checkpoints import Checkpoints
+from kresnet.training.environment import make_gpus_deterministic
 from kresnet.training.experiment import Experiment
 from kresnet.training.notices import standard_error
 from kresnet.training.options import Options
@@ -37,6 +39,8 @@ def train(
     responses_every: int | None = None,
     response_images: int = 1_000,
     gradients_every: int | None = None,
+    devices: str | None = None,
+    deterministic: bool = False,
     console: Console | None = None,
 ) -> Path:
     """Trains a spec, or continues the run in `out`, or finds it finished.
@@ -62,6 +66,12 @@ def train(
             training split, not augmented; 0 for the whole split.
         gradients_every: Iterations between measurements of the gradient's
             norm by layer, written to gradients.csv. Defaults to none.
+        devices: "all" GPUs, a number of them, a list such as "0,2", "cpu", or
+            "cpu:2" for virtual devices. Defaults to all GPUs that the batch
+            can be spread over, or one CPU device. Before anything has been
+            computed in this process.
+        deterministic: Ask for equal bits each time on GPUs too, where it costs
+            speed. CPUs are deterministic.
         console: For progress and notices. Defaults to standard error.
 
     Returns:
@@ -99,6 +109,8 @@ def train(
         responses_every,
         response_images,
         gradients_every,
+        devices,
+        deterministic,
     )
 
     def notify(text):
@@ -113,13 +125,26 @@ def train(
             "--out to run it again"
         )
         return folder.path
+    if deterministic:
+        make_gpus_deterministic()
+    chosen, notice = devices_for(devices, spec)
+    if notice:
+        notify(notice)
+    placement = place(chosen)
     with folder:
         checkpoints = Checkpoints(folder.checkpoints, notify)
         newest = newest_of_this_experiment(
             folder, checkpoints, info, spec, seed, notify
         )
         Experiment(
-            folder, spec, seed, newest, checkpoints, options, console
+            folder,
+            spec,
+            seed,
+            newest,
+            checkpoints,
+            options,
+            placement,
+            console,
         ).run()
     return folder.path
 

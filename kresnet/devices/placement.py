@@ -1,0 +1,74 @@
+"""From what was asked for to the scope in which a model is made."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+
+import keras
+
+from kresnet.devices.choice import Devices, choose_devices
+from kresnet.devices.request import parse_devices
+from kresnet.spec import Spec
+
+if keras.backend.backend() == "tensorflow":
+    from kresnet.devices import placement_tensorflow as backend
+else:
+    from kresnet.devices import placement_jax as backend
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """Devices that are ready.
+
+    Attributes:
+        devices: Which.
+        scope: Makes the context in which the training model is made.
+    """
+
+    devices: Devices
+    scope: Callable[[], contextlib.AbstractContextManager]
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """What the bits of a result depend on."""
+        return {"devices": f"{len(self.devices.ids)} {self.devices.kind}"}
+
+
+def visible_gpus() -> list[str]:
+    """Names of the GPUs that the Keras backend sees, in its order."""
+    return backend.visible_gpus()
+
+
+def devices_for(text: str | None, spec: Spec) -> tuple[Devices, str | None]:
+    """The devices that a run of a spec would use.
+
+    Args:
+        text: See `parse_devices`.
+        spec: Has the batch and its groups.
+
+    Returns:
+        The devices, and a notice if GPUs stay idle that nobody excluded.
+
+    Raises:
+        DeviceMissingError: There are no such devices; lists those there are.
+        SpecError: The text is wrong, or the batch cannot be spread so.
+    """
+    request = parse_devices(text)
+    # Asking for GPUs settles JAX' devices: too early for virtual ones.
+    on_cpus = request is not None and request.kind == "cpu"
+    return choose_devices(
+        request,
+        () if on_cpus else visible_gpus(),
+        spec.training.batch_size,
+        spec.model.batch_norm.images_per_statistic,
+        keras.backend.backend(),
+    )
+
+
+def place(devices: Devices) -> Placement:
+    """Prepares devices; before anything has been computed in this process.
+
+    Raises:
+        SpecError: Too late: the backend has been used already.
+    """
+    return Placement(devices, backend.scope(devices))

@@ -1,0 +1,51 @@
+"""Devices on TensorFlow: MirroredStrategy where there are several."""
+
+import contextlib
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from kresnet.devices.choice import Devices
+from kresnet.errors import SpecError
+
+
+def visible_gpus() -> list[str]:
+    """See `kresnet.devices.visible_gpus`."""
+    return [
+        tf.config.experimental.get_device_details(gpu).get(
+            "device_name", gpu.name
+        )
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+
+
+def scope(devices: Devices) -> Callable[[], contextlib.AbstractContextManager]:
+    """Prepares the devices; see `kresnet.devices.Placement.scope`."""
+    gpus = tf.config.list_physical_devices("GPU")
+    count = len(devices.ids)
+    try:
+        if devices.kind == "gpu":
+            chosen = [gpus[number] for number in devices.ids]
+            tf.config.set_visible_devices(chosen, "GPU")
+        else:
+            if gpus:
+                tf.config.set_visible_devices([], "GPU")
+            if count > 1:
+                _make_virtual_cpus(count)
+    except RuntimeError as error:  # TensorFlow's word for "too late"
+        raise SpecError(
+            "--devices: must be chosen before TensorFlow is used in this"
+            f" process: {error}"
+        ) from error
+    if count == 1:
+        return contextlib.nullcontext
+    # Numbered anew: those that are visible.
+    names = [f"{devices.kind.upper()}:{i}" for i in range(count)]
+    return tf.distribute.MirroredStrategy(names).scope
+
+
+def _make_virtual_cpus(count: int) -> None:
+    (cpu, *_) = tf.config.list_physical_devices("CPU")
+    wanted = [tf.config.LogicalDeviceConfiguration()] * count
+    if tf.config.get_logical_device_configuration(cpu) != wanted:
+        tf.config.set_logical_device_configuration(cpu, wanted)
