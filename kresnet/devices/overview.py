@@ -27,4 +27,4 @@ def overview(text: str | None, spec: Spec) -> list[str]:
         f"{spec.name} would be trained on {', '.join(used.names)}: batches of"
         f" {batch}, {batch // len(used.ids)} images a device",
     ]
-    return lines + [notice] if notice else lines
+    return [*lines, notice] if notice else lines
