@@ -23,6 +23,7 @@ from kresnet.commands.responses import responses
 from kresnet.commands.study import study
 from kresnet.commands.train import train
 from kresnet.errors import KresnetError
+from kresnet.member import end, is_member
 
 EXIT_CODES = """\b
 Exit codes:
@@ -151,7 +152,10 @@ def say(message: object) -> None:
 
 def main() -> None:
     """Runs the command and exits with its code."""
-    sys.exit(run(app))
+    code = run(app)
+    if is_member():
+        end(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

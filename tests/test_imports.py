@@ -32,6 +32,8 @@ ORDER = (
     "study",
     "exporting",
     "prediction",
+    "child_process",
+    "member",
     "quiet_backend",
     "benchmark",
     "cli_frame",

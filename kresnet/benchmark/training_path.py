@@ -3,7 +3,6 @@
 Its pieces are those that `kresnet.training` puts together for a run.
 """
 
-import functools
 import io
 import itertools
 from pathlib import Path
@@ -23,7 +22,7 @@ from kresnet.errors import DivergedError
 from kresnet.network import adapt_transforms, training_model
 from kresnet.spec import Spec
 from kresnet.training.assembly import assemble
-from kresnet.training.chunks import chunks
+from kresnet.training.chunks import fit_chunks
 from kresnet.training.loss_log import LossLog
 from kresnet.training.progress import ProgressBar
 
@@ -114,15 +113,14 @@ class TrainingPath:
         paces = itertools.chain([0.0], itertools.repeat(speed))
         value = self.model.optimizer.iterations.value
         first = int(keras.ops.convert_to_numpy(value))
-        steps = functools.partial(
-            chunks,
-            self.order,
-            first,
-            first + iterations,
-            self._callbacks,
-            lambda: next(paces),
-        )
         try:
-            self.model.fit_chunks(steps, self._callbacks)
+            fit_chunks(
+                self.model,
+                self.order,
+                first,
+                first + iterations,
+                self._callbacks,
+                lambda: next(paces),
+            )
         except NonFiniteLossError as error:
             raise DivergedError(str(error)) from error

@@ -10,6 +10,7 @@ from kresnet.commands.options import (
     Overrides,
     SpecName,
 )
+from kresnet.member import is_member, supervise
 from kresnet.quiet_backend import import_keras_quietly
 
 
@@ -71,6 +72,22 @@ def train(
         ),
     ] = None,
     devices: DeviceList = None,
+    coordinator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Train one network with other processes (JAX): where process 0"
+            " listens; auto under SLURM and Kubernetes.",
+        ),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="How many processes there are."),
+    ] = None,
+    process: Annotated[
+        int | None,
+        typer.Option(metavar="I", help="Which this one is, from 0."),
+    ] = None,
     deterministic: Annotated[
         bool,
         typer.Option(
@@ -80,13 +97,21 @@ def train(
     ] = False,
 ) -> None:
     """Train a spec, or continue the run in its folder."""
+    if coordinator is not None and not is_member():
+        raise typer.Exit(supervise())
     import_keras_quietly()
     from rich.console import Console
 
-    from kresnet.errors import CannotWriteError, DiskFullError
+    from kresnet.devices import Membership
+    from kresnet.errors import CannotWriteError, DiskFullError, SpecError
     from kresnet.reporting import draw_learning_curve, run_summary
     from kresnet.training import train
 
+    membership = None
+    if coordinator is not None:
+        membership = Membership(coordinator, processes, process)
+    elif (processes, process) != (None, None):
+        raise SpecError("--processes and --process: need --coordinator")
     folder = train(
         spec,
         out,
@@ -102,7 +127,10 @@ def train(
         gradients_every=gradients_every,
         devices=devices,
         deterministic=deterministic,
+        membership=membership,
     )
+    if process:
+        return  # the folder is that of process 0
     Console().print(run_summary(folder))
     try:
         print(f"figure: {draw_learning_curve(folder)}")

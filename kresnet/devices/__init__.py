@@ -6,18 +6,25 @@ from kresnet.devices.placement import (
     Placement,
     devices_for,
     place,
+    place_team,
     visible_gpus,
 )
 from kresnet.devices.request import DeviceRequest, parse_devices
+from kresnet.devices.team import Membership, ProcessLostError, Team, join
 
 __all__ = [
     "DeviceRequest",
     "Devices",
+    "Membership",
     "Placement",
+    "ProcessLostError",
+    "Team",
     "choose_devices",
     "devices_for",
+    "join",
     "overview",
     "parse_devices",
     "place",
+    "place_team",
     "visible_gpus",
 ]

@@ -67,7 +67,7 @@ def choose_devices(
         ids = tuple(range(request.count))
     else:
         ids = _existing(request, gpus)
-    _refuse_uneven(len(ids), batch_size, images_per_statistic, backend)
+    refuse_uneven(len(ids), batch_size, images_per_statistic, backend)
     return Devices(request.kind, ids), None
 
 
@@ -87,7 +87,14 @@ def _existing(request: DeviceRequest, gpus: Sequence[str]) -> tuple[int, ...]:
     return ids
 
 
-def _refuse_uneven(count, batch_size, images_per_statistic, backend):
+def refuse_uneven(
+    count: int, batch_size: int, images_per_statistic: int | None, backend: str
+) -> None:
+    """Refuses a number of devices that a batch cannot be spread over.
+
+    Raises:
+        SpecError: It cannot; names the nearest batches that can.
+    """
     if count in _divisors(batch_size, images_per_statistic, backend):
         return
     fitting = _fitting(batch_size, images_per_statistic, backend)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import keras
 
-from kresnet.devices.choice import Devices, choose_devices
+from kresnet.devices.choice import Devices, choose_devices, refuse_uneven
 from kresnet.devices.request import parse_devices
 from kresnet.spec import Spec
 
@@ -72,3 +72,19 @@ def place(devices: Devices) -> Placement:
         SpecError: Too late: the backend has been used already.
     """
     return Placement(devices, backend.scope(devices))
+
+
+def place_team(spec: Spec) -> Placement:
+    """All devices of all processes of a team, on JAX.
+
+    Raises:
+        SpecError: The batch cannot be spread so.
+    """
+    devices = backend.all_devices()
+    refuse_uneven(
+        len(devices.ids),
+        spec.training.batch_size,
+        spec.model.batch_norm.images_per_statistic,
+        keras.backend.backend(),
+    )
+    return Placement(devices, backend.scope_of_all())

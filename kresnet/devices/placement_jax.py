@@ -32,6 +32,20 @@ def scope(devices: Devices) -> Callable[[], contextlib.AbstractContextManager]:
     return keras.distribution.DataParallel(devices=chosen).scope
 
 
+def all_devices() -> Devices:
+    """The devices of all processes."""
+    kind = "cpu" if jax.default_backend() == "cpu" else "gpu"
+    return Devices(kind, tuple(range(jax.device_count())))
+
+
+def scope_of_all() -> Callable[[], contextlib.AbstractContextManager]:
+    """Spreads batches over the devices of all processes."""
+    return keras.distribution.DataParallel(
+        devices=jax.devices(),
+        auto_shard_dataset=False,  # each has its part
+    ).scope
+
+
 def _make_virtual_cpus(count: int) -> None:
     if jax.config.jax_num_cpu_devices == count:
         return

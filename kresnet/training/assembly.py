@@ -2,13 +2,18 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
 
 from kresnet import measures
-from kresnet.callbacks import copy_weights, undistributed
+from kresnet.callbacks import (
+    IterationSchedule,
+    WarmUp,
+    copy_weights,
+    undistributed,
+)
 from kresnet.network import (
     build_model,
     build_transforms,
@@ -18,6 +23,7 @@ from kresnet.network import (
 from kresnet.spec import Spec, TrainingSpec
 from kresnet.training.chunks import chunk_model_class
 from kresnet.training.optimizer import CoupledSGD
+from kresnet.training.state import from_arrays
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,16 +43,26 @@ class Assembly:
     inference: keras.Model
     inference_transforms: list[keras.layers.Layer]
 
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        """Runs the inference model with the weights as they are now.
+    def logits(
+        self,
+        images: np.ndarray,
+        weights: Mapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """Runs the inference model.
 
         Args:
             images: uint8 `(count, height, width, channels)`.
+            weights: Arrays of the model by path; `None` for its weights as
+                they are now.
 
         Returns:
             float64 array, shape `(count, classes)`.
         """
-        copy_weights(self.model, self.inference)
+        if weights is None:
+            copy_weights(self.model, self.inference)
+        else:
+            variables = self.inference.variables
+            from_arrays(variables, {v.path: weights[v.path] for v in variables})
         with undistributed():
             return measures.predict_logits(self.inference, images)
 
@@ -102,3 +118,22 @@ def _compile(model: keras.Model, training: TrainingSpec) -> None:
     # nothing else.
     model.compile(optimizer, jit_compile=keras.backend.backend() == "jax")
     optimizer.build(model.trainable_variables)
+
+
+def make_schedule(
+    training: TrainingSpec, on_event: Callable[[str], None] | None = None
+) -> IterationSchedule:
+    """The learning rates of a spec, with its warm-up.
+
+    Args:
+        training: The `training` part of a spec.
+        on_event: Told, in words, when the warm-up ends.
+    """
+    rate, warm_up = training.learning_rate, training.warm_up
+    return IterationSchedule(
+        rate.start,
+        rate.divide_by,
+        rate.at,
+        WarmUp(**warm_up.model_dump()) if warm_up else None,
+        on_event,
+    )

@@ -7,6 +7,7 @@ soon, and holds at most `CAPACITY` iterations. What is computed does not depend
 on where chunks end.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 
 import keras
@@ -46,6 +47,7 @@ def chunks(
     callbacks: Sequence[keras.callbacks.Callback],
     iterations_per_second: Callable[[], float],
     capacity: int = CAPACITY,
+    part: slice = slice(None),
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yields the chunks from iteration `first` up to `last`, not included.
 
@@ -60,6 +62,7 @@ def chunks(
         callbacks: Those of the run; the ones that have `next_due` are asked.
         iterations_per_second: Measured speed, 0 while unknown.
         capacity: The most iterations in a chunk.
+        part: This process's part of a batch.
 
     Yields:
         Indices, int32 `(batch, capacity)`, keys, uint32 `(batch, capacity)`,
@@ -76,8 +79,31 @@ def chunks(
         indices, keys = order.batches(iteration, count)
         missing = ((0, 0), (0, capacity - count))
         yield (
-            np.pad(indices.T, missing),
-            np.pad(keys.T, missing),
-            np.full(order.batch_size, count, "int32"),
+            np.pad(indices.T[part], missing),
+            np.pad(keys.T[part], missing),
+            np.full(order.batch_size, count, "int32")[part],
         )
         iteration += count
+
+
+def fit_chunks(
+    model: keras.Model,
+    order: Order,
+    first: int,
+    last: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+    iterations_per_second: Callable[[], float],
+    part: slice = slice(None),
+) -> None:
+    """Trains a chunk model; the arguments are those of `chunks`."""
+    steps = functools.partial(
+        chunks,
+        order,
+        first,
+        last,
+        callbacks,
+        iterations_per_second,
+        model.capacity,
+        part,
+    )
+    model.fit_chunks(steps, callbacks)

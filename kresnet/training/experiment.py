@@ -1,21 +1,25 @@
 """The course of one run: begin or go on, train, measure, write down."""
 
-import functools
+import contextlib
 import math
 
 from rich.console import Console
 
 from kresnet import measures, sealed_folder
 from kresnet.callbacks import (
-    IterationSchedule,
     NonFiniteLoss,
     NonFiniteLossError,
     Throughput,
-    WarmUp,
     WarmUpError,
 )
 from kresnet.data import Order, load_dataset, split_train_validation
-from kresnet.devices import Placement
+from kresnet.devices import (
+    Placement,
+    Team,
+    devices_for,
+    place,
+    place_team,
+)
 from kresnet.errors import (
     DivergedError,
     OutOfMemoryError,
@@ -24,9 +28,10 @@ from kresnet.errors import (
 )
 from kresnet.network import adapt_transforms
 from kresnet.spec import Spec, dump_spec
-from kresnet.training.assembly import assemble
+from kresnet.training.agreement import Agreement, identity_of, leading
+from kresnet.training.assembly import assemble, make_schedule
 from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
-from kresnet.training.chunks import chunks
+from kresnet.training.chunks import fit_chunks
 from kresnet.training.compilation_cache import keep_compiled_programs
 from kresnet.training.environment import make_deterministic
 from kresnet.training.events import Events
@@ -41,7 +46,6 @@ from kresnet.training.resuming import recipe_digest, refuse_other_data
 from kresnet.training.run_folder import RunFolder
 from kresnet.training.saver import NonFiniteWeightsError, Saver
 from kresnet.training.signals import Signals
-from kresnet.training.state import from_arrays
 
 
 class Experiment:
@@ -54,7 +58,8 @@ class Experiment:
         newest: The checkpoint to go on from; `None` at the beginning.
         checkpoints: Where it is from.
         options: How to run.
-        placement: The devices to run on.
+        team: The processes that train together, this one the first; `None`
+            for one alone.
         console: For progress and notices.
 
     Raises:
@@ -70,7 +75,7 @@ class Experiment:
         newest: Checkpoint | None,
         checkpoints: Checkpoints,
         options: Options,
-        placement: Placement,
+        team: Team | None,
         console: Console,
     ):
         self.folder = folder
@@ -87,6 +92,12 @@ class Experiment:
             refuse_other_data(
                 folder, newest, self.data.name, self.data.fingerprint
             )
+        self.agreement = None
+        if team:
+            identity = identity_of(spec, seed, self.data.fingerprint)
+            self.agreement = Agreement(team, identity, spec.training.iterations)
+            self.agreement.exchange()
+        placement = self._place(team, options.devices)
         self.train_indices, self.validation_indices = split_train_validation(
             len(self.data.train_images), spec.data.validation
         )
@@ -120,6 +131,14 @@ class Experiment:
         )
         self._make_callbacks(options.checkpoint_every)
 
+    def _place(self, team, devices) -> Placement:
+        if team:
+            return place_team(self.spec)
+        chosen, notice = devices_for(devices, self.spec)
+        if notice:
+            self.notify(notice)
+        return place(chosen)
+
     def _compare_conditions(self, strict):
         if not (changed := self.record.changed_conditions):
             return
@@ -133,15 +152,7 @@ class Experiment:
 
     def _make_callbacks(self, checkpoint_every):
         training = self.spec.training
-        rate = training.learning_rate
-        warm_up = training.warm_up
-        self.schedule = IterationSchedule(
-            rate.start,
-            rate.divide_by,
-            rate.at,
-            WarmUp(**warm_up.model_dump()) if warm_up else None,
-            self.notify,
-        )
+        self.schedule = make_schedule(training, self.notify)
         self.throughput = Throughput()
         held_out = self.validation_indices
         self.metrics = MetricsLog(
@@ -179,6 +190,11 @@ class Experiment:
             },
             lambda iteration: self._update("running", checkpoint=iteration),
         )
+        if self.agreement:
+            self.agreement.holder = self.saver
+            self.agreement.measured_pace = lambda: (
+                self.throughput.iterations_per_second
+            )
 
     def run(self) -> None:
         """Trains from where the run is, measures, and writes run.json."""
@@ -199,9 +215,16 @@ class Experiment:
         # run.json first: a folder that has none is not a run's.
         self.record.update("running", first)
         self.folder.write_spec(dump_spec(self.spec))
-        if first < last:
-            self._fit(first)
+        agreement = self.agreement
+        with leading(agreement) if agreement else contextlib.nullcontext():
+            if first < last:
+                self._fit(first)
         self._finish()
+
+    def _pace(self) -> float:
+        own = self.throughput.iterations_per_second
+        # The same on all processes: so are their chunks.
+        return self.agreement.pace if self.agreement else own
 
     def _fit(self, first: int):
         training = self.spec.training
@@ -219,18 +242,22 @@ class Experiment:
             *self.measurements.callbacks,
             self.saver,
         ]
-        steps = functools.partial(
-            chunks,
-            self.order,
-            first,
-            training.iterations,
-            callbacks,
-            lambda: self.throughput.iterations_per_second,
-            self.model.capacity,
-        )
+        part = slice(None)
+        if self.agreement:
+            # First: it is before a chunk that the processes agree on it.
+            callbacks.insert(0, self.agreement)
+            part = self.agreement.team.part(training.batch_size)
         try:
             with self.progress, Signals(self.saver):
-                self.model.fit_chunks(steps, callbacks)
+                fit_chunks(
+                    self.model,
+                    self.order,
+                    first,
+                    training.iterations,
+                    callbacks,
+                    self._pace,
+                    part,
+                )
         except StoppedError:
             self._update("stopped")
             raise
@@ -314,11 +341,10 @@ class Experiment:
         except sealed_folder.DamagedError as error:
             self.notify(f"no test error at the best validation: {error}")
             return {**best, "test_error": None}
-        from_arrays(self.model.weights, checkpoint.weights)
-        return {**best, "test_error": self._test()[0]}
+        return {**best, "test_error": self._test(checkpoint.weights)[0]}
 
-    def _test(self) -> tuple[float, float]:
-        logits = self.logits(self.data.test_images)
+    def _test(self, weights=None) -> tuple[float, float]:
+        logits = self.logits(self.data.test_images, weights)
         labels = self.data.test_labels
         return (
             measures.error(logits, labels),

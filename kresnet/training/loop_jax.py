@@ -67,9 +67,17 @@ class ChunkModel(keras.Model):
             images: uint8 array, shape `(count, height, width, channels)`.
             labels: Integer array, shape `(count,)`.
         """
+        self.images = self._put(images)
+        self.labels = self._put(labels)
+
+    def _put(self, array):
         everywhere = self._everywhere()
-        self.images = jax.device_put(images, everywhere)
-        self.labels = jax.device_put(labels, everywhere)
+        if everywhere is None:
+            return jnp.asarray(array)
+        # Not device_put: it would compare the arrays of all processes.
+        return jax.make_array_from_callback(
+            array.shape, everywhere, lambda place: array[place]
+        )
 
     def _everywhere(self):
         """Sharding of what every device holds whole; None for one device."""
@@ -95,7 +103,7 @@ class ChunkModel(keras.Model):
 
         def train_function(state, iterator):
             indices, keys, count = next(iterator)
-            done = int(count[0])
+            done = _first(count)
             # Images as arguments: captured, they would be constants of the
             # program and compiled into it.
             losses, accuracies, state = run_chunk(
@@ -165,6 +173,13 @@ class ChunkModel(keras.Model):
             self.labels[indices],
         )
         return gradients
+
+
+def _first(count):
+    """The first element; of an array over several processes, the first here."""
+    if isinstance(count, jax.Array):
+        count = count.addressable_data(0)
+    return int(count[0])
 
 
 def _call_by_call(iteration, state, images, labels, indices, keys, count):

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+from kresnet.devices import Membership
 from kresnet.errors import SpecError
 from kresnet.network import PRECISIONS
 
@@ -25,6 +26,7 @@ class Options:
         devices: Which ones, see `parse_devices`; `None` for all GPUs that
             fit, or one CPU device.
         deterministic: Ask for equal bits each time on GPUs too.
+        membership: Of the processes that train together; `None` for one.
 
     Raises:
         SpecError: A value is out of range.
@@ -40,6 +42,7 @@ class Options:
     gradients_every: int | None = None
     devices: str | None = None
     deterministic: bool = False
+    membership: Membership | None = None
 
     def __post_init__(self):
         for name, least in (
@@ -54,6 +57,11 @@ class Options:
                     f"--{name.replace('_', '-')}: must be at least {least}. "
                     f"Received: {value}"
                 )
+        if self.membership and self.gradients_every:
+            raise SpecError(
+                "--gradients-every: is measured by one process alone; leave"
+                " it out with --coordinator"
+            )
         if self.precision not in PRECISIONS:
             raise SpecError(
                 f"--precision: must be one of {', '.join(PRECISIONS)}. "

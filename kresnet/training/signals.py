@@ -4,15 +4,20 @@ import contextlib
 import os
 import signal
 import threading
-
-from kresnet.training.saver import Saver
+from typing import Protocol
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 SHOW_CURSOR = b"\x1b[?25h"
 
 
+class Holder(Protocol):
+    """What remembers the signal and acts on it."""
+
+    signal: signal.Signals | None
+
+
 class Signals:
-    """Notes the first signal on a saver; the second ends the process.
+    """Notes the first signal; the second ends the process.
 
     A context manager for the main thread; elsewhere it does nothing. Python
     runs its handlers between two instructions of the main thread, which may
@@ -22,11 +27,12 @@ class Signals:
     `nohup` does, stays ignored.
 
     Args:
-        saver: Its `signal` is set.
+        holder: Its `signal` is set.
     """
 
-    def __init__(self, saver: Saver):
-        self.saver = saver
+    def __init__(self, holder: Holder):
+        self.holder = holder
+        self._received = False
         self._before = {}
 
     def __enter__(self) -> "Signals":
@@ -60,10 +66,11 @@ class Signals:
             number = received[0]
             if number not in SIGNALS:
                 continue
-            if self.saver.signal:
+            if self._received:
                 _show_cursor()
                 os._exit(128 + number)  # as a shell names it
-            self.saver.signal = signal.Signals(number)
+            self._received = True
+            self.holder.signal = signal.Signals(number)
 
 
 def _show_cursor():

@@ -7,12 +7,13 @@ from pathlib import Path
 from rich.console import Console
 
 from kresnet.census import census
-from kresnet.devices import devices_for, place
+from kresnet.devices import Membership, devices_for, join
 from kresnet.errors import SpecError
 from kresnet.spec import Spec, load_spec
 from kresnet.training.checkpoints import Checkpoints
 from kresnet.training.environment import make_gpus_deterministic
 from kresnet.training.experiment import Experiment
+from kresnet.training.follower import follow
 from kresnet.training.notices import standard_error
 from kresnet.training.options import Options
 from kresnet.training.resuming import (
@@ -20,6 +21,7 @@ from kresnet.training.resuming import (
     refuse_other_experiment,
 )
 from kresnet.training.run_folder import RunFolder
+from kresnet.training.team_start import Start
 
 # The last two, the best, and one being written.
 CHECKPOINTS = 4
@@ -41,6 +43,7 @@ def train(
     gradients_every: int | None = None,
     devices: str | None = None,
     deterministic: bool = False,
+    membership: Membership | None = None,
     console: Console | None = None,
 ) -> Path:
     """Trains a spec, or continues the run in `out`, or finds it finished.
@@ -72,6 +75,8 @@ def train(
             computed in this process.
         deterministic: Ask for equal bits each time on GPUs too, where it costs
             speed. CPUs are deterministic.
+        membership: For one of several processes that train one network
+            together, on JAX; process 0 alone writes the folder.
         console: For progress and notices. Defaults to standard error.
 
     Returns:
@@ -111,41 +116,39 @@ def train(
         gradients_every,
         devices,
         deterministic,
+        membership,
     )
 
     def notify(text):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    folder = RunFolder(Path(out), CHECKPOINTS * _checkpoint_bytes(spec))
-    info = _info_of_same_experiment(folder, spec, seed, notify)
-    # Before the lock: a finished run may be on a disk that is read-only.
-    if info is not None and info["status"] == "finished":
-        notify(
-            f"{folder.path}: already finished; name another folder with "
-            "--out to run it again"
-        )
-        return folder.path
     if deterministic:
         make_gpus_deterministic()
-    chosen, notice = devices_for(devices, spec)
-    if notice:
-        notify(notice)
-    placement = place(chosen)
-    with folder:
-        checkpoints = Checkpoints(folder.checkpoints, notify)
-        newest = newest_of_this_experiment(
-            folder, checkpoints, info, spec, seed, notify
-        )
-        Experiment(
-            folder,
-            spec,
-            seed,
-            newest,
-            checkpoints,
-            options,
-            placement,
-            console,
-        ).run()
+    folder = RunFolder(Path(out), CHECKPOINTS * _checkpoint_bytes(spec))
+    team = join(membership, devices) if membership else None
+    if team and team.index:
+        follow(team, spec, seed, options, notify)
+        return folder.path
+    with Start(team) as start:
+        info = _info_of_same_experiment(folder, spec, seed, notify)
+        # Before the lock: a finished run may be on a disk that is read-only.
+        if info is not None and info["status"] == "finished":
+            notify(
+                f"{folder.path}: already finished; name another folder with "
+                "--out to run it again"
+            )
+            return folder.path
+        if not team:  # before anything is written
+            devices_for(devices, spec)
+        with folder:
+            checkpoints = Checkpoints(folder.checkpoints, notify)
+            newest = newest_of_this_experiment(
+                folder, checkpoints, info, spec, seed, notify
+            )
+            start.go(newest)
+            Experiment(
+                folder, spec, seed, newest, checkpoints, options, team, console
+            ).run()
     return folder.path
 
 

@@ -1,0 +1,108 @@
+"""What the processes of a team tell each other between chunks.
+
+Before each chunk, and once at the end, every process gathers everybody's code,
+signal, pace and identity. So all run the same chunks and stop after the same
+one: when process 0 fails or stops, or any of them gets a signal.
+"""
+
+import contextlib
+import hashlib
+import signal
+from collections.abc import Callable, Iterator
+
+from kresnet.callbacks import IterationCallback
+from kresnet.devices import ProcessLostError, Team
+from kresnet.errors import SpecError, StoppedError
+from kresnet.spec import Spec, spec_digest
+from kresnet.training.signals import Holder
+from kresnet.training.team_start import LeaderEndedError
+
+MOST = 2**31 - 1
+
+
+def identity_of(spec: Spec, seed: int, data_fingerprint: str) -> str:
+    """What all processes of a team must have in common."""
+    return f"{spec_digest(spec)} {seed} {data_fingerprint}"
+
+
+class Agreement(IterationCallback):
+    """Keeps a process in step with the others; comes first among callbacks.
+
+    Args:
+        team: The processes.
+        identity: Of what is trained: the same on all, or they all end.
+        last: The run's last iteration.
+
+    Attributes:
+        holder: Acts on signals: its `signal` is told to the others, and that
+            of process 0 is set when another heard one. This one at first.
+        signal: A signal that came here.
+        measured_pace: Gives the iterations per second measured here.
+        pace: Those of process 0 at the last exchange, 0 while unknown.
+    """
+
+    def __init__(self, team: Team, identity: str, last: int):
+        super().__init__()
+        self.team = team
+        self.last = last
+        self.pace = 0
+        self.signal: signal.Signals | None = None
+        self.holder: Holder = self
+        self.measured_pace: Callable[[], float] = lambda: 0.0
+        digest = hashlib.sha256(identity.encode()).digest()
+        self._identity = int.from_bytes(digest[:4]) & MOST
+
+    def exchange(self, code: int = 0) -> None:
+        """Tells the others and hears from them.
+
+        Args:
+            code: Exit code of this process, if it ends.
+
+        Raises:
+            SpecError: They do not train the same.
+            StoppedError: Process 0 has stopped, after a signal.
+            LeaderEndedError: It has ended with another error.
+            ProcessLostError: One of them is gone.
+        """
+        pace = min(int(self.measured_pace()), MOST)
+        row = (code, self.holder.signal or 0, pace, self._identity)
+        with self.team.watch():
+            codes, signals, paces, identities = self.team.gather(row).T
+        if len(set(identities.tolist())) > 1:
+            raise SpecError(
+                "--coordinator: the processes were started with different"
+                " specs, seeds or data sets"
+            )
+        self.pace = int(paces[0])
+        if self.team.index and codes[0]:
+            if codes[0] == StoppedError.exit_code:
+                raise StoppedError("stopped with process 0, which has saved")
+            raise LeaderEndedError(int(codes[0]))
+        heard = [number for number in signals.tolist() if number]
+        if heard and self.team.index == 0:
+            self.holder.signal = signal.Signals(heard[0])
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Before every chunk."""
+        self.exchange()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Ends `fit` at the last iteration, so that none waits for another."""
+        super().on_train_batch_end(batch, logs)
+        if self.iteration >= self.last:
+            self.model.stop_training = True
+
+
+@contextlib.contextmanager
+def leading(agreement: Agreement) -> Iterator[None]:
+    """Tells the others how the training on process 0 ended."""
+    try:
+        with agreement.team.watch():
+            yield
+    except ProcessLostError:
+        raise
+    except Exception as error:
+        agreement.exchange(getattr(error, "exit_code", 1))
+        raise
+    agreement.exchange()
+    agreement.team.leave()

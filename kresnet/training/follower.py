@@ -1,0 +1,117 @@
+"""What a process other than the first of a team does: train along."""
+
+from collections.abc import Callable
+
+from kresnet.callbacks import (
+    IterationCallback,
+    WarmUpError,
+    next_multiple,
+)
+from kresnet.data import Order, load_dataset, split_train_validation
+from kresnet.devices import Team, place_team
+from kresnet.network import adapt_transforms
+from kresnet.spec import Spec
+from kresnet.training.agreement import Agreement, identity_of
+from kresnet.training.assembly import assemble, make_schedule
+from kresnet.training.chunks import fit_chunks
+from kresnet.training.environment import make_deterministic
+from kresnet.training.options import Options
+from kresnet.training.signals import Signals
+from kresnet.training.state import from_arrays
+from kresnet.training.team_start import hear_start
+
+
+class Station(IterationCallback):
+    """Ends chunks where one of process 0's callbacks does."""
+
+    def __init__(self, every: int, last: int):
+        super().__init__()
+        self.every = every
+        self.last = last
+
+    def next_due(self, iteration):
+        """The next multiple."""
+        return next_multiple(iteration, self.every, self.last)
+
+
+def follow(
+    team: Team,
+    spec: Spec,
+    seed: int,
+    options: Options,
+    notify: Callable[[str], None],
+) -> None:
+    """Trains along with process 0, and writes nothing.
+
+    Args:
+        team: The processes; this one is not the first.
+        spec: What to run.
+        seed: Of initial weights, order and draws.
+        options: How to run; the same as on process 0, but for folders.
+        notify: Told, in words, what goes on.
+
+    Raises:
+        KresnetError: Process 0 ended, or another process is gone.
+    """
+    go, newest = hear_start(team)
+    if not go:
+        notify(f"process {team.index}: already finished")
+        return
+    training = spec.training
+    last = training.iterations
+    first = newest.iteration if newest else 0
+    make_deterministic(seed)
+    data = load_dataset(spec.data.dataset, options.data_dir)
+    agreement = Agreement(team, identity_of(spec, seed, data.fingerprint), last)
+    agreement.exchange()
+    train_indices, _ = split_train_validation(
+        len(data.train_images), spec.data.validation
+    )
+    order = Order(train_indices, training.batch_size, seed)
+    assembly = assemble(
+        spec,
+        seed,
+        options.precision,
+        options.rematerialize,
+        place_team(spec).scope,
+    )
+    model = assembly.model
+    schedule = make_schedule(training)
+    if newest:
+        from_arrays(model.weights, newest.weights)
+        from_arrays(model.optimizer.variables, newest.optimizer)
+        schedule.set_state(newest.state["schedule"])
+    else:
+        adapt_transforms(assembly.transforms, data.train_images[train_indices])
+    intervals = (
+        training.evaluate_every,
+        options.checkpoint_every,
+        options.responses_every,
+    )
+    callbacks = [
+        agreement,
+        schedule,
+        *(Station(every, last) for every in intervals if every),
+    ]
+    model.hold(data.train_images, data.train_labels)
+    notify(
+        f"process {team.index} of {team.count}: training along from iteration"
+        f" {first}"
+    )
+    with team.watch():
+        try:
+            if first < last:
+                with Signals(agreement):
+                    fit_chunks(
+                        model,
+                        order,
+                        first,
+                        last,
+                        callbacks,
+                        lambda: agreement.pace,
+                        team.part(training.batch_size),
+                    )
+        except WarmUpError:
+            pass  # process 0 has seen it too and will end
+        agreement.exchange()
+        team.leave()

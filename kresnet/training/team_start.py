@@ -1,0 +1,67 @@
+"""How the processes of a team begin: all from the checkpoint of process 0."""
+
+from kresnet.devices import Team
+from kresnet.errors import KresnetError
+from kresnet.training.checkpoint_bytes import from_bytes, to_bytes
+from kresnet.training.checkpoints import Checkpoint
+
+# Told by process 0 instead of an exit code.
+GO, FINISHED = 0, -1
+
+
+class LeaderEndedError(KresnetError):
+    """Process 0 ended with an error of its own.
+
+    Args:
+        exit_code: Its exit code, and so this process's.
+    """
+
+    def __init__(self, exit_code: int):
+        super().__init__(
+            f"process 0 ended with exit code {exit_code} and says why"
+        )
+        self.exit_code = exit_code
+
+
+class Start:
+    """On process 0: tells the others to go, or that there will be no training.
+
+    A context manager for what comes before the training; without a team it
+    does nothing.
+    """
+
+    def __init__(self, team: Team | None):
+        self._waiting = team
+
+    def __enter__(self) -> "Start":
+        return self
+
+    def go(self, newest: Checkpoint | None) -> None:
+        """All begin, at the checkpoint or at iteration 0."""
+        team, self._waiting = self._waiting, None
+        if team:
+            with team.watch():
+                team.gather([GO])
+                team.share(to_bytes(newest) if newest else b"")
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if self._waiting:
+            code = getattr(error, "exit_code", 1) if error else FINISHED
+            self._waiting.gather([code])
+
+
+def hear_start(team: Team) -> tuple[bool, Checkpoint | None]:
+    """On the others: whether to go, and from where.
+
+    Raises:
+        LeaderEndedError: Process 0 ended instead.
+        ProcessLostError: A process is gone.
+    """
+    with team.watch():
+        code = int(team.gather([GO])[0, 0])
+        if code == FINISHED:
+            return False, None
+        if code != GO:
+            raise LeaderEndedError(code)
+        data = team.share()
+    return True, from_bytes(data) if data else None
