@@ -65,6 +65,12 @@ def train(
             help="Measure gradient norms by layer every N iterations.",
         ),
     ] = None,
+    wait_for_lock: Annotated[
+        int,
+        typer.Option(
+            metavar="SECONDS", help="Wait for another process in the folder."
+        ),
+    ] = 0,
 ) -> None:
     """Train a spec, or continue the run in its folder."""
     import_keras_quietly()
@@ -87,6 +93,7 @@ def train(
         responses_every=responses_every,
         response_images=response_images,
         gradients_every=gradients_every,
+        wait_for_lock=wait_for_lock,
     )
     Console().print(run_summary(folder))
     try:

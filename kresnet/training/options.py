@@ -22,6 +22,7 @@ class Options:
         response_images: Training images they are measured on, the first ones
             of the split; 0 for all.
         gradients_every: Iterations between rows of gradients.csv.
+        wait_for_lock: Seconds to wait for another process in the folder.
 
     Raises:
         SpecError: A value is out of range.
@@ -35,6 +36,7 @@ class Options:
     responses_every: int | None = None
     response_images: int = 1_000
     gradients_every: int | None = None
+    wait_for_lock: int = 0
 
     def __post_init__(self):
         for name, least in (
@@ -42,6 +44,7 @@ class Options:
             ("responses_every", 1),
             ("response_images", 0),
             ("gradients_every", 1),
+            ("wait_for_lock", 0),
         ):
             value = getattr(self, name)
             if value is not None and value < least:

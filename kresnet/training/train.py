@@ -37,6 +37,7 @@ def train(
     responses_every: int | None = None,
     response_images: int = 1_000,
     gradients_every: int | None = None,
+    wait_for_lock: int = 0,
     console: Console | None = None,
 ) -> Path:
     """Trains a spec, or continues the run in `out`, or finds it finished.
@@ -62,6 +63,8 @@ def train(
             training split, not augmented; 0 for the whole split.
         gradients_every: Iterations between measurements of the gradient's
             norm by layer, written to gradients.csv. Defaults to none.
+        wait_for_lock: Seconds to wait for another process in the same folder
+            before it is an error.
         console: For progress and notices. Defaults to standard error.
 
     Returns:
@@ -99,12 +102,14 @@ def train(
         responses_every,
         response_images,
         gradients_every,
+        wait_for_lock,
     )
 
     def notify(text):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    folder = RunFolder(Path(out), CHECKPOINTS * _checkpoint_bytes(spec))
+    needed = CHECKPOINTS * _checkpoint_bytes(spec)
+    folder = RunFolder(Path(out), needed, wait_for_lock)
     info = _info_of_same_experiment(folder, spec, seed, notify)
     # Before the lock: a finished run may be on a disk that is read-only.
     if info is not None and info["status"] == "finished":
@@ -114,6 +119,7 @@ def train(
         )
         return folder.path
     with folder:
+        info = folder.read_info()  # another process may have written meanwhile
         checkpoints = Checkpoints(folder.checkpoints, notify)
         newest = newest_of_this_experiment(
             folder, checkpoints, info, spec, seed, notify
