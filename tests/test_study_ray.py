@@ -82,6 +82,7 @@ def start(folder, out, *options, **changes):
         stderr=subprocess.PIPE,
         text=True,
         env=environment(**changes),
+        start_new_session=True,
     )
 
 
@@ -190,13 +191,16 @@ def test_a_study_that_loses_a_node_and_a_process_ends_with_the_same_weights(
 def test_a_study_is_stopped_with_its_runs_and_the_same_command_continues(
     tmp_path,
 ):
-    (tmp_path / "study.yaml").write_text(SHORT)
+    """Ctrl-C reaches all processes of a terminal, Ray's too."""
+    (tmp_path / "study.yaml").write_text(
+        SHORT.replace("1200", "400").replace("[600, 900]", "[200]")
+    )
     out = tmp_path / "out"
     first_run = out / "digits" / "seed0"
 
     first = start(tmp_path, out, "--engine=ray")
     wait_until(lambda: evaluated(first_run), first)
-    first.send_signal(signal.SIGTERM)
+    os.killpg(first.pid, signal.SIGINT)
     _, said = first.communicate()
 
     assert first.returncode == 75, said
@@ -224,7 +228,7 @@ def test_an_error_of_a_run_is_said_and_ends_the_study_with_its_code(tmp_path):
     _, said = study.communicate()
 
     assert study.returncode == 66
-    assert f"looked in {tmp_path}" in said or str(tmp_path / "cifar10") in said
+    assert str(tmp_path / "cifar10") in said
     assert "ended with exit code 66" in said
 
 

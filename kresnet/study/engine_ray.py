@@ -5,6 +5,7 @@ import dataclasses
 import os
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -158,6 +159,7 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
             "--engine ray needs ray, not installed here: pip install"
             " 'kresnet[ray]'"
         ) from error
+    _reach(address)
     try:
         ray.init(
             address=address,
@@ -166,13 +168,27 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
             **more,
         )
     except ConnectionError as error:
-        raise DeviceMissingError(
-            f"{address}: no Ray cluster to connect to: {error}"
-        ) from error
+        raise _no_cluster(address, error) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Fails at once where Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "://" not in host:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), 10).close()
+        except OSError as error:
+            raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> DeviceMissingError:
+    return DeviceMissingError(
+        f"{address}: no Ray cluster to connect to: {error}"
+    )
 
 
 def _arguments(
