@@ -35,3 +35,8 @@ def run_child(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def as_shell(code: int) -> int:
+    """An exit code as a shell names it: 128 + the number of a signal."""
+    return code if code >= 0 else 128 - code

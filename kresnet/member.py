@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from kresnet.child_process import run_child
+from kresnet.child_process import as_shell, run_child
 from kresnet.errors import StoppedError
 
 MEMBER = "KRESNET_MEMBER"
@@ -35,7 +35,7 @@ def supervise() -> int:
             file=sys.stderr,
         )
         return StoppedError.exit_code
-    return code if code >= 0 else 128 - code
+    return as_shell(code)
 
 
 def end(code: int) -> None:

@@ -1,5 +1,7 @@
 """Whole runs, as commands: interrupted, continued, refused."""
 
+import concurrent.futures
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from kresnet.errors import CannotWriteError
 from kresnet.training.run_folder import RunFolder
 
 ITERATIONS = 120
@@ -236,6 +239,28 @@ def test_a_second_process_on_the_folder_is_refused(tmp_path):
 
     assert code == 73
     assert f"process {os.getpid()} on " in err
+
+
+def test_who_may_wait_gets_the_lock_of_a_folder_that_is_removed(tmp_path):
+    """The holder leaves an empty folder, which goes with its lock."""
+    path = tmp_path / "run"
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        with RunFolder(path):
+            waiting = pool.submit(RunFolder(path, wait=60).__enter__)
+            time.sleep(0.5)
+            assert not waiting.done()
+        with contextlib.ExitStack() as stack:
+            stack.push(waiting.result().__exit__)
+            with pytest.raises(CannotWriteError, match="is running this"):
+                RunFolder(path).__enter__()
+
+
+def test_waiting_ends_when_the_time_is_over(tmp_path):
+    with RunFolder(tmp_path / "run"):
+        code, _, err = train(tmp_path / "run", "--wait-for-lock=1")
+
+    assert code == 73
+    assert "wait for it" in err
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(

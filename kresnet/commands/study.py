@@ -1,10 +1,19 @@
 """The command `kresnet study`."""
 
+import enum
 from typing import Annotated
 
 import typer
 
 from kresnet.commands.options import DataDir
+from kresnet.errors import SpecError
+
+
+class Engine(enum.StrEnum):
+    """What runs the runs."""
+
+    local = "local"
+    ray = "ray"
 
 
 def study(
@@ -30,6 +39,39 @@ def study(
         ),
     ] = None,
     data_dir: DataDir = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="local: one run after the other; ray: several at a time, on"
+            " this machine or a Ray cluster."
+        ),
+    ] = Engine.local,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Of a Ray cluster; auto on one of its machines."
+            " [default: $RAY_ADDRESS, then a Ray of its own]",
+        ),
+    ] = None,
+    cpus_per_run: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="CPUs that a run reserves with Ray; without a GPU also its"
+            " threads, on which its bits depend. [default: 1]",
+        ),
+    ] = None,
+    gpus_per_run: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="GPUs of a run with Ray."
+            " [default: 1 if the cluster has any, else 0]",
+        ),
+    ] = None,
 ) -> None:
     """Run what is missing of a study, then write its report."""
     from pathlib import Path
@@ -45,6 +87,7 @@ def study(
         study_table,
     )
 
+    runs_them = _engine(engine, address, cpus_per_run, gpus_per_run)
     loaded = load_study(file)
     share = parse_budget(budget)
     name = loaded.name if share == 1 else f"{loaded.name}-{float(share):.4g}"
@@ -57,9 +100,30 @@ def study(
             share,
             data_dir,
             lambda planned: console.print(study_table(loaded, share, planned)),
+            runs_them,
         )
     except RunFailedError as error:
         console.print(str(error), markup=False, soft_wrap=True)
         raise typer.Exit(error.exit_code) from error
     page, _ = write_report([folder], folder / "report")
     print(f"report: {page}")
+
+
+def _engine(
+    engine: Engine, address: str | None, cpus: int | None, gpus: int | None
+):
+    if engine is Engine.ray:
+        from kresnet.study.engine_ray import RayEngine
+
+        return RayEngine(address, 1 if cpus is None else cpus, gpus)
+    for name, value in (
+        ("--address", address),
+        ("--cpus-per-run", cpus),
+        ("--gpus-per-run", gpus),
+    ):
+        if value is not None:
+            raise SpecError(f"{name}: needs --engine ray. Received: {value}")
+
+    from kresnet.study import one_by_one
+
+    return one_by_one

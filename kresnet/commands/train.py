@@ -95,6 +95,12 @@ def train(
             help="Equal bits each time on GPUs too; slower. CPUs always are.",
         ),
     ] = False,
+    wait_for_lock: Annotated[
+        int,
+        typer.Option(
+            metavar="SECONDS", help="Wait for another process in the folder."
+        ),
+    ] = 0,
 ) -> None:
     """Train a spec, or continue the run in its folder."""
     if coordinator is not None and not is_member():
@@ -128,6 +134,7 @@ def train(
         devices=devices,
         deterministic=deterministic,
         membership=membership,
+        wait_for_lock=wait_for_lock,
     )
     if process:
         return  # the folder is that of process 0

@@ -3,6 +3,7 @@
 from kresnet.study.budget import parse_budget
 from kresnet.study.course import RunFailedError, run_study
 from kresnet.study.file import Study, StudyRun, load_study
+from kresnet.study.process import one_by_one
 from kresnet.study.table import study_table
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Study",
     "StudyRun",
     "load_study",
+    "one_by_one",
     "parse_budget",
     "run_study",
     "study_table",

@@ -1,8 +1,9 @@
 """Running what is missing of a study."""
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,10 +11,21 @@ from kresnet.atomic_file import replace_file
 from kresnet.errors import DivergedError, StoppedError, write_error
 from kresnet.study.file import Study
 from kresnet.study.plan import PlannedRun, plan, write_specs
-from kresnet.study.process import train_in_process
+from kresnet.study.process import one_by_one
 
 # Nothing more will come of these: the same command would end the same way.
 DONE = ("finished", "diverged")
+
+# Runs what it is given, calls the function now and then, and yields every run
+# with its exit code as it ends. Closed before the end, it stops the others.
+Engine = Callable[
+    [
+        Sequence[PlannedRun],
+        str | os.PathLike[str] | None,
+        Callable[[], None],
+    ],
+    Iterator[tuple[PlannedRun, int]],
+]
 
 
 class RunFailedError(RuntimeError):
@@ -34,12 +46,13 @@ def run_study(
     budget: Fraction = Fraction(1),
     data_dir: str | os.PathLike[str] | None = None,
     show: Callable[[list[PlannedRun]], None] = lambda _: None,
+    engine: Engine = one_by_one,
 ) -> Path:
-    """Runs what is missing, one run after the other.
+    """Runs what is missing.
 
     Every run is an ordinary run folder, `<out>/<name>/seed<seed>`, in a
-    process of its own. A diverged run is a result and the next one follows;
-    any other error ends the study. The same call goes on after any
+    process of its own. A diverged run is a result and the others go on; any
+    other error ends the study. The same call goes on after any
     interruption.
 
     Args:
@@ -48,7 +61,8 @@ def run_study(
         budget: Share of the iterations; below 1 every number is a proxy's,
             and study.json says so.
         data_dir: Where prepared data sets are; see `load_dataset`.
-        show: Called with all runs before each of them and at the end.
+        show: Called with all runs whenever the status of one changed.
+        engine: What runs them; one after the other by default.
 
     Returns:
         The folder of the study.
@@ -63,20 +77,38 @@ def run_study(
     states = [each.info()["status"] for each in planned]
     write_specs(planned)
     _write_summary(folder, study, budget)
-    for each, state in zip(planned, states, strict=True):
-        if state in DONE:
-            continue
-        show(planned)
-        code = train_in_process(each, data_dir)
-        if code == StoppedError.exit_code:
-            raise StoppedError(
-                f"{folder}: stopped during {each.run.label}, seed {each.seed},"
-                " saved; the same command continues"
-            )
-        if code not in (0, DivergedError.exit_code):
-            raise RunFailedError(each.folder, code)
-    show(planned)
+    missing = [
+        each
+        for each, state in zip(planned, states, strict=True)
+        if state not in DONE
+    ]
+    changed = _on_change(planned, show)
+    with contextlib.closing(engine(missing, data_dir, changed)) as ended:
+        for each, code in ended:
+            if code == StoppedError.exit_code:
+                raise StoppedError(
+                    f"{folder}: stopped during {each.run.label}, seed"
+                    f" {each.seed}, saved; the same command continues"
+                )
+            if code not in (0, DivergedError.exit_code):
+                raise RunFailedError(each.folder, code)
+    changed()
     return folder
+
+
+def _on_change(
+    planned: list[PlannedRun], show: Callable[[list[PlannedRun]], None]
+) -> Callable[[], None]:
+    shown: list[str] = []
+
+    def changed():
+        nonlocal shown
+        states = [each.info()["status"] for each in planned]
+        if states != shown:
+            shown = states
+            show(planned)
+
+    return changed
 
 
 def _write_summary(folder: Path, study: Study, budget: Fraction) -> None:

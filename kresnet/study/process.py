@@ -1,14 +1,31 @@
-"""One run of a study as a process of its own."""
+"""The runs of a study, one after the other, each as a process of its own."""
 
+import contextlib
 import os
 import signal
-import subprocess
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from kresnet.child_process import FORWARDED, as_shell, run_child
 from kresnet.study.plan import PlannedRun
 
-FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+
+def one_by_one(
+    planned: Sequence[PlannedRun],
+    data_dir: str | os.PathLike[str] | None,
+    changed: Callable[[], None],
+) -> Iterator[tuple[PlannedRun, int]]:
+    """Yields every run with its exit code.
+
+    Args:
+        planned: What to run.
+        data_dir: Where prepared data sets are; see `load_dataset`.
+        changed: Called before each run.
+    """
+    for each in planned:
+        changed()
+        yield each, train_in_process(each, data_dir)
 
 
 def train_in_process(
@@ -16,27 +33,31 @@ def train_in_process(
 ) -> int:
     """Runs `kresnet train`, which continues what was begun.
 
-    The run has a session of its own, so that a signal reaches it once: the
-    ones that come here are passed on, and it saves and stops.
-
     Returns:
         The exit code of the run; of a signal that killed it, 128 + its number.
     """
-    process = subprocess.Popen(
-        command(planned, data_dir), start_new_session=True
-    )
+    return as_shell(run_child(command(planned, data_dir)))
+
+
+@contextlib.contextmanager
+def noted_signals() -> Iterator[list[int]]:
+    """Notes the first signal; a second one ends the process at once."""
+    noted = []
     before = {}
+
+    def note(number, _):
+        noted.append(number)
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
+
     for number in FORWARDED:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(
-                number, lambda received, _: process.send_signal(received)
-            )
+            before[number] = signal.signal(number, note)
     try:
-        code = process.wait()
+        yield noted
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return code if code >= 0 else 128 - code
 
 
 def command(

@@ -9,6 +9,7 @@ import keras
 PACKAGES = ("kresnet", "keras", "numpy", "safetensors")
 BACKEND_PACKAGES = {"tensorflow": ("tensorflow",), "jax": ("jax", "jaxlib")}
 FLAGS = (
+    "NPROC",  # the threads of JAX
     "OMP_NUM_THREADS",
     "TF_ENABLE_ONEDNN_OPTS",
     "TF_NUM_INTEROP_THREADS",

@@ -27,6 +27,7 @@ class Options:
             fit, or one CPU device.
         deterministic: Ask for equal bits each time on GPUs too.
         membership: Of the processes that train together; `None` for one.
+        wait_for_lock: Seconds to wait for another process in the folder.
 
     Raises:
         SpecError: A value is out of range.
@@ -43,6 +44,7 @@ class Options:
     devices: str | None = None
     deterministic: bool = False
     membership: Membership | None = None
+    wait_for_lock: int = 0
 
     def __post_init__(self):
         for name, least in (
@@ -50,6 +52,7 @@ class Options:
             ("responses_every", 1),
             ("response_images", 0),
             ("gradients_every", 1),
+            ("wait_for_lock", 0),
         ):
             value = getattr(self, name)
             if value is not None and value < least:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import time
 from pathlib import Path
 
 from kresnet.atomic_file import replace_file
@@ -41,11 +42,13 @@ class RunFolder:
     Args:
         path: The folder.
         needed: Bytes that must be free, or the run would not get far.
+        wait: Seconds to wait for another process that holds the lock.
     """
 
-    def __init__(self, path: Path, needed: int = 0):
+    def __init__(self, path: Path, needed: int = 0, wait: float = 0):
         self.path = Path(path)
         self.needed = needed
+        self.wait = wait
         self.spec = self.path / "spec.yaml"
         self.info = self.path / "run.json"
         self.metrics = self.path / "metrics.csv"
@@ -58,17 +61,9 @@ class RunFolder:
         self.diverged = self.path / "diverged.json"
 
     def __enter__(self) -> "RunFolder":
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            # Opened for writing it is also the probe for a read-only folder.
-            self._lock = (self.path / LOCK).open("ab+", buffering=0)
-        except OSError as error:
-            raise self._refused(error) from error
-        try:
-            self._take_lock()
-        except BaseException:
-            self._lock.close()
-            raise
+        end = time.monotonic() + self.wait
+        while not self._take_lock(last_try=time.monotonic() >= end):
+            time.sleep(0.2)
         try:
             self._check_space()
             self._sign_lock()
@@ -87,20 +82,32 @@ class RunFolder:
                 self.path.rmdir()
         self._lock.close()
 
-    def _take_lock(self):
+    def _take_lock(self, last_try: bool) -> bool:
+        """Opens it anew each time: its holder may remove an empty folder."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            # Opened for writing it is also the probe for a read-only folder.
+            self._lock = (self.path / LOCK).open("ab+", buffering=0)
+        except OSError as error:
+            raise self._refused(error) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.seek(0)
             holder = self._lock.read().decode(errors="replace").strip()
+            self._lock.close()
+            if not last_try:
+                return False
             raise CannotWriteError(
                 f"{self.path}: {holder or 'another process'} is running this; "
                 "wait for it, or name another folder with --out"
             ) from None
         except OSError as error:  # file systems without locks
+            self._lock.close()
             raise CannotWriteError(
                 f"{self.path}: cannot be locked: {error.strerror}"
             ) from error
+        return True
 
     def _check_space(self):
         there = sum(

@@ -44,6 +44,7 @@ def train(
     devices: str | None = None,
     deterministic: bool = False,
     membership: Membership | None = None,
+    wait_for_lock: int = 0,
     console: Console | None = None,
 ) -> Path:
     """Trains a spec, or continues the run in `out`, or finds it finished.
@@ -77,6 +78,8 @@ def train(
             speed. CPUs are deterministic.
         membership: For one of several processes that train one network
             together, on JAX; process 0 alone writes the folder.
+        wait_for_lock: Seconds to wait for another process in the same folder
+            before it is an error.
         console: For progress and notices. Defaults to standard error.
 
     Returns:
@@ -117,6 +120,7 @@ def train(
         devices,
         deterministic,
         membership,
+        wait_for_lock,
     )
 
     def notify(text):
@@ -124,7 +128,8 @@ def train(
 
     if deterministic:
         make_gpus_deterministic()
-    folder = RunFolder(Path(out), CHECKPOINTS * _checkpoint_bytes(spec))
+    needed = CHECKPOINTS * _checkpoint_bytes(spec)
+    folder = RunFolder(Path(out), needed, wait_for_lock)
     team = join(membership, devices) if membership else None
     if team and team.index:
         follow(team, spec, seed, options, notify)
@@ -141,6 +146,8 @@ def train(
         if not team:  # before anything is written
             devices_for(devices, spec)
         with folder:
+            # Another process may have written meanwhile.
+            info = folder.read_info()
             checkpoints = Checkpoints(folder.checkpoints, notify)
             newest = newest_of_this_experiment(
                 folder, checkpoints, info, spec, seed, notify

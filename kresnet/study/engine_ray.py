@@ -1,0 +1,238 @@
+"""The runs of a study as tasks of a Ray cluster, several at a time."""
+
+import contextlib
+import dataclasses
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from kresnet.errors import (
+    DeviceMissingError,
+    DivergedError,
+    InputMissingError,
+    StoppedError,
+    write_error,
+)
+from kresnet.study.leash import GRACE
+from kresnet.study.plan import PlannedRun
+from kresnet.study.process import command, noted_signals
+from kresnet.study.ray_task import KilledError, train_in_task
+
+# How often a run is begun again whose node, worker or process was lost.
+RETRIES = 5
+# Whoever ran it before may still be saving, or its file server may not know
+# yet that the machine is gone.
+WAIT_FOR_LOCK = GRACE + 240
+# What the bits of a run depend on, or where its data are.
+PASSED_ON = (
+    "JAX_PLATFORMS",
+    "KERAS_BACKEND",
+    "KRESNET_DATA_DIR",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "XLA_FLAGS",
+)
+THREADS = (
+    "NPROC",  # JAX
+    "OMP_NUM_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
+KILLED = 128 + signal.SIGKILL
+LAST_LINES = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class RayEngine:
+    """Runs every run of a study in a task with devices of its own.
+
+    Attributes:
+        address: Of a Ray cluster, or "auto" on one of its machines; `None`
+            takes RAY_ADDRESS, else starts Ray on this machine alone.
+        cpus: Threads of a run without a GPU, and what a task reserves. The
+            bits of its result depend on it, and on no node.
+        gpus: GPUs of a run; `None` for 1 where the cluster has any, else 0.
+    """
+
+    address: str | None = None
+    cpus: int = 1
+    gpus: int | None = None
+
+    def __call__(
+        self,
+        planned: Sequence[PlannedRun],
+        data_dir: str | os.PathLike[str] | None,
+        changed: Callable[[], None],
+    ) -> Iterator[tuple[PlannedRun, int]]:
+        """Yields every run with its exit code, in the order they end.
+
+        Args:
+            planned: What to run; the folders must be the same on every node.
+            data_dir: Where prepared data sets are, on every node.
+            changed: Called every second.
+
+        Raises:
+            DeviceMissingError: There is no such cluster, or no node of it has
+                the devices for a run.
+        """
+        if not planned:
+            return
+        with _connected(self.address) as ray, noted_signals() as noted:
+            gpus = self._gpus(ray.nodes())
+            task = ray.remote(
+                num_cpus=self.cpus,
+                num_gpus=gpus,
+                max_retries=RETRIES,
+                retry_exceptions=[KilledError],
+                scheduling_strategy="SPREAD",
+            )(train_in_task)
+            pending = {
+                task.remote(
+                    _arguments(each, data_dir),
+                    self._environment(gpus),
+                    str(_log(each)),
+                ): each
+                for each in planned
+            }
+            try:
+                while pending:
+                    changed()
+                    if noted:
+                        _end(ray, pending)
+                    done, _ = ray.wait(list(pending), timeout=1)
+                    for ref in done:
+                        each = pending.pop(ref)
+                        yield each, _exit_code(ray, ref, each)
+            finally:
+                _end(ray, pending)
+
+    def _gpus(self, known: list[dict]) -> int:
+        nodes = [node["Resources"] for node in known if node["Alive"]]
+        gpus = self.gpus
+        if gpus is None:
+            gpus = int(any(node.get("GPU", 0) >= 1 for node in nodes))
+        if not any(
+            node.get("CPU", 0) >= self.cpus and node.get("GPU", 0) >= gpus
+            for node in nodes
+        ):
+            there = "; ".join(
+                f"{node.get('CPU', 0):g} and {node.get('GPU', 0):g}"
+                for node in nodes
+            )
+            raise DeviceMissingError(
+                f"no node of the cluster has the {self.cpus} CPUs and {gpus}"
+                f" GPUs of a run; its nodes have {there}"
+            )
+        return gpus
+
+    def _environment(self, gpus: int) -> dict[str, str]:
+        passed = {
+            name: os.environ[name] for name in PASSED_ON if name in os.environ
+        }
+        if gpus:
+            return passed  # Ray itself names the GPUs of a task
+        threads = dict.fromkeys(THREADS, str(self.cpus))
+        return {**passed, **threads, "CUDA_VISIBLE_DEVICES": ""}
+
+
+@contextlib.contextmanager
+def _connected(address: str | None) -> Iterator[ModuleType]:
+    """Gives the module `ray`, connected to a cluster."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    more = {}
+    if address == "local":
+        more = {"include_dashboard": False, "object_store_memory": 100 << 20}
+        # Others on the network must not be able to start anything. Ray reads
+        # this when it is imported.
+        if "ray" not in sys.modules:
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise InputMissingError(
+            "--engine ray needs ray, not installed here: pip install"
+            " 'kresnet[ray]'"
+        ) from error
+    _reach(address)
+    try:
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level="WARNING",
+            **more,
+        )
+    except ConnectionError as error:
+        raise _no_cluster(address, error) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Fails at once where Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "://" not in host:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), 10).close()
+        except OSError as error:
+            raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> DeviceMissingError:
+    return DeviceMissingError(
+        f"{address}: no Ray cluster to connect to: {error}"
+    )
+
+
+def _arguments(
+    each: PlannedRun, data_dir: str | os.PathLike[str] | None
+) -> list[str]:
+    """Those of `kresnet`; a node has a current folder of its own."""
+    each = dataclasses.replace(
+        each,
+        spec_file=each.spec_file.absolute(),
+        folder=each.folder.absolute(),
+    )
+    _, _, _, *arguments = command(each, data_dir and Path(data_dir).absolute())
+    return [*arguments, f"--wait-for-lock={WAIT_FOR_LOCK}"]
+
+
+def _log(each: PlannedRun) -> Path:
+    """Where a run writes what it would say: beside its folder."""
+    return each.folder.absolute().with_name(f"{each.folder.name}.log")
+
+
+def _exit_code(ray: ModuleType, ref: object, each: PlannedRun) -> int:
+    """The exit code of a task that ended, whichever way."""
+    try:
+        code = ray.get(ref)
+    except ray.exceptions.TaskCancelledError:
+        return StoppedError.exit_code
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, OSError):
+            raise write_error(_log(each), error.cause) from error
+        if not isinstance(error.cause, KilledError):
+            raise
+        code = error.cause.exit_code
+    except ray.exceptions.RayError as error:  # nodes or workers were lost
+        print(f"{each.folder}: {error}", file=sys.stderr)
+        return KILLED
+    if code not in (0, DivergedError.exit_code):
+        said = _log(each).read_text("utf-8", "replace").splitlines()
+        print(*said[-LAST_LINES:], sep="\n", file=sys.stderr)
+    return code
+
+
+def _end(ray: ModuleType, pending: dict) -> None:
+    """Lets every run save and stop, and waits for it."""
+    for ref in pending:
+        ray.cancel(ref)
+    if pending:
+        ray.wait(list(pending), num_returns=len(pending))
