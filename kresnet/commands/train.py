@@ -65,6 +65,14 @@ def train(
             help="Measure gradient norms by layer every N iterations.",
         ),
     ] = None,
+    deepen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Begin with the weights of this run of a shallower plain"
+            " net, and added blocks that are the identity.",
+        ),
+    ] = None,
 ) -> None:
     """Train a spec, or continue the run in its folder."""
     import_keras_quietly()
@@ -87,6 +95,7 @@ def train(
         responses_every=responses_every,
         response_images=response_images,
         gradients_every=gradients_every,
+        deepen=deepen,
     )
     Console().print(run_summary(folder))
     try:

@@ -26,6 +26,7 @@ from kresnet.training.assembly import assemble
 from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
 from kresnet.training.chunks import chunks
 from kresnet.training.compilation_cache import keep_compiled_programs
+from kresnet.training.deepening import Source
 from kresnet.training.environment import make_deterministic
 from kresnet.training.events import Events
 from kresnet.training.loss_log import LossLog
@@ -53,6 +54,7 @@ class Experiment:
         checkpoints: Where it is from.
         options: How to run.
         console: For progress and notices.
+        source: A run whose weights, deepened, are the initial ones.
 
     Raises:
         BadDataError: The data are not those of the checkpoint.
@@ -68,6 +70,7 @@ class Experiment:
         checkpoints: Checkpoints,
         options: Options,
         console: Console,
+        source: Source | None = None,
     ):
         self.folder = folder
         self.spec = spec
@@ -75,6 +78,7 @@ class Experiment:
         self.newest = newest
         self.checkpoints = checkpoints
         self.console = console
+        self.source = source
         self.notify = checkpoints.notify
         make_deterministic(seed)
         keep_compiled_programs()
@@ -91,6 +95,8 @@ class Experiment:
         )
         if newest:
             self._compare_conditions(options.strict)
+        if source:
+            self.record.info.setdefault("deepened", source.record)
         assembly = assemble(
             spec, seed, options.precision, options.rematerialize
         )
@@ -155,7 +161,10 @@ class Experiment:
             checkpoint_every,
             training.iterations,
             Identity(
-                recipe_digest(self.spec), self.seed, self.data.fingerprint
+                recipe_digest(self.spec),
+                self.seed,
+                self.data.fingerprint,
+                self.source and self.source.digest,
             ),
             self.metrics,
             self.throughput,
@@ -178,18 +187,35 @@ class Experiment:
                 f"{self.folder.path}: continuing at iteration {first} of {last}"
             )
         else:
-            adapt_transforms(
-                self.transforms, self.data.train_images[self.train_indices]
-            )
+            images = self.data.train_images[self.train_indices]
+            if self.source:
+                self.notify(f"deepening {self.source.run.folder}")
+                deepened = self.source.initial_weights(self.spec, images)
+                from_arrays(self.model.weights, deepened)
+            else:
+                adapt_transforms(self.transforms, images)
             rows = self.measurements.logs.values()
             for each in (self.metrics, self.losses, *rows):
                 each.log.cut(None)
         # run.json first: a folder that has none is not a run's.
         self.record.update("running", first)
         self.folder.write_spec(dump_spec(self.spec))
+        if self.source and not first:
+            self._measure_beginning()
         if first < last:
             self._fit(first)
         self._finish()
+
+    def _measure_beginning(self):
+        """What the deepened network is before it is trained further."""
+        row = self.metrics.write_first_row()
+        error, loss = self._test()
+        self.record.info["deepened"] |= {
+            "validation_error": row["validation_error"],
+            "test_error": error,
+            "test_loss": loss,
+        }
+        self.record.update("running", 0)
 
     def _fit(self, first: int):
         training = self.spec.training

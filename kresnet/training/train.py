@@ -10,6 +10,7 @@ from kresnet.census import census
 from kresnet.errors import SpecError
 from kresnet.spec import Spec, load_spec
 from kresnet.training.checkpoints import Checkpoints
+from kresnet.training.deepening import open_source
 from kresnet.training.experiment import Experiment
 from kresnet.training.notices import standard_error
 from kresnet.training.options import Options
@@ -37,6 +38,7 @@ def train(
     responses_every: int | None = None,
     response_images: int = 1_000,
     gradients_every: int | None = None,
+    deepen: str | os.PathLike[str] | None = None,
     console: Console | None = None,
 ) -> Path:
     """Trains a spec, or continues the run in `out`, or finds it finished.
@@ -62,6 +64,9 @@ def train(
             training split, not augmented; 0 for the whole split.
         gradients_every: Iterations between measurements of the gradient's
             norm by layer, written to gradients.csv. Defaults to none.
+        deepen: Folder of a finished run of a shallower plain net: begin with
+            its weights and added blocks that are the identity. Defaults to
+            none, weights drawn from the seed.
         console: For progress and notices. Defaults to standard error.
 
     Returns:
@@ -104,8 +109,10 @@ def train(
     def notify(text):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
+    source = None if deepen is None else open_source(deepen, spec)
+    digest = source and source.digest
     folder = RunFolder(Path(out), CHECKPOINTS * _checkpoint_bytes(spec))
-    info = _info_of_same_experiment(folder, spec, seed, notify)
+    info = _info_of_same_experiment(folder, spec, seed, digest, notify)
     # Before the lock: a finished run may be on a disk that is read-only.
     if info is not None and info["status"] == "finished":
         notify(
@@ -116,18 +123,22 @@ def train(
     with folder:
         checkpoints = Checkpoints(folder.checkpoints, notify)
         newest = newest_of_this_experiment(
-            folder, checkpoints, info, spec, seed, notify
+            folder, checkpoints, info, spec, seed, notify, digest
         )
         Experiment(
-            folder, spec, seed, newest, checkpoints, options, console
+            folder, spec, seed, newest, checkpoints, options, console, source
         ).run()
     return folder.path
 
 
-def _info_of_same_experiment(folder, spec, seed, notify) -> dict | None:
+def _info_of_same_experiment(
+    folder, spec, seed, deepened_from, notify
+) -> dict | None:
     info = folder.read_info()
     if info is not None:
-        changed = refuse_other_experiment(folder, info, spec, seed)
+        changed = refuse_other_experiment(
+            folder, info, spec, seed, deepened_from
+        )
         if info["status"] != "finished":
             for line in changed:
                 notify(f"{folder.path}: from here on, {line}")
