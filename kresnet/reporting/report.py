@@ -9,6 +9,7 @@ from pathlib import Path
 from kresnet.atomic_file import replace_file
 from kresnet.errors import write_error
 from kresnet.reporting import sections
+from kresnet.reporting.deepened_section import deepened_section
 from kresnet.reporting.evaluation_files import read_all_evaluations
 from kresnet.reporting.figures import save_figure
 from kresnet.reporting.markup import Markup, element, joined
@@ -59,16 +60,19 @@ def write_report(
             start=1,
         )
     ]
-    curves, responses, confusion = (
+    curves, responses, gradients, confusion = (
         [figure for figure in figures if figure.kind == kind]
-        for kind in ("curves", "responses", "confusion")
+        for kind in ("curves", "responses", "gradients", "confusion")
     )
+    deepened = list(deepened_section(study))
     parts: list[tuple[str, object, Iterable[Markup]]] = [
         # Title, whether there is something to show, what.
         ("Results", study.groups, results_section(study)),
         ("Not averaged", study.left_out, sections.left_out(study)),
+        ("Deepened networks", deepened, deepened),
         ("Learning curves", curves, map(sections.figure, curves)),
         ("Layer responses", responses, map(sections.figure, responses)),
+        ("Gradient norms", gradients, map(sections.figure, gradients)),
         ("Evaluations", evaluations, sections.evaluations(evaluations)),
         ("Confusion matrices", confusion, map(sections.figure, confusion)),
         ("Beside the paper", study.groups, sections.beside_paper(study)),

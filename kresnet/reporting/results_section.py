@@ -8,7 +8,7 @@ from kresnet.recorded_run import RecordedRun
 from kresnet.reporting.average import mean_and_deviation
 from kresnet.reporting.markup import Markup, element, joined, table, wide
 from kresnet.reporting.paper_table import PAPER_TEST_ERROR, not_comparable
-from kresnet.reporting.study import Group, Study, number
+from kresnet.reporting.study import Group, Study, number, part_of
 
 
 def results_section(study: Study) -> Iterator[Markup]:
@@ -60,8 +60,7 @@ def _result(group: Group) -> list:
 
 
 def _best(run: RecordedRun, name: str) -> float | None:
-    best = run.info.get("best_validation")
-    return number(best.get(name)) if isinstance(best, dict) else None
+    return number(part_of(run.info, "best_validation", name))
 
 
 def _partly(values: list[float | None]) -> str:
