@@ -46,7 +46,11 @@ def _result(group: Group) -> list:
     last = [run.info["test_error"] for run in group.finished]
     best = [_best(run, "test_error") for run in group.finished]
     held_out = [_best(run, "validation_error") for run in group.finished]
-    changes = [element("small", text) for text in group.changes]
+    # An arrow that a line does not end with, nor break.
+    changes = [
+        element("small", text.replace(" -> ", " →\u00a0"))
+        for text in group.changes
+    ]
     return [
         joined(group.label, *changes),
         f"{network.layers:,}",
