@@ -11,6 +11,8 @@ import pytest
 
 import kresnet
 from kresnet.errors import InputMissingError, SpecError
+from kresnet.evaluation import responses
+from kresnet.explain import DEVIATES, explain
 from kresnet.layers import BatchNormalization
 from kresnet.measures import predict_logits
 from kresnet.network import build_model, inference_model
@@ -194,6 +196,24 @@ def test_the_record_names_the_source_and_the_sum_of_its_weights(shallow, deep):
     )
     assert (found["run"], found["iteration"]) == (str(shallow), 60)
     assert info(deep)["best_validation"]["iteration"] in (10, 20)
+
+
+def test_a_deepened_run_is_explained_as_one(deep):
+    run = load_run(deep)
+    points = {p.topic: p for p in explain(run.spec, run.info)}
+
+    point = points["initial weights"]
+
+    assert point.grade == DEVIATES
+    assert point.here.startswith("those of digits at iteration 60, and added")
+    ordinary = {k: v for k, v in run.info.items() if k != "deepened"}
+    topics = [point.topic for point in explain(run.spec, ordinary)]
+    assert "initial weights" not in topics
+
+
+def test_the_weights_it_began_with_cannot_be_drawn_again(deep):
+    with pytest.raises(SpecError, match="weights of another run, deepened"):
+        responses(deep, images=10, initial=True)
 
 
 @pytest.fixture

@@ -134,7 +134,8 @@ def refuse_other_data(
 def _deepened_from(info: dict) -> str | None:
     """The digest of the weights that a run began with, as run.json has it."""
     deepened = info.get("deepened")
-    return deepened.get("weights_sha256") if deepened else None
+    known = isinstance(deepened, dict)
+    return deepened.get("weights_sha256") if known else None
 
 
 def _other_beginning(old: str | None, new: str | None) -> list[str]:
