@@ -1,5 +1,6 @@
 """The report: one page about any number of runs."""
 
+import csv
 import dataclasses
 import json
 import re
@@ -20,7 +21,9 @@ from kresnet.errors import BadDataError, InputMissingError
 from kresnet.evaluation import evaluate
 from kresnet.reporting import write_report
 from kresnet.reporting.average import mean_and_deviation
+from kresnet.reporting.loss_curve import loss_curve, loss_curves
 from kresnet.reporting.markup import Markup, element
+from kresnet.reporting.metrics_file import read_metrics
 from kresnet.reporting.paper_table import PAPER_TEST_ERROR, not_comparable
 from kresnet.reporting.responses import read_responses, responses_figure
 from kresnet.reporting.study import read_study
@@ -28,6 +31,14 @@ from kresnet.spec import dump_spec, load_spec
 
 RESULT = Path(__file__).parent.parent / "results" / "resnet20-1500" / "seed0"
 VOID = {"meta", "br"}
+COLUMNS = (
+    "iteration",
+    "learning_rate",
+    "training_loss",
+    "training_error",
+    "validation_loss",
+    "validation_error",
+)
 
 
 class Page(HTMLParser):
@@ -318,6 +329,7 @@ def test_every_figure_is_there_as_png_and_svg(out):
     assert [re.match(r"figure\d-([a-z]+)", p)[1] for p in pictures] == [
         "curves",
         "curves",
+        "losses",
         "responses",
         "confusion",
     ]
@@ -471,6 +483,113 @@ def test_odd_records_of_a_run_are_shown_as_far_as_they_go(tmp_path, info):
     assert row["test, last iteration"] == "28.07"
     assert run(app, ["explain", str(folder)]) == 0
     assert run(app, ["diff", str(folder), str(RESULT)]) == 0
+
+
+def losses_after(folder, iterations, losses):
+    """A run of colour's kind whose validation losses are these."""
+    with (folder / "metrics.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for iteration, loss in zip(iterations, losses, strict=True):
+            writer.writerow([iteration, 0.1, 0.5, 20, loss, 21])
+    return folder
+
+
+def test_the_validation_loss_is_drawn_from_the_first_drop_on(tmp_path):
+    """The row of the drop itself was trained at the rate before it."""
+    iterations = [31_000, 32_000, 33_000, 48_000, 64_000]
+    spec = load_spec("resnet20-fancy-pca")
+    rising = losses_after(
+        make_run(tmp_path / "a", spec, 0),
+        iterations,
+        [0.9, 0.8, 0.3, 0.4, 0.5],
+    )
+    other = load_spec("resnet20-mean255")
+    losses_after(
+        make_run(tmp_path / "b", other, 0),
+        iterations,
+        [0.7, 0.6, 0.5, "", 0.45],
+    )
+
+    curve = loss_curve(spec, "rising", read_metrics(rising))
+    page = page_of(tmp_path, out=tmp_path / "out")
+
+    assert curve.losses == {33_000: 0.3, 48_000: 0.4, 64_000: 0.5}
+    assert (curve.lowest, curve.last) == ((33_000, 0.3), 0.5)
+    axes = loss_curves(spec, [curve], "").axes[0]
+    np.testing.assert_allclose(
+        axes.lines[0].get_data(), [[3.3, 4.8, 6.4], [0.3, 0.4, 0.5]]
+    )
+    drops = [x.get_xdata()[0] for x in axes.lines if len(x.get_xdata()) == 2]
+    assert drops == [3.2, 4.8]
+    assert axes.get_xlim() == (3.2, 6.4)
+    assert page.tags.count("svg") == 2  # errors, and losses of both runs
+    text = (tmp_path / "out" / "index.html").read_text("utf-8")
+    assert (
+        "resnet20-fancy-pca: lowest 0.3000 at iteration 33,000, 0.5000 at the"
+        " last; resnet20-mean255: lowest 0.4500 at iteration 64,000" in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "iterations", "losses"),
+    [
+        (["training.learning_rate.at=[]"], [1_000, 2_000], [0.5, 0.4]),
+        ([], [31_000, 32_000, 33_000], [0.5, 0.4, 0.3]),
+        (["data.validation=0"], [33_000, 34_000], [None, None]),
+        ([], [33_000, 34_000], [float("nan"), float("inf")]),
+    ],
+    ids=["no drop", "one row after it", "no validation", "not finite"],
+)
+def test_without_two_losses_after_a_drop_there_is_no_curve(
+    overrides, iterations, losses
+):
+    metrics = {"iteration": iterations, "validation_loss": losses}
+
+    assert loss_curve(load_spec("resnet20", overrides), "x", metrics) is None
+
+
+def test_deepened_runs_are_a_group_apart_with_what_they_began_as(tmp_path):
+    spec = load_spec("plain32")
+    deepened = {
+        "name": "plain20",
+        "spec_digest": "d",
+        "iteration": 64_000,
+        "run_test_error": 9.5,
+        "test_error": 9.5,
+        "validation_error": 9.75,
+    }
+    make_run(tmp_path / "a", spec, 0, test_error=12.0)
+    make_run(tmp_path / "b", spec, 1, test_error=10.25, deepened=deepened)
+    make_run(tmp_path / "c", spec, 2, deepened={**deepened, "test_error": "x"})
+    make_run(tmp_path / "d", spec, 3, test_error=14.0, deepened=[])
+
+    page = page_of(tmp_path, out=tmp_path / "out")
+
+    assert [row["n"] for row in page.table("n")] == ["2", "2"]
+    assert page.table("made of") == [
+        {
+            "network": "plain32 (2)",
+            "seed": seed,
+            "made of": "plain20, iteration 64000",
+            "its test error": "9.50",
+            "iteration 0: test": start,
+            "iteration 0: validation": "9.75",
+            "last iteration: test": end,
+            "iterations": "64,000",
+        }
+        for seed, start, end in (("1", "9.50", "10.25"), ("2", "–", "28.07"))
+    ]
+
+
+def test_gradient_norms_are_on_the_page(tmp_path):
+    folder = make_run(tmp_path / "a", load_spec("resnet20"), 0)
+    (folder / "gradients.csv").write_text("iteration,layer,norm\n0,conv1,3\n")
+
+    page_of(tmp_path, out=tmp_path / "out")
+
+    text = (tmp_path / "out" / "index.html").read_text("utf-8")
+    assert "<h2>Gradient norms</h2><figure><svg" in text
 
 
 @pytest.mark.parametrize("make", [False, True])

@@ -108,7 +108,7 @@ def test_one_colour_for_each_network_and_one_line_for_each_run(folder):
     curves = [
         Curve("digits", metrics, 2.0),
         Curve("digits", metrics, 2.5),
-        Curve("wide", metrics, None, ended_early=True),
+        Curve("wide", metrics, None, unfinished=True),
     ]
 
     figure = learning_curves(spec, curves, "three runs")
@@ -124,7 +124,7 @@ def test_one_colour_for_each_network_and_one_line_for_each_run(folder):
         "training",
         "validation",
         "test, last iteration",
-        "ended early",
+        "not finished",
         "digits (2 runs)",
         "wide",
     ]

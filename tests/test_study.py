@@ -15,6 +15,7 @@ from kresnet.spec.shipped import STUDIES
 from kresnet.study import load_study, parse_budget
 from kresnet.study.budget import scaled
 from kresnet.study.plan import plan
+from kresnet.study.process import command
 
 TWO = """
 name: two
@@ -117,6 +118,20 @@ def test_another_budget_is_refused(text):
             "name: x\nshows: y\nruns:\n  - {spec: ../digits, seeds: [1]}",
             "x.yaml:4:12: runs[0].spec: must be 1 to 64 letters",
         ),
+        (
+            "name: x\nshows: y\nruns:\n"
+            "  - {spec: plain32, deepen: plain20, seeds: [1]}\n"
+            "  - {spec: plain20, seeds: [1]}",
+            "x.yaml:4:29: runs[0].deepen: must be the name of an earlier run"
+            " of this study. Received: plain20",
+        ),
+        (
+            "name: x\nshows: y\nruns:\n"
+            "  - {spec: plain20, seeds: [1]}\n"
+            "  - {spec: plain32, deepen: plain20, seeds: [1, 2]}",
+            "x.yaml:5:45: runs[1].seeds: must be seeds of runs[0], which it is"
+            " deepened from: that has no 2",
+        ),
     ],
 )
 def test_mistakes_are_said_with_their_place(
@@ -129,6 +144,34 @@ def test_mistakes_are_said_with_their_place(
         load_study("x.yaml")
 
     assert message in str(caught.value)
+
+
+def test_a_net_that_is_not_another_one_deepened_cannot_be_planned(tmp_path):
+    (tmp_path / "x.yaml").write_text(
+        "name: x\nshows: y\nruns:\n"
+        "  - {spec: plain32, seeds: [1]}\n"
+        "  - {name: a, spec: plain20, deepen: plain32, seeds: [1]}"
+    )
+
+    with pytest.raises(SpecError, match=r"a: deepen: is not plain32 with"):
+        plan(load_study(tmp_path / "x.yaml"), Fraction(1), tmp_path)
+
+
+def test_a_deepened_run_begins_with_the_run_of_its_seed(tmp_path):
+    (tmp_path / "x.yaml").write_text(
+        "name: x\nshows: y\nruns:\n"
+        "  - {name: short, spec: plain20, seeds: [1, 2]}\n"
+        "  - {spec: plain32, deepen: short, seeds: [2]}"
+    )
+
+    *sources, deep = plan(
+        load_study(tmp_path / "x.yaml"), Fraction(1), tmp_path
+    )
+
+    assert [each.source for each in sources] == [None, None]
+    assert deep.source == sources[1].folder == tmp_path / "short" / "seed2"
+    assert f"--deepen={deep.source}" in command(deep)
+    assert not any("--deepen" in part for part in command(sources[0]))
 
 
 def test_an_unknown_study_is_missing_and_the_nearest_named():
@@ -182,6 +225,36 @@ def test_a_study_goes_on_after_a_divergence_and_an_interruption(tmp_path):
     assert "report: " in said
     summary = json.loads((out / "study.json").read_text())
     assert summary["proxy"] is False
+
+
+PLAIN = (
+    "[{block: plain, blocks: BLOCKS, width: 16, stride: 1},"
+    " {block: plain, blocks: 1, width: 32, stride: 2}]"
+)
+
+
+@pytest.mark.slow
+def test_a_study_trains_a_net_and_then_the_net_deepened(tmp_path):
+    shallow, deep = (PLAIN.replace("BLOCKS", n) for n in "13")
+    (tmp_path / "two.yaml").write_text(
+        "name: two\nshows: that a deepened run follows its source\nruns:\n"
+        f"  - {{name: shallow, spec: digits, seeds: [0],"
+        f' set: [training.iterations=20, "training.learning_rate.at=[]",'
+        f' "model.stages={shallow}"]}}\n'
+        f"  - {{name: deep, deepen: shallow, spec: digits, seeds: [0],"
+        f' set: [training.iterations=5, "training.learning_rate.at=[]",'
+        f' "model.stages={deep}"]}}\n'
+    )
+
+    study = start(tmp_path)
+    _, err = study.communicate()
+
+    assert study.returncode == 0, err
+    found = info(tmp_path / "out" / "deep" / "seed0")["deepened"]
+    source = info(tmp_path / "out" / "shallow" / "seed0")
+    assert found["test_error"] == source["test_error"]
+    page = (tmp_path / "out" / "report" / "index.html").read_text()
+    assert "<h2>Deepened networks</h2>" in page
 
 
 @pytest.mark.slow

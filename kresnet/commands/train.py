@@ -101,6 +101,14 @@ def train(
             metavar="SECONDS", help="Wait for another process in the folder."
         ),
     ] = 0,
+    deepen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Begin with the weights of this run of a shallower plain"
+            " net, and added blocks that are the identity.",
+        ),
+    ] = None,
 ) -> None:
     """Train a spec, or continue the run in its folder."""
     if coordinator is not None and not is_member():
@@ -135,6 +143,7 @@ def train(
         deterministic=deterministic,
         membership=membership,
         wait_for_lock=wait_for_lock,
+        deepen=deepen,
     )
     if process:
         return  # the folder is that of process 0

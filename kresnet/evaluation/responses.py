@@ -47,7 +47,8 @@ def responses(
         of the residual over that of the shortcut) and `images`.
 
     Raises:
-        SpecError: `images` is negative.
+        SpecError: `images` is negative, or the initial weights were those of
+            another run.
         BadDataError: The data are not those of the run.
 
     Reference:
@@ -57,6 +58,11 @@ def responses(
         raise SpecError(f"--images: must not be negative. Received: {images}")
     if not isinstance(run, Run):
         run = load_run(run)
+    if initial and "deepened" in run.info:
+        raise SpecError(
+            f"{run.folder}: --initial: it began with the weights of another"
+            " run, deepened, and not with drawn ones"
+        )
     data = run.load_data(data_dir)
     train, _ = split_train_validation(
         len(data.train_images), run.spec.data.validation

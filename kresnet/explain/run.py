@@ -30,6 +30,16 @@ def run_points(spec: Spec, info: dict[str, Any]) -> Iterator[Point]:
             # The rule is the paper's; when it fires is an observation.
             DEVIATES if ended is None else EQUIVALENT,
         )
+    if deepened := info.get("deepened"):
+        yield Point(
+            "initial weights",
+            "drawn: all nets from scratch",
+            "sections 3.4 and 4.2",
+            f"those of {_part(deepened, 'name')} at iteration"
+            f" {_number(_part(deepened, 'iteration'))}, and added blocks that"
+            " are the identity: the constructed solution of section 1",
+            DEVIATES,
+        )
     yield Point(
         "machine",
         "Caffe on two GPUs",

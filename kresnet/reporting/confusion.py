@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from kresnet.reporting.figures import new_figure, save_figure
+from kresnet.reporting.figures import (
+    WIDTH,
+    new_figure,
+    save_figure,
+    set_title,
+)
 
 if TYPE_CHECKING:  # measuring needs Keras, drawing does not
     from kresnet.evaluation import Evaluation
@@ -46,13 +51,13 @@ def confusion_figure(
             "`matrix` must have a row and a column for each of `class_names`. "
             f"Received: shape={matrix.shape}, {len(class_names)} names"
         )
-    figure = new_figure(6, 5.6)
+    figure = new_figure(WIDTH, 4.6)
     axes = figure.subplots()
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true class")
-    axes.set_title(title, parse_math=False, fontsize="medium")
+    set_title(axes, title)
     if len(class_names) > MOST_NAMED:
         return figure
     places = range(len(class_names))

@@ -1,11 +1,13 @@
 """What the figures share: their look, and saving them whole."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -13,10 +15,18 @@ from matplotlib.lines import Line2D
 from kresnet.atomic_file import replace_file
 from kresnet.errors import write_error
 
-# Colours of Okabe and Ito, told apart by the colour-blind, and on black as on
-# white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Six of Okabe and Ito, told apart by the colour-blind, and four more for larger
+# studies; all can be seen on black as on white.
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
+    *("#9467BD", "#8C6D31", "#7F7F7F", "#17A2A2"),
+)
 GREY = "#999999"
+# Inches. Text of 10 points stays legible at the width of a phone.
+WIDTH = 4.8
+CURVE_SIZE = WIDTH, 3.6
+TWO_PANELS = WIDTH, 5.2
+WIDEST_TITLE = 52  # characters
 DARK_GREY = "#666666"
 
 
@@ -35,6 +45,12 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def set_title(axes: Axes, title: str) -> None:
+    """Puts a title above axes, in as many lines as it needs."""
+    lines = textwrap.fill(title, WIDEST_TITLE)
+    axes.set_title(lines, parse_math=False, fontsize="medium")
 
 
 def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from kresnet.reporting.figures import (
+    TWO_PANELS,
     legend_below,
     network_handles,
     new_figure,
     palette_of,
+    set_title,
 )
 from kresnet.reporting.layer_values import LayerValues, read_layer_values
 
@@ -57,7 +59,7 @@ def gradients_figure(measured: Sequence[Gradients], title: str) -> Figure:
         measured: Runs, in the order of the legend.
         title: Above the figure.
     """
-    figure = new_figure(5.6, 5.6)
+    figure = new_figure(*TWO_PANELS)
     upper, lower = figure.subplots(2, 1)
     labels = [each.label for each in measured]
     palette = palette_of(labels)
@@ -70,7 +72,8 @@ def gradients_figure(measured: Sequence[Gradients], title: str) -> Figure:
         }
         upper.plot(range(1, len(each.first) + 1), each.first, **style)
         lower.plot(list(each.norms), each.whole(), **style)
-    upper.set(title=title, xlabel="layer, at the initial weights")
+    set_title(upper, title)
+    upper.set(xlabel="layer, at the initial weights")
     lower.set(xlabel="iteration, all layers together")
     for axes in (upper, lower):
         axes.set(ylabel="norm of the gradient", yscale="log")

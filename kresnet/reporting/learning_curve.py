@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.figures import (
+    CURVE_SIZE,
     DARK_GREY,
     GREY,
     legend_below,
@@ -18,6 +19,7 @@ from kresnet.reporting.figures import (
     new_figure,
     palette_of,
     save_figure,
+    set_title,
 )
 from kresnet.reporting.metrics_file import Columns, read_metrics
 from kresnet.spec import Spec
@@ -34,13 +36,13 @@ class Curve:
         label: Of the network; runs that share it share a colour.
         metrics: Columns of metrics.csv.
         test_error: Of the last iteration, percent, if the run is finished.
-        ended_early: Whether the run stopped or diverged.
+        unfinished: Whether the run is not done, stopped or diverged.
     """
 
     label: str
     metrics: Columns
     test_error: float | None = None
-    ended_early: bool = False
+    unfinished: bool = False
 
 
 def draw_learning_curve(folder: Path) -> Path:
@@ -78,32 +80,43 @@ def learning_curves(spec: Spec, curves: Sequence[Curve], title: str) -> Figure:
         curves: The runs, in the order of the legend.
         title: Above the figure.
     """
-    figure = new_figure(5.6, 4)
+    figure = new_figure(*CURVE_SIZE)
     axes = figure.subplots()
-    # Long runs on the axes of the paper's figure 6.
-    long = spec.training.iterations >= LONG
-    scale = 1e4 if long else 1
+    scale, xlabel = iteration_scale(spec)
     palette = palette_of([curve.label for curve in curves])
     for curve in curves:
         _draw(axes, curve, palette[curve.label], scale)
-    _mark_drops(axes, spec, scale)
+    mark_drops(axes, spec, scale)
+    set_title(axes, title)
     axes.set(
-        title=title,
-        xlabel="iteration (1e4)" if long else "iteration",
+        xlabel=xlabel,
         ylabel="error (%)",
         xlim=(0, spec.training.iterations / scale),
     )
+    if scale == 1:
+        axes.xaxis.get_major_locator().set_params(integer=True)
     highest = axes.dataLim.y1
     top = 1.05 * highest if 0 < highest < math.inf else 1
     axes.set_ylim(0, top)
     last = [curve.metrics["training_error"][-1] for curve in curves]
     last += [c.test_error for c in curves if c.test_error is not None]
+    long = spec.training.iterations >= LONG
     if long and all(error is not None and error < TOP for error in last):
         axes.set_yticks(range(0, TOP + 1, 5))
         axes.set_ylim(top=TOP)
     axes.grid(alpha=0.3)
     legend_below(figure, _legend(curves, palette))
     return figure
+
+
+def iteration_scale(spec: Spec) -> tuple[float, str]:
+    """What iterations are divided by, and the name of the axis.
+
+    Long runs are on the axes of the paper's figure 6.
+    """
+    if spec.training.iterations >= LONG:
+        return 1e4, "iteration (1e4)"
+    return 1, "iteration"
 
 
 def _draw(axes: Axes, curve: Curve, colour, scale: float) -> None:
@@ -125,16 +138,17 @@ def _draw(axes: Axes, curve: Curve, colour, scale: float) -> None:
             linewidth=1 if name == "training" else 1.4,
             marker=marker,
             markersize=4,
+            clip_on=marker is None,
             fillstyle="none" if name == "training" else "full",
             label=f"{curve.label}, {name}",
         )
-        if curve.ended_early:
+        if curve.unfinished:
             axes.plot(
                 iterations[-1:],
                 errors[-1:],
                 "x",
                 color=colour,
-                label=f"{curve.label}, ended early",
+                label=f"{curve.label}, not finished",
             )
     if curve.test_error is not None:
         axes.plot(
@@ -149,7 +163,8 @@ def _draw(axes: Axes, curve: Curve, colour, scale: float) -> None:
         )
 
 
-def _mark_drops(axes: Axes, spec: Spec, scale: float) -> None:
+def mark_drops(axes: Axes, spec: Spec, scale: float) -> None:
+    """Marks where the learning rate drops."""
     rate = spec.training.learning_rate
     for boundary in (drop / scale for drop in rate.at):
         axes.axvline(boundary, color=GREY, linewidth=0.8, linestyle=":")
@@ -161,7 +176,7 @@ def _mark_drops(axes: Axes, spec: Spec, scale: float) -> None:
             textcoords="offset points",
             rotation=90,
             va="top",
-            fontsize=7,
+            fontsize=8,
             color=DARK_GREY,
         )
 
@@ -181,9 +196,9 @@ def _legend(curves: Sequence[Curve], palette: dict) -> list[Line2D]:
         handles.append(
             Line2D([], [], color=plain, marker="D", ms=4.5, ls="", label=text)
         )
-    if any(curve.ended_early for curve in curves):
+    if any(curve.unfinished for curve in curves):
         handles.append(
-            Line2D([], [], color=plain, marker="x", ls="", label="ended early")
+            Line2D([], [], color=plain, marker="x", ls="", label="not finished")
         )
     if len(curves) > 1:
         handles += network_handles([curve.label for curve in curves], palette)

@@ -77,7 +77,8 @@ def table(caption: str, header: list, rows: list[list]) -> Markup:
         "div",
         element(
             "table",
-            element("caption", caption),
+            # Inside: a caption is as wide as its table, seen or not.
+            element("caption", element("span", caption)),
             element("thead", head),
             element("tbody", *body),
         ),

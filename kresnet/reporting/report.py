@@ -9,13 +9,14 @@ from pathlib import Path
 from kresnet.atomic_file import replace_file
 from kresnet.errors import write_error
 from kresnet.reporting import sections
+from kresnet.reporting.deepened_section import deepened_section
 from kresnet.reporting.evaluation_files import read_all_evaluations
+from kresnet.reporting.family_figures import curve_figures, loss_figures
 from kresnet.reporting.figures import save_figure
 from kresnet.reporting.markup import Markup, element, joined
 from kresnet.reporting.report_figures import (
     ReportFigure,
     confusion_figures,
-    curve_figures,
     gradient_figures,
     response_figures,
 )
@@ -52,6 +53,7 @@ def write_report(
         for i, figure in enumerate(
             [
                 *curve_figures(study, problems.append),
+                *loss_figures(study, problems.append),
                 *response_figures(study, problems.append),
                 *gradient_figures(study, problems.append),
                 *confusion_figures(evaluations),
@@ -59,16 +61,20 @@ def write_report(
             start=1,
         )
     ]
-    curves, responses, confusion = (
+    curves, losses, responses, gradients, confusion = (
         [figure for figure in figures if figure.kind == kind]
-        for kind in ("curves", "responses", "confusion")
+        for kind in ("curves", "losses", "responses", "gradients", "confusion")
     )
+    deepened = list(deepened_section(study))
     parts: list[tuple[str, object, Iterable[Markup]]] = [
         # Title, whether there is something to show, what.
         ("Results", study.groups, results_section(study)),
         ("Not averaged", study.left_out, sections.left_out(study)),
+        ("Deepened networks", deepened, deepened),
         ("Learning curves", curves, map(sections.figure, curves)),
+        ("Validation loss", losses, map(sections.figure, losses)),
         ("Layer responses", responses, map(sections.figure, responses)),
+        ("Gradient norms", gradients, map(sections.figure, gradients)),
         ("Evaluations", evaluations, sections.evaluations(evaluations)),
         ("Confusion matrices", confusion, map(sections.figure, confusion)),
         ("Beside the paper", study.groups, sections.beside_paper(study)),

@@ -19,8 +19,6 @@ from kresnet.reporting.gradients import (
     gradients_figure,
     read_gradients,
 )
-from kresnet.reporting.learning_curve import Curve, learning_curves
-from kresnet.reporting.metrics_file import read_metrics
 from kresnet.reporting.responses import (
     FILE as RESPONSES,
 )
@@ -28,8 +26,7 @@ from kresnet.reporting.responses import (
     read_responses,
     responses_figure,
 )
-from kresnet.reporting.study import Group, Study, number
-from kresnet.spec import Spec
+from kresnet.reporting.study import Group, Study
 
 Notify = Callable[[str], None]
 
@@ -39,7 +36,7 @@ class ReportFigure:
     """A figure with what must be said of it.
 
     Attributes:
-        kind: "curves", "responses", "gradients" or "confusion".
+        kind: "curves", "losses", "responses", "gradients" or "confusion".
         title: Its name.
         caption: How to read it.
         description: What can be seen, for those who do not see it.
@@ -64,73 +61,6 @@ class ReportFigure:
     def place(self) -> str:
         """Of the ids of its parts in the page."""
         return f"figure{self.number}"
-
-
-def curve_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
-    """A figure for every family: runs of one kind and one schedule."""
-    families: dict[tuple, list[tuple[Group, RecordedRun]]] = {}
-    for group in study.groups:
-        for run in [*group.finished, *group.unfinished]:
-            families.setdefault(_family(group.spec), []).append((group, run))
-    for members in families.values():
-        spec = members[0][0].spec
-        curves, sentences, title = [], [], _title(spec)
-        for group, run in members:
-            try:
-                curve = _curve(group, run)
-            except KresnetError as error:
-                notify(str(error))
-                continue
-            curves.append(curve)
-            sentences.append(_sentence(curve, run))
-        if curves:
-            yield ReportFigure(
-                "curves",
-                title,
-                "Training error is dashed, validation error solid; a colour"
-                " is a network, a line a run.",
-                " ".join(sentences),
-                learning_curves(spec, curves, title),
-            )
-
-
-def _family(spec: Spec) -> tuple:
-    blocks = {stage.block for stage in spec.model.stages}
-    kind = "plain" if blocks == {"plain"} else "residual"
-    rate, iterations = spec.training.learning_rate, spec.training.iterations
-    return kind, spec.data.dataset, iterations, rate.at, rate.divide_by
-
-
-def _title(spec: Spec) -> str:
-    kind, dataset, iterations, *_ = _family(spec)
-    return (
-        f"{kind.capitalize()} networks on {dataset}, {iterations:,} iterations"
-    )
-
-
-def _curve(group: Group, run: RecordedRun) -> Curve:
-    tested = number(run.info.get("test_error")) if run.finished else None
-    return Curve(
-        group.label, read_metrics(run.folder), tested, not run.finished
-    )
-
-
-def _sentence(curve: Curve, run: RecordedRun) -> str:
-    last = {name: column[-1] for name, column in curve.metrics.items()}
-    numbers = [
-        f"{name} {value:.2f} %"
-        for name, value in (
-            ("training", last["training_error"]),
-            ("validation", last["validation_error"]),
-            ("test", curve.test_error),
-        )
-        if value is not None
-    ]
-    early = ", ended early" if curve.ended_early else ""
-    return (
-        f"{curve.label}, seed {run.seed}{early}, at iteration"
-        f" {last['iteration']:,.0f}: {', '.join(numbers)}."
-    )
 
 
 def _by_dataset(

@@ -7,10 +7,12 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from kresnet.reporting.figures import (
+    TWO_PANELS,
     legend_below,
     network_handles,
     new_figure,
     palette_of,
+    set_title,
 )
 from kresnet.reporting.layer_values import read_layer_values
 
@@ -55,7 +57,7 @@ def responses_figure(measured: Sequence[Responses], title: str) -> Figure:
         measured: Runs, in the order of the legend.
         title: Above the figure.
     """
-    figure = new_figure(5.6, 5.6)
+    figure = new_figure(*TWO_PANELS)
     upper, lower = figure.subplots(2, 1)
     labels = [each.label for each in measured]
     palette = palette_of(labels)
@@ -73,10 +75,12 @@ def responses_figure(measured: Sequence[Responses], title: str) -> Figure:
                 marker="o",
                 markersize=4 if len(values) == 1 else 2,
             )
-    upper.set(title=title, xlabel="layer, in the order of the network")
+    set_title(upper, title)
+    upper.set(xlabel="layer, in the order of the network")
     lower.set(xlabel="layer, sorted by magnitude")
+    highest = max((max(each.deviations) for each in measured), default=0)
     for axes in (upper, lower):
-        axes.set(ylabel="standard deviation", ylim=(0, None))
+        axes.set(ylabel="standard deviation", ylim=(0, 1.08 * highest or 1))
         axes.margins(x=0.02)
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)

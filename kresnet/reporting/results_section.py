@@ -8,7 +8,7 @@ from kresnet.recorded_run import RecordedRun
 from kresnet.reporting.average import mean_and_deviation
 from kresnet.reporting.markup import Markup, element, joined, table, wide
 from kresnet.reporting.paper_table import PAPER_TEST_ERROR, not_comparable
-from kresnet.reporting.study import Group, Study, number
+from kresnet.reporting.study import Group, Study, number, part_of
 
 
 def results_section(study: Study) -> Iterator[Markup]:
@@ -46,7 +46,11 @@ def _result(group: Group) -> list:
     last = [run.info["test_error"] for run in group.finished]
     best = [_best(run, "test_error") for run in group.finished]
     held_out = [_best(run, "validation_error") for run in group.finished]
-    changes = [element("small", text) for text in group.changes]
+    # An arrow that a line does not end with, nor break.
+    changes = [
+        element("small", text.replace(" -> ", " →\u00a0"))
+        for text in group.changes
+    ]
     return [
         joined(group.label, *changes),
         f"{network.layers:,}",
@@ -60,8 +64,7 @@ def _result(group: Group) -> list:
 
 
 def _best(run: RecordedRun, name: str) -> float | None:
-    best = run.info.get("best_validation")
-    return number(best.get(name)) if isinstance(best, dict) else None
+    return number(part_of(run.info, "best_validation", name))
 
 
 def _partly(values: list[float | None]) -> str:

@@ -29,6 +29,8 @@ class LeftOut:
 class Group:
     """Runs of one spec on the same data; they differ by their seeds.
 
+    Runs that began with the weights of another run are a group apart.
+
     Attributes:
         label: The spec's name; a number tells groups of one name apart.
         spec: As run.
@@ -79,7 +81,11 @@ def read_study(paths: Sequence[Path | str]) -> Study:
         except KresnetError as error:
             left_out.append(LeftOut(folder, str(error)))
             continue
-        key = (digest_of(run.spec), str(run.info.get("data_fingerprint")))
+        key = (
+            digest_of(run.spec),
+            str(run.info.get("data_fingerprint")),
+            str(part_of(run.info, "deepened", "spec_digest")),
+        )
         group = groups.setdefault(key, Group(run.spec.name, run.spec))
         reason = _against(run, group)
         if reason is None:
@@ -143,6 +149,12 @@ def _tell_apart(groups: Iterable[Group]) -> None:
         count = seen[group.label] = seen.get(group.label, 0) + 1
         if count > 1:
             group.label += f" ({count})"
+
+
+def part_of(info: dict, name: str, part: str) -> object:
+    """What run.json says under two names; `None` where it does not."""
+    mapping = info.get(name)
+    return mapping.get(part) if isinstance(mapping, dict) else None
 
 
 def number(value: object) -> float | None:

@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -90,16 +90,17 @@ class RayEngine:
                 retry_exceptions=[KilledError],
                 scheduling_strategy="SPREAD",
             )(train_in_task)
-            pending = {
-                task.remote(
-                    _arguments(each, data_dir),
-                    self._environment(gpus),
-                    str(_log(each)),
-                ): each
-                for each in planned
-            }
+            waiting, pending = list(planned), {}
             try:
-                while pending:
+                while waiting or pending:
+                    for each in _ready(waiting, pending.values()):
+                        waiting.remove(each)
+                        ref = task.remote(
+                            _arguments(each, data_dir),
+                            self._environment(gpus),
+                            str(_log(each)),
+                        )
+                        pending[ref] = each
                     changed()
                     if noted:
                         _end(ray, pending)
@@ -191,6 +192,14 @@ def _no_cluster(address: str, error: Exception) -> DeviceMissingError:
     )
 
 
+def _ready(
+    waiting: Sequence[PlannedRun], pending: Iterable[PlannedRun]
+) -> list[PlannedRun]:
+    """Those that begin with the weights of no run that is still to end."""
+    unfinished = {each.folder for each in (*waiting, *pending)}
+    return [each for each in waiting if each.source not in unfinished]
+
+
 def _arguments(
     each: PlannedRun, data_dir: str | os.PathLike[str] | None
 ) -> list[str]:
@@ -199,6 +208,7 @@ def _arguments(
         each,
         spec_file=each.spec_file.absolute(),
         folder=each.folder.absolute(),
+        source=each.source and each.source.absolute(),
     )
     _, _, _, *arguments = command(each, data_dir and Path(data_dir).absolute())
     return [*arguments, f"--wait-for-lock={WAIT_FOR_LOCK}"]

@@ -40,6 +40,11 @@ class StudyRun(Fields):
     seeds: Annotated[
         tuple[Seed, ...], Expected("a list of seeds, at least one")
     ] = Field(min_length=1, max_length=100, description="One run for each.")
+    deepen: Name | None = Field(
+        default=None,
+        description="Name of an earlier run: begin with its weights, seed by"
+        " seed, as --deepen of `kresnet train`.",
+    )
     responses_every: Every | None = Field(
         default=None, description="As --responses-every of `kresnet train`."
     )
@@ -97,7 +102,10 @@ def _validated(value: Any) -> tuple[list[Problem], Study | None]:
 
 
 def _checks(study: Study) -> Iterator[Problem]:
-    """Two runs may not share a folder, nor a seed be named twice."""
+    """Two runs may not share a folder, nor a seed be named twice.
+
+    A run is deepened from an earlier one that has its seeds.
+    """
     first: dict[str, int] = {}
     for i, run in enumerate(study.runs):
         if run.label in first:
@@ -107,6 +115,23 @@ def _checks(study: Study) -> Iterator[Problem]:
                 f"must differ from that of runs[{first[run.label]}]; give one"
                 " of them another name",
             )
+        if run.deepen:
+            yield from _deepened(study, i, first.get(run.deepen))
         first.setdefault(run.label, i)
         if len(set(run.seeds)) < len(run.seeds):
             yield Problem(("runs", i, "seeds"), "must not repeat a seed")
+
+
+def _deepened(study: Study, i: int, source: int | None) -> Iterator[Problem]:
+    run = study.runs[i]
+    if source is None:
+        yield Problem(
+            ("runs", i, "deepen"),
+            "must be the name of an earlier run of this study",
+        )
+    elif missing := set(run.seeds) - set(study.runs[source].seeds):
+        yield Problem(
+            ("runs", i, "seeds"),
+            f"must be seeds of runs[{source}], which it is deepened from: that"
+            f" has no {', '.join(map(str, sorted(missing)))}",
+        )

@@ -8,6 +8,7 @@ from kresnet.atomic_file import replace_file
 from kresnet.errors import InputMissingError, SpecError, write_error
 from kresnet.recorded_run import read_recorded_run
 from kresnet.spec import Spec, dump_spec, load_spec, spec_digest
+from kresnet.spec.deepening import reasons_not_deeper
 from kresnet.study.budget import scaled
 from kresnet.study.file import Study, StudyRun
 
@@ -22,6 +23,8 @@ class PlannedRun:
         seed: Its seed.
         spec_file: Where the spec is written to.
         folder: The run folder.
+        source: The run folder whose weights it begins with, deepened; that
+            run comes before it and must be finished by then.
     """
 
     run: StudyRun
@@ -29,6 +32,7 @@ class PlannedRun:
     seed: int
     spec_file: Path
     folder: Path
+    source: Path | None = None
 
     def info(self) -> dict:
         """What run.json says; a run not begun has the status "not run".
@@ -43,6 +47,7 @@ class PlannedRun:
         if (
             spec_digest(found.spec) != spec_digest(self.spec)
             or found.seed != self.seed
+            or ("deepened" in found.info) != (self.source is not None)
         ):
             raise SpecError(
                 f"{self.folder}: holds a run of another experiment; name"
@@ -55,14 +60,19 @@ def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
     """Loads every spec of a study.
 
     Raises:
-        SpecError: A spec or a change of one is wrong.
+        SpecError: A spec or a change of one is wrong, or a net is not
+            another one deepened.
         InputMissingError: There is no such spec.
     """
     planned = []
+    specs: dict[str, Spec] = {}
     for run in study.runs:
         spec = scaled(load_spec(run.spec, run.set), budget)
         # Named as in the study, so that the report tells them apart.
         spec = spec.model_copy(update={"name": run.label})
+        specs[run.label] = spec
+        if run.deepen:
+            _refuse_not_deeper(run, specs[run.deepen], spec)
         planned += [
             PlannedRun(
                 run,
@@ -70,10 +80,19 @@ def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
                 seed,
                 out / "specs" / f"{run.label}.yaml",
                 out / run.label / f"seed{seed}",
+                out / run.deepen / f"seed{seed}" if run.deepen else None,
             )
             for seed in run.seeds
         ]
     return planned
+
+
+def _refuse_not_deeper(run: StudyRun, shallow: Spec, deep: Spec) -> None:
+    if reasons := reasons_not_deeper(shallow, deep):
+        raise SpecError(
+            f"{run.label}: deepen: is not {run.deepen} with plain blocks"
+            " added:\n  " + "\n  ".join(reasons)
+        )
 
 
 def write_specs(planned: list[PlannedRun]) -> None:

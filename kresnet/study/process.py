@@ -69,6 +69,7 @@ def command(
         "seed": planned.seed,
         "out": planned.folder,
         "data-dir": data_dir and Path(data_dir),
+        "deepen": planned.source,
         "responses-every": run.responses_every,
         "gradients-every": run.gradients_every,
     }

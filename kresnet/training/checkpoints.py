@@ -31,11 +31,14 @@ class Identity:
         recipe: Digest of the spec but for what may change in a run.
         seed: Of initial weights, order and draws.
         data_fingerprint: Of the data set that was trained on.
+        deepened_from: SHA-256 of the weights of the run that it began with;
+            `None` for weights drawn from the seed.
     """
 
     recipe: str
     seed: int
     data_fingerprint: str
+    deepened_from: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

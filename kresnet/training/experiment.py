@@ -33,6 +33,7 @@ from kresnet.training.assembly import assemble, make_schedule
 from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
 from kresnet.training.chunks import fit_chunks
 from kresnet.training.compilation_cache import keep_compiled_programs
+from kresnet.training.deepening import Source
 from kresnet.training.environment import make_deterministic
 from kresnet.training.events import Events
 from kresnet.training.loss_log import LossLog
@@ -46,6 +47,7 @@ from kresnet.training.resuming import recipe_digest, refuse_other_data
 from kresnet.training.run_folder import RunFolder
 from kresnet.training.saver import NonFiniteWeightsError, Saver
 from kresnet.training.signals import Signals
+from kresnet.training.state import from_arrays
 
 
 class Experiment:
@@ -61,6 +63,7 @@ class Experiment:
         team: The processes that train together, this one the first; `None`
             for one alone.
         console: For progress and notices.
+        source: A run whose weights, deepened, are the initial ones.
 
     Raises:
         BadDataError: The data are not those of the checkpoint.
@@ -77,6 +80,7 @@ class Experiment:
         options: Options,
         team: Team | None,
         console: Console,
+        source: Source | None = None,
     ):
         self.folder = folder
         self.spec = spec
@@ -84,6 +88,7 @@ class Experiment:
         self.newest = newest
         self.checkpoints = checkpoints
         self.console = console
+        self.source = source
         self.notify = checkpoints.notify
         make_deterministic(seed)
         keep_compiled_programs()
@@ -110,6 +115,8 @@ class Experiment:
         )
         if newest:
             self._compare_conditions(options.strict)
+        if source:
+            self.record.info.setdefault("deepened", source.record)
         assembly = assemble(
             spec,
             seed,
@@ -178,7 +185,10 @@ class Experiment:
             checkpoint_every,
             training.iterations,
             Identity(
-                recipe_digest(self.spec), self.seed, self.data.fingerprint
+                recipe_digest(self.spec),
+                self.seed,
+                self.data.fingerprint,
+                self.source and self.source.digest,
             ),
             self.metrics,
             self.throughput,
@@ -206,15 +216,21 @@ class Experiment:
                 f"{self.folder.path}: continuing at iteration {first} of {last}"
             )
         else:
-            adapt_transforms(
-                self.transforms, self.data.train_images[self.train_indices]
-            )
+            images = self.data.train_images[self.train_indices]
+            if self.source:
+                self.notify(f"deepening {self.source.run.folder}")
+                deepened = self.source.initial_weights(self.spec, images)
+                from_arrays(self.model.weights, deepened)
+            else:
+                adapt_transforms(self.transforms, images)
             rows = self.measurements.logs.values()
             for each in (self.metrics, self.losses, *rows):
                 each.log.cut(None)
         # run.json first: a folder that has none is not a run's.
         self.record.update("running", first)
         self.folder.write_spec(dump_spec(self.spec))
+        if self.source and not first:
+            self._measure_beginning()
         agreement = self.agreement
         with leading(agreement) if agreement else contextlib.nullcontext():
             if first < last:
@@ -225,6 +241,17 @@ class Experiment:
         own = self.throughput.iterations_per_second
         # The same on all processes: so are their chunks.
         return self.agreement.pace if self.agreement else own
+
+    def _measure_beginning(self):
+        """What the deepened network is before it is trained further."""
+        row = self.metrics.write_first_row()
+        error, loss = self._test()
+        self.record.info["deepened"] |= {
+            "validation_error": row["validation_error"],
+            "test_error": error,
+            "test_loss": loss,
+        }
+        self.record.update("running", 0)
 
     def _fit(self, first: int):
         training = self.spec.training

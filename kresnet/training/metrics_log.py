@@ -83,23 +83,46 @@ class MetricsLog(IterationCallback):
             with self.throughput.excluded():
                 self._write_row()
 
+    def write_first_row(self) -> dict:
+        """Writes and returns the row of iteration 0, before any training.
+
+        It is no candidate for the best: nothing of it is due to this run.
+        """
+        row = {
+            "iteration": 0,
+            "learning_rate": self.schedule.learning_rate(0),
+            **dict.fromkeys(COLUMNS[2:]),
+            **self._validation(),
+        }
+        self._write(row)
+        return row
+
     def _write_row(self):
+        if len(self.images):
+            _ = self.model  # on JAX, hands the trained state to the layers
         row = {
             "iteration": self.iteration,
             "learning_rate": self.schedule.rate,
             "training_loss": self._losses.mean(),
             "training_error": self._errors.mean(),
-            "validation_loss": None,
-            "validation_error": None,
+            **self._validation(),
         }
         if len(self.images):
-            _ = self.model  # on JAX, hands the trained state to the layers
-            logits = self.logits(self.images)
-            row["validation_loss"] = measures.cross_entropy(logits, self.labels)
-            row["validation_error"] = measures.error(logits, self.labels)
             self._remember_best(row)
-        self.log.append([row])
         self._losses, self._errors = _Sum(), _Sum()
+        self._write(row)
+
+    def _validation(self):
+        if not len(self.images):
+            return {"validation_loss": None, "validation_error": None}
+        logits = self.logits(self.images)
+        return {
+            "validation_loss": measures.cross_entropy(logits, self.labels),
+            "validation_error": measures.error(logits, self.labels),
+        }
+
+    def _write(self, row):
+        self.log.append([row])
         for listener in self.listeners:
             listener(row)
 

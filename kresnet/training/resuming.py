@@ -19,7 +19,11 @@ def recipe_digest(spec: Spec) -> str:
 
 
 def refuse_other_experiment(
-    folder: RunFolder, info: dict, spec: Spec, seed: int
+    folder: RunFolder,
+    info: dict,
+    spec: Spec,
+    seed: int,
+    deepened_from: str | None = None,
 ) -> list[str]:
     """Compares what a folder was begun with.
 
@@ -41,6 +45,7 @@ def refuse_other_experiment(
     refused = [line for line in differences if line not in allowed]
     if info["seed"] != seed:
         refused.append(f"seed: {info['seed']} -> {seed}")
+    refused += _other_beginning(_deepened_from(info), deepened_from)
     if refused:
         raise _other_experiment(folder.path, refused)
     return allowed
@@ -53,6 +58,7 @@ def newest_of_this_experiment(
     spec: Spec,
     seed: int,
     notify: Callable[[str], None],
+    deepened_from: str | None = None,
 ) -> Checkpoint | None:
     """The checkpoint to go on from; `None` where the run begins.
 
@@ -63,6 +69,7 @@ def newest_of_this_experiment(
         spec: What is to be run.
         seed: Its seed.
         notify: Told what is unusual.
+        deepened_from: See `Identity`.
 
     Raises:
         SpecError: The checkpoint is another experiment's.
@@ -94,6 +101,7 @@ def newest_of_this_experiment(
         differences.append("the spec (the checkpoint has its digest)")
     if saved.seed != seed:
         differences.append(f"seed: {saved.seed} -> {seed}")
+    differences += _other_beginning(saved.deepened_from, deepened_from)
     if differences:
         raise _other_experiment(folder.path, differences)
     if info is None:
@@ -121,6 +129,20 @@ def refuse_other_data(
         raise BadDataError(
             f"{folder.path}: was begun on other data than the {name} found here"
         )
+
+
+def _deepened_from(info: dict) -> str | None:
+    """The digest of the weights that a run began with, as run.json has it."""
+    deepened = info.get("deepened")
+    known = isinstance(deepened, dict)
+    return deepened.get("weights_sha256") if known else None
+
+
+def _other_beginning(old: str | None, new: str | None) -> list[str]:
+    if old == new:
+        return []
+    told = [f"weights {d[:12]}…" if d else "none" for d in (old, new)]
+    return [f"deepened from (--deepen): {told[0]} -> {told[1]}"]
 
 
 def _other_experiment(path: Path, differences: list[str]) -> SpecError:

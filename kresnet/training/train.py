@@ -11,6 +11,7 @@ from kresnet.devices import Membership, devices_for, join
 from kresnet.errors import SpecError
 from kresnet.spec import Spec, load_spec
 from kresnet.training.checkpoints import Checkpoints
+from kresnet.training.deepening import open_source
 from kresnet.training.environment import make_gpus_deterministic
 from kresnet.training.experiment import Experiment
 from kresnet.training.follower import follow
@@ -45,6 +46,7 @@ def train(
     deterministic: bool = False,
     membership: Membership | None = None,
     wait_for_lock: int = 0,
+    deepen: str | os.PathLike[str] | None = None,
     console: Console | None = None,
 ) -> Path:
     """Trains a spec, or continues the run in `out`, or finds it finished.
@@ -80,6 +82,9 @@ def train(
             together, on JAX; process 0 alone writes the folder.
         wait_for_lock: Seconds to wait for another process in the same folder
             before it is an error.
+        deepen: Folder of a finished run of a shallower plain net: begin with
+            its weights and added blocks that are the identity. Defaults to
+            none, weights drawn from the seed.
         console: For progress and notices. Defaults to standard error.
 
     Returns:
@@ -106,6 +111,8 @@ def train(
         out = Path("results") / spec.name / f"seed{seed}"
     elif not os.fspath(out):
         raise SpecError('--out: must name a folder. Received: ""')
+    if membership and deepen is not None:
+        raise SpecError("--deepen: is for one process; leave out --coordinator")
     if not 0 <= seed < 2**63:
         raise SpecError(f"--seed: must be in [0, 2**63). Received: {seed}")
     options = Options(
@@ -128,6 +135,8 @@ def train(
 
     if deterministic:
         make_gpus_deterministic()
+    source = None if deepen is None else open_source(deepen, spec)
+    digest = source and source.digest
     needed = CHECKPOINTS * _checkpoint_bytes(spec)
     folder = RunFolder(Path(out), needed, wait_for_lock)
     team = join(membership, devices) if membership else None
@@ -135,7 +144,7 @@ def train(
         follow(team, spec, seed, options, notify)
         return folder.path
     with Start(team) as start:
-        info = _info_of_same_experiment(folder, spec, seed, notify)
+        info = _info_of_same_experiment(folder, spec, seed, digest, notify)
         # Before the lock: a finished run may be on a disk that is read-only.
         if info is not None and info["status"] == "finished":
             notify(
@@ -150,19 +159,31 @@ def train(
             info = folder.read_info()
             checkpoints = Checkpoints(folder.checkpoints, notify)
             newest = newest_of_this_experiment(
-                folder, checkpoints, info, spec, seed, notify
+                folder, checkpoints, info, spec, seed, notify, digest
             )
             start.go(newest)
             Experiment(
-                folder, spec, seed, newest, checkpoints, options, team, console
+                folder,
+                spec,
+                seed,
+                newest,
+                checkpoints,
+                options,
+                team,
+                console,
+                source,
             ).run()
     return folder.path
 
 
-def _info_of_same_experiment(folder, spec, seed, notify) -> dict | None:
+def _info_of_same_experiment(
+    folder, spec, seed, deepened_from, notify
+) -> dict | None:
     info = folder.read_info()
     if info is not None:
-        changed = refuse_other_experiment(folder, info, spec, seed)
+        changed = refuse_other_experiment(
+            folder, info, spec, seed, deepened_from
+        )
         if info["status"] != "finished":
             for line in changed:
                 notify(f"{folder.path}: from here on, {line}")
