@@ -6,25 +6,42 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import checkpoints, damage
+from faults import checkpoints, damage, data, full_disk
 from faults.disk import Disk
 from faults.kills import killed_often
 
 from kresnet import sealed_folder
 
+FLIPS_AND_CUTS = [(damage.flip, 60), (damage.truncate, 20)]
 
-@pytest.mark.parametrize(("kind", "times"), [("flip", 60), ("truncate", 20)])
+
+@pytest.fixture
+def generator():
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(("kind", "times"), FLIPS_AND_CUTS)
 def test_damage_to_a_checkpoint_is_found_and_the_one_before_it_used(
-    tmp_path, kind, times
+    tmp_path, kind, times, generator
 ):
-    generator = np.random.default_rng(0)
-    for i in range(times):
-        checkpoints.damaged(
-            tmp_path / str(i),
-            getattr(damage, kind),
-            damage.some_file,
-            generator,
-        )
+    checkpoints.damaged_often(tmp_path, kind, times, generator)
+
+
+@pytest.mark.parametrize(("kind", "times"), FLIPS_AND_CUTS)
+def test_damage_to_the_cache_is_found_and_the_data_decoded_anew(
+    tmp_path, kind, times, generator
+):
+    data.damaged_cache(tmp_path, kind, times, generator)
+
+
+@pytest.mark.parametrize(
+    ("kind", "times"),
+    [(damage.flip, 12), (damage.truncate, 6), (data.cut_at_record, 6)],
+)
+def test_damage_to_a_file_of_records_is_refused_by_name(
+    tmp_path, kind, times, generator
+):
+    data.damaged_shards(tmp_path, kind, times, generator)
 
 
 def test_whatever_fails_in_a_save_a_good_checkpoint_is_left(tmp_path):
@@ -54,27 +71,33 @@ def test_without_the_rename_the_campaign_fails(tmp_path, monkeypatch):
         checkpoints.every_failure(Disk, tmp_path)
 
 
-def test_without_the_sums_the_campaign_fails(tmp_path, monkeypatch):
+def test_without_the_sums_the_campaigns_fail(tmp_path, monkeypatch, generator):
     def unchecked(folder):
         return json.loads((folder / "manifest.json").read_text())["content"]
 
     monkeypatch.setattr(sealed_folder, "verify", unchecked)
-    generator = np.random.default_rng(0)
-
-    def campaign():
-        for i in range(60):
-            checkpoints.damaged(
-                tmp_path / str(i), damage.flip, damage.some_file, generator
-            )
 
     # Wrong arrays that nobody noticed, or files that cannot be read.
-    with pytest.raises((AssertionError, ValueError)):
-        campaign()
+    for campaign in (checkpoints.damaged_often, data.damaged_cache):
+        with pytest.raises((AssertionError, ValueError)):
+            campaign(tmp_path / campaign.__name__, damage.flip, 60, generator)
+
+
+def test_a_disk_that_is_full_in_a_save_is_74_and_the_last_good_one_loads(
+    tmp_path,
+):
+    assert full_disk.full_in_a_save(tmp_path / "runs", every=16) > 30
+
+
+def test_a_disk_that_is_full_in_the_events_is_said_once(tmp_path):
+    assert full_disk.full_in_the_events(tmp_path / "runs") > 200
 
 
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_ends_like_one_that_was_not(tmp_path):
-    """Five kills, most of them in the middle of a save."""
-    generator = np.random.default_rng(0)
+def test_a_run_killed_again_and_again_ends_like_one_that_was_not(
+    tmp_path, generator
+):
+    """Five kills, most of them soon after a checkpoint or in the next."""
+    done = killed_often(tmp_path / "runs", 5, generator)
 
-    assert killed_often(tmp_path / "runs", 5, generator) == 5
+    assert (done.kills, done.runs) == (5, 1)
