@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import checkpoints, damage, data, full_disk
+from faults import checkpoints, damage, data, full_disk, specs
 from faults.disk import Disk
 from faults.kills import killed_often
 
@@ -91,6 +91,18 @@ def test_a_disk_that_is_full_in_a_save_is_74_and_the_last_good_one_loads(
 
 def test_a_disk_that_is_full_in_the_events_is_said_once(tmp_path):
     assert full_disk.full_in_the_events(tmp_path / "runs") > 200
+
+
+def test_every_spec_is_accepted_or_refused_line_by_line(tmp_path, monkeypatch):
+    """The same in process and as a command; few of them as commands."""
+    found = specs.read_many(tmp_path, 500, 5, 0)
+
+    assert found.different == 500
+    assert 50 < found.accepted < 450
+    monkeypatch.chdir(tmp_path)
+    assert len(found.samples) == 5
+    for content in found.samples:
+        specs.check_command(content)
 
 
 @pytest.mark.slow

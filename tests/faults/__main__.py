@@ -14,11 +14,17 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from faults import checkpoints, damage, data, full_disk
+from faults import checkpoints, damage, data, full_disk, specs
 from faults.disk import Disk
 from faults.kills import killed_often
 
-COUNTS = {"flips": 1_000, "truncations": 100, "kills": 20}
+COUNTS = {
+    "flips": 1_000,
+    "truncations": 100,
+    "specs": 10_000,
+    "commands": 50,
+    "kills": 20,
+}
 
 
 def main():
@@ -91,6 +97,18 @@ def _full_disk(folder, options):
     yield f"{tried:,} sizes of one that was full in TensorBoard's file"
 
 
+def _specs(folder, options):
+    # In a process of its own, whose memory is that of reading specs.
+    numbers = options.specs, options.commands, options.seed
+    run = subprocess.run(
+        [sys.executable, specs.__file__, folder, *map(str, numbers)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    yield from run.stdout.splitlines()
+
+
 def _kills(folder, options):
     done = killed_often(
         folder / "runs", options.kills, options.generator, early=0.25
@@ -107,6 +125,7 @@ CAMPAIGNS = {
     ),
     "saves": _saves,
     "full-disk": _full_disk,
+    "specs": _specs,
     "kills": _kills,
 }
 
