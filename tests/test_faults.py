@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import checkpoints, damage, data, full_disk, specs
+from faults import checkpoints, damage, data, endurance, full_disk, specs
 from faults.disk import Disk
 from faults.kills import killed_often
 
@@ -103,6 +103,18 @@ def test_every_spec_is_accepted_or_refused_line_by_line(tmp_path, monkeypatch):
     assert len(found.samples) == 5
     for content in found.samples:
         specs.check_command(content)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="reads Linux's /proc"
+)
+def test_a_training_does_not_grow(tmp_path):
+    """20 evaluations and saves in 1,000 iterations."""
+    seen = endurance.trained(tmp_path / "run", 1_000)
+
+    assert seen.megabytes[1] - seen.megabytes[0] < endurance.MEGABYTES
+    assert seen.files[1] <= seen.files[0]
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from faults import checkpoints, damage, data, full_disk, specs
+from faults import checkpoints, damage, data, endurance, full_disk, specs
 from faults.disk import Disk
 from faults.kills import killed_often
 
@@ -23,6 +23,7 @@ COUNTS = {
     "truncations": 100,
     "specs": 10_000,
     "commands": 50,
+    "iterations": 10_000,
     "kills": 20,
 }
 
@@ -109,6 +110,14 @@ def _specs(folder, options):
     yield from run.stdout.splitlines()
 
 
+def _endurance(folder, options):
+    seen = endurance.trained(folder / "run", options.iterations)
+    yield f"{options.iterations:,} iterations, second quarter and last: {seen}"
+    memory, files = seen.megabytes, seen.files
+    if memory[1] - memory[0] > endurance.MEGABYTES or files[1] > files[0]:
+        raise AssertionError("the process grows")
+
+
 def _kills(folder, options):
     done = killed_often(
         folder / "runs", options.kills, options.generator, early=0.25
@@ -126,6 +135,7 @@ CAMPAIGNS = {
     "saves": _saves,
     "full-disk": _full_disk,
     "specs": _specs,
+    "endurance": _endurance,
     "kills": _kills,
 }
 
