@@ -14,7 +14,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from faults import checkpoints, damage, data, endurance, full_disk, specs
+from faults import (
+    checkpoints,
+    damage,
+    data,
+    endurance,
+    full_disk,
+    serving,
+    specs,
+)
 from faults.disk import Disk
 from faults.kills import killed_often
 
@@ -24,7 +32,9 @@ COUNTS = {
     "specs": 10_000,
     "commands": 50,
     "iterations": 10_000,
-    "kills": 20,
+    "batches": 100,
+    "calls": 1_000,
+    "kills": 100,
 }
 
 
@@ -118,6 +128,18 @@ def _endurance(folder, options):
         raise AssertionError("the process grows")
 
 
+def _export(folder, options):
+    run, exported = serving.exported(folder)
+    largest = serving.equal_to_predict(
+        run, exported, options.batches, options.generator
+    )
+    yield f"{options.batches:,} batches, differing by at most {largest:.1e}"
+    done = serving.equal_in_threads(
+        run, exported, 8, options.calls, options.generator
+    )
+    yield f"{done:,} calls from 8 threads, bit for bit as from one"
+
+
 def _kills(folder, options):
     done = killed_often(
         folder / "runs", options.kills, options.generator, early=0.25
@@ -136,6 +158,7 @@ CAMPAIGNS = {
     "full-disk": _full_disk,
     "specs": _specs,
     "endurance": _endurance,
+    "export": _export,
     "kills": _kills,
 }
 
