@@ -1,16 +1,21 @@
 """A short form of the fault campaigns; `python -m tests.faults` is the long."""
 
 import json
+import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from faults import checkpoints, damage, data, endurance, full_disk, specs
+from faults import stops as program
 from faults.disk import Disk
 from faults.kills import killed_often
 
 from kresnet import sealed_folder
+from kresnet.training.checkpoints import Checkpoints
 
 FLIPS_AND_CUTS = [(damage.flip, 60), (damage.truncate, 20)]
 
@@ -103,6 +108,43 @@ def test_every_spec_is_accepted_or_refused_line_by_line(tmp_path, monkeypatch):
     assert len(found.samples) == 5
     for content in found.samples:
         specs.check_command(content)
+
+
+@pytest.fixture(scope="module")
+def stops(tmp_path_factory):
+    """What was said when a run was stopped again and again, and its folder."""
+    folder = tmp_path_factory.mktemp("stops")
+    run = subprocess.run(
+        [sys.executable, program.__file__, folder / "run"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return run.stdout.splitlines(), folder / "elsewhere"
+
+
+def test_on_each_signal_the_step_is_saved_and_the_code_is_75(stops):
+    lines, _ = stops
+    iterations = []
+    for line, number in zip(lines[:-1], program.SIGNALS, strict=True):
+        found = re.fullmatch(
+            rf"75 (\d+) stopped by {number.name} at iteration (\d+), saved; .*",
+            line,
+        )
+        assert int(found[1]) == int(found[2])
+        iterations.append(int(found[1]))
+
+    assert iterations == sorted(set(iterations))
+
+
+def test_a_folder_that_vanishes_during_training_is_73(stops):
+    lines, folder = stops
+
+    assert lines[-1].startswith("73 - ")
+    assert "cannot be written" in lines[-1]
+    assert not folder.with_name("run").exists()
+    newest = Checkpoints(folder / "checkpoints", print).newest()
+    assert newest.iteration > 0
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from faults import (
     full_disk,
     serving,
     specs,
+    tiny_disk,
 )
 from faults.disk import Disk
 from faults.kills import killed_often
@@ -29,6 +30,7 @@ from faults.kills import killed_often
 COUNTS = {
     "flips": 1_000,
     "truncations": 100,
+    "full-runs": 5,
     "specs": 10_000,
     "commands": 50,
     "iterations": 10_000,
@@ -106,18 +108,29 @@ def _full_disk(folder, options):
     yield f"{tried:,} sizes of a disk that was full in a save"
     tried = full_disk.full_in_the_events(folder / "events")
     yield f"{tried:,} sizes of one that was full in TensorBoard's file"
+    if not tiny_disk.allowed():
+        yield "not run: a real full disk; this user may not mount one"
+        return
+    disk = folder / "tmpfs"
+    disk.mkdir()
+    yield from _program(
+        *tiny_disk.OWN_NAMESPACE,
+        *(sys.executable, tiny_disk.__file__, disk),
+        *(options.full_runs, options.seed),
+    )
 
 
 def _specs(folder, options):
     # In a process of its own, whose memory is that of reading specs.
     numbers = options.specs, options.commands, options.seed
+    yield from _program(sys.executable, specs.__file__, folder, *numbers)
+
+
+def _program(*command):
     run = subprocess.run(
-        [sys.executable, specs.__file__, folder, *map(str, numbers)],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
+        list(map(str, command)), stdout=subprocess.PIPE, text=True, check=True
     )
-    yield from run.stdout.splitlines()
+    return run.stdout.splitlines()
 
 
 def _endurance(folder, options):

@@ -70,7 +70,7 @@ def killed_often(folder, kills, generator, early=0.0):
     """
     folder.mkdir(parents=True)
     start = time.perf_counter()
-    _finish(folder / "whole")
+    finish(folder / "whole")
     took = time.perf_counter() - start
     done, killed = Kills(), folder / "killed"
     while done.kills < kills:
@@ -78,18 +78,20 @@ def killed_often(folder, kills, generator, early=0.0):
         if generator.random() < early:
             time.sleep(generator.uniform(0, took))
         else:
-            _await_checkpoint(process, killed / "checkpoints", generator)
+            await_checkpoint(process, killed / "checkpoints", generator)
         if _kill(process):
             done.kills += 1
             done.in_a_save += any(killed.glob("checkpoints/.tmp-*"))
         else:
-            _compare(folder, done)
-    _finish(killed)
-    _compare(folder, done)
+            compare(folder)
+            done.runs += 1
+    finish(killed)
+    compare(folder)
+    done.runs += 1
     return done
 
 
-def _await_checkpoint(process, checkpoints, generator):
+def await_checkpoint(process, checkpoints, generator):
     """Waits for a checkpoint of this process, then a moment."""
     before = _newest(checkpoints)
     while process.poll() is None and _newest(checkpoints) == before:
@@ -115,14 +117,14 @@ def _newest(checkpoints):
     return max(names, default=None)
 
 
-def _finish(folder):
+def finish(folder):
     process = train(folder)
     _, said = process.communicate()
     if process.returncode != 0:
         raise AssertionError(said)
 
 
-def _compare(folder, done):
+def compare(folder):
     """Compares the killed run, which ended, and removes it."""
     killed = folder / "killed"
     if content(killed) != content(folder / "whole"):
@@ -130,4 +132,3 @@ def _compare(folder, done):
     if any(killed.glob("checkpoints/*.corrupt*")):
         raise AssertionError("a kill was taken for damage")
     shutil.rmtree(killed)
-    done.runs += 1
