@@ -120,7 +120,8 @@ def stops(tmp_path_factory):
         text=True,
         check=True,
     )
-    return run.stdout.splitlines(), folder / "elsewhere"
+    assert run.stderr.count("Traceback") == 0
+    return run.stdout.splitlines(), folder / "run-gone"
 
 
 def test_on_each_signal_the_step_is_saved_and_the_code_is_75(stops):
@@ -128,7 +129,7 @@ def test_on_each_signal_the_step_is_saved_and_the_code_is_75(stops):
     iterations = []
     for line, number in zip(lines[:-1], program.SIGNALS, strict=True):
         found = re.fullmatch(
-            rf"75 (\d+) stopped by {number.name} at iteration (\d+), saved; .*",
+            rf"75 (\d+) . stopped by {number.name} at iteration (\d+), saved.*",
             line,
         )
         assert int(found[1]) == int(found[2])
@@ -137,10 +138,17 @@ def test_on_each_signal_the_step_is_saved_and_the_code_is_75(stops):
     assert iterations == sorted(set(iterations))
 
 
+def test_events_that_cannot_be_written_are_said_once_and_stop_nothing(stops):
+    """Rows are written every iteration, and two checkpoints were saved."""
+    lines, _ = stops
+
+    assert [line.split()[2] for line in lines[:-1]] == ["0", "1", "1", "1"]
+
+
 def test_a_folder_that_vanishes_during_training_is_73(stops):
     lines, folder = stops
 
-    assert lines[-1].startswith("73 - ")
+    assert lines[-1].startswith("73 - 0 ")
     assert "cannot be written" in lines[-1]
     assert not folder.with_name("run").exists()
     newest = Checkpoints(folder / "checkpoints", print).newest()

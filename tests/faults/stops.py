@@ -1,10 +1,17 @@
 """A training run that is stopped by signals, and then by losing its folder.
 
-A program, `python tests/faults/stops.py FOLDER`, that prints an exit code, the
-newest checkpoint and a message a line.
+After the first stop TensorBoard's events cannot be written any more, and in the
+last training standard error cannot either.
+
+A program, `python tests/faults/stops.py FOLDER`, that prints a line per
+training: an exit code, the newest checkpoint, how often it was said that there
+are no events, and the message.
 """
 
+import contextlib
+import io
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -15,6 +22,7 @@ from rich.console import Console
 
 from kresnet.errors import KresnetError
 from kresnet.training import train
+from kresnet.training.notices import standard_error
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 
@@ -33,29 +41,35 @@ def _after_two_saves(folder, action):
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _train(folder, action):
+def _train(folder, action, console=None):
     _after_two_saves(folder, action)
+    said = io.StringIO()
     try:
         train(
             "digits",
             folder,
             overrides=[
                 "training.iterations=100000",
-                "training.evaluate_every=1000",
+                "training.evaluate_every=1",
             ],
             checkpoint_every=5,
-            console=Console(quiet=True),
+            console=console or Console(file=said, width=1_000),
         )
     except KresnetError as error:
         newest = max(_saved(folder), default="-")
-        print(error.exit_code, newest, error)
+        times = said.getvalue().count("no TensorBoard events")
+        print(error.exit_code, newest, times, error)
 
 
 def _main(folder):
     folder = Path(folder)
     for number in SIGNALS:
         _train(folder, lambda number=number: os.kill(os.getpid(), number))
-    _train(folder, lambda: folder.rename(folder.with_name("elsewhere")))
+        shutil.rmtree(folder / "events", ignore_errors=True)
+        (folder / "events").write_text("in the way")
+    with contextlib.suppress(OSError), open("/dev/full", "w") as sys.stderr:
+        console = standard_error()
+        _train(folder, lambda: folder.rename(f"{folder}-gone"), console)
 
 
 if __name__ == "__main__":
