@@ -9,7 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import checkpoints, damage, data, endurance, full_disk, specs
+from faults import (
+    checkpoints,
+    damage,
+    data,
+    endurance,
+    full_disk,
+    specs,
+    tiny_disk,
+)
 from faults import stops as program
 from faults.disk import Disk
 from faults.kills import killed_often
@@ -92,6 +100,26 @@ def test_a_disk_that_is_full_in_a_save_is_74_and_the_last_good_one_loads(
     tmp_path,
 ):
     assert full_disk.full_in_a_save(tmp_path / "runs", every=16) > 30
+
+
+def test_a_read_only_file_system_is_73(tmp_path):
+    if not tiny_disk.allowed():
+        pytest.skip("this user may not mount a file system")
+    script = 'mount -t tmpfs -o ro none "$0" && exec "$@"'
+    train = (sys.executable, "-m", "kresnet", "train", "digits")
+
+    run = subprocess.run(
+        [
+            *(*tiny_disk.OWN_NAMESPACE, "sh", "-c", script, tmp_path),
+            *(*train, f"--out={tmp_path}/run"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 73
+    assert "cannot be written: Read-only file system" in run.stderr
 
 
 def test_a_disk_that_is_full_in_the_events_is_said_once(tmp_path):
