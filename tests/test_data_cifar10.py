@@ -163,6 +163,17 @@ def test_a_cut_description_is_refused(copy, name):
         load_dataset("cifar10", copy)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"), [(b"horsf", "'horsf'"), (b"h\xefrse", "'h\\ufffdrse'")]
+)
+def test_a_damaged_class_name_is_refused(copy, wrong, said):
+    path = copy / "cifar10/3.0.2/label.labels.txt"
+    path.write_bytes(path.read_bytes().replace(b"horse", wrong))
+    with pytest.raises(BadDataError, match=r"must be airplane, ") as caught:
+        load_dataset("cifar10", copy)
+    assert said in str(caught.value)
+
+
 def test_without_data_and_network_the_message_says_what_to_do(tmp_path):
     root = tmp_path / "my data"
     with pytest.raises(InputMissingError) as caught:

@@ -57,6 +57,13 @@ def test_damage_to_a_file_of_records_is_refused_by_name(
     data.damaged_shards(tmp_path, kind, times, generator)
 
 
+@pytest.mark.parametrize("kind", [damage.flip, damage.truncate])
+def test_damage_to_a_description_is_refused_or_changes_nothing(
+    tmp_path, kind, generator
+):
+    data.damaged_description(tmp_path, kind, 12, generator)
+
+
 def test_whatever_fails_in_a_save_a_good_checkpoint_is_left(tmp_path):
     """Every operation, killed and with each error; at least fifteen each."""
     tried = checkpoints.every_failure(Disk, tmp_path)

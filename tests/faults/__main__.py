@@ -77,7 +77,7 @@ def _cpu_seconds():
     )
 
 
-def _damage(hurt, kinds):
+def _damage(hurt, kinds, end="found"):
     """A campaign of flipped bits and of cuts."""
 
     def campaign(folder, options):
@@ -87,7 +87,7 @@ def _damage(hurt, kinds):
             )
             own = folder / kind.__name__
             done = hurt(own, kind, times, options.generator)
-            yield f"{done:,} {what}, each found"
+            yield f"{done:,} {what}, each {end}"
 
     return campaign
 
@@ -166,6 +166,9 @@ CAMPAIGNS = {
     "shards": _damage(
         data.damaged_shards,
         {**FLIPS_AND_CUTS, data.cut_at_record: "files cut between records"},
+    ),
+    "descriptions": _damage(
+        data.damaged_description, FLIPS_AND_CUTS, "found or of no consequence"
     ),
     "saves": _saves,
     "full-disk": _full_disk,

@@ -65,6 +65,29 @@ def damaged_shards(folder, kind, times, generator):
     return times
 
 
+def damaged_description(folder, kind, times, generator):
+    """A file that describes the data is hurt: refused, or it changed nothing.
+
+    Returns:
+        How many files were hurt.
+    """
+    root = prepare(folder / "data")
+    files = sorted(
+        p for p in root.rglob("*.*") if p.suffix in (".json", ".txt")
+    )
+    with _cache_below(folder):
+        want = load_dataset("cifar10", root)
+        for _ in range(times):
+            path = files[int(generator.integers(len(files)))]
+            with damage.hurt(path, kind, generator):
+                try:
+                    got = load_dataset("cifar10", root)
+                except BadDataError:
+                    continue
+                _check_equal(got, want)
+    return times
+
+
 def _check_refused(root, shard):
     try:
         load_dataset("cifar10", root)
