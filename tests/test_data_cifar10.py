@@ -163,6 +163,13 @@ def test_a_cut_description_is_refused(copy, name):
         load_dataset("cifar10", copy)
 
 
+def test_a_damaged_size_of_the_images_is_refused(copy):
+    path = copy / "cifar10/3.0.2/features.json"
+    path.write_text(path.read_text().replace('"32"', '"36"', 1))
+    with pytest.raises(BadDataError, match=r"\(36, 32, 3\)"):
+        load_dataset("cifar10", copy)
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"), [(b"horsf", "'horsf'"), (b"h\xefrse", "'h\\ufffdrse'")]
 )

@@ -27,6 +27,7 @@ CLASS_NAMES = (
     "ship",
     "truck",
 )
+SHAPE = (32, 32, 3)
 _DESCRIPTION = ("dataset_info.json", "features.json", "label.labels.txt")
 
 
@@ -74,6 +75,7 @@ def load_cifar10(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
         arrays = {}
         for split in ("train", "test"):
             images, labels = read_split(folder, split, splits[split])
+            _check_shape(folder, split, images)
             _check_labels(folder, split, labels)
             arrays[f"{split}_images"] = images
             arrays[f"{split}_labels"] = labels
@@ -130,6 +132,15 @@ def _check_class_names(path: Path) -> None:
         raise BadDataError(
             f"{path}: must be {', '.join(CLASS_NAMES)}. "
             f"Received: {', '.join(map(ascii, found[:20]))}"
+        )
+
+
+def _check_shape(folder: Path, split: str, images: np.ndarray) -> None:
+    # TFDS believes its description, also where the images are others.
+    if images.shape[1:] != SHAPE:
+        raise BadDataError(
+            f"{folder}: images of split {split} must be {SHAPE}, also in "
+            f"features.json. Received: {images.shape[1:]}"
         )
 
 
