@@ -5,10 +5,8 @@ decoding of 60,000 images; facts about CIFAR-10 on the real one.
 """
 
 import io
-import json
 import os
 import shutil
-import struct
 import subprocess
 import sys
 import urllib.error
@@ -17,7 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from faults.small_cifar10 import (
+    NAMES,
+    pixels_and_labels,
+    prepare,
+    records,
+    write_records,
+)
 
 from kresnet.data import load_dataset
 from kresnet.errors import BadDataError, InputMissingError
@@ -26,18 +30,6 @@ DATA_DIR = os.environ.get("KRESNET_DATA_DIR")
 needs_cifar10 = pytest.mark.skipif(
     not DATA_DIR, reason="KRESNET_DATA_DIR does not name prepared data"
 )
-NAMES = [  # in the order of the labels
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-]
 
 
 @pytest.fixture(autouse=True)
@@ -52,96 +44,10 @@ def environment(monkeypatch, tmp_path):
     monkeypatch.setattr(urllib.request, "urlopen", no_network)
 
 
-def _write_records(folder, name, images, labels):
-    import tensorflow as tf
-
-    def example(image, label):
-        png = io.BytesIO()
-        Image.fromarray(image).save(png, format="PNG")
-        values = {
-            "id": tf.train.Feature(
-                bytes_list=tf.train.BytesList(value=[b"id"])
-            ),
-            "image": tf.train.Feature(
-                bytes_list=tf.train.BytesList(value=[png.getvalue()])
-            ),
-            "label": tf.train.Feature(
-                int64_list=tf.train.Int64List(value=[label])
-            ),
-        }
-        features = tf.train.Features(feature=values)
-        return tf.train.Example(features=features).SerializeToString()
-
-    with tf.io.TFRecordWriter(str(folder / name)) as writer:
-        for image, label in zip(images, labels, strict=True):
-            writer.write(example(image, int(label)))
-
-
-def _write_description(folder, lengths):
-    splits = [
-        {
-            "filepathTemplate": (
-                "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
-            ),
-            "name": name,
-            "numBytes": "1",
-            "shardLengths": [str(length) for length in shards],
-        }
-        for name, shards in lengths.items()
-    ]
-    info = {
-        "fileFormat": "tfrecord",
-        "moduleName": "tensorflow_datasets.image_classification.cifar",
-        "name": "cifar10",
-        "splits": splits,
-        "version": "3.0.2",
-    }
-    (folder / "dataset_info.json").write_text(json.dumps(info))
-    package = "tensorflow_datasets.core.features"
-    dimensions = {"dimensions": ["32", "32", "3"]}
-    features = {
-        "id": {
-            "pythonClassName": f"{package}.text_feature.Text",
-            "text": {},
-        },
-        "image": {
-            "image": {"dtype": "uint8", "shape": dimensions},
-            "pythonClassName": f"{package}.image_feature.Image",
-        },
-        "label": {
-            "classLabel": {"numClasses": "10"},
-            "pythonClassName": (f"{package}.class_label_feature.ClassLabel"),
-        },
-    }
-    content = {
-        "featuresDict": {"features": features},
-        "pythonClassName": f"{package}.features_dict.FeaturesDict",
-    }
-    (folder / "features.json").write_text(json.dumps(content))
-    (folder / "label.labels.txt").write_text("\n".join(NAMES) + "\n")
-
-
-def _pixels_and_labels():
-    rng = np.random.RandomState(0)
-    images = rng.randint(0, 256, (24, 32, 32, 3)).astype(np.uint8)
-    return images, np.arange(24) % 10
-
-
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory) -> Path:
     """A TFDS folder with 12 + 4 training images in two files, 8 for testing."""
-    root = tmp_path_factory.mktemp("tfds")
-    folder = root / "cifar10" / "3.0.2"
-    folder.mkdir(parents=True)
-    images, labels = _pixels_and_labels()
-    for name, part in {
-        "cifar10-train.tfrecord-00000-of-00002": slice(0, 12),
-        "cifar10-train.tfrecord-00001-of-00002": slice(12, 16),
-        "cifar10-test.tfrecord-00000-of-00001": slice(16, 24),
-    }.items():
-        _write_records(folder, name, images[part], labels[part])
-    _write_description(folder, {"train": [12, 4], "test": [8]})
-    return root
+    return prepare(tmp_path_factory.mktemp("tfds"))
 
 
 @pytest.fixture
@@ -149,22 +55,12 @@ def copy(prepared, tmp_path) -> Path:
     return Path(shutil.copytree(prepared, tmp_path / "copy"))
 
 
-def _records(path: Path) -> list[tuple[int, int]]:
-    """Where each record starts and ends: length, sum, content, sum."""
-    content, places, start = path.read_bytes(), [], 0
-    while start < len(content):
-        (length,) = struct.unpack_from("<Q", content, start)
-        places.append((start, start + 16 + length))
-        start = places[-1][1]
-    return places
-
-
 def _shard(root: Path) -> Path:
     return root / "cifar10/3.0.2/cifar10-train.tfrecord-00001-of-00002"
 
 
 def test_images_and_labels_are_those_of_the_records_in_order(prepared):
-    images, labels = _pixels_and_labels()
+    images, labels = pixels_and_labels()
     dataset = load_dataset("cifar10", prepared)
     np.testing.assert_array_equal(dataset.train_images, images[:16])
     np.testing.assert_array_equal(dataset.train_labels, labels[:16])
@@ -196,7 +92,7 @@ def test_the_data_folder_may_be_read_only(copy):
 
 def test_a_file_cut_at_a_record_boundary_is_named_with_both_counts(copy):
     path = _shard(copy)
-    os.truncate(path, _records(path)[2][1])
+    os.truncate(path, records(path)[2][1])
     with pytest.raises(BadDataError) as caught:
         load_dataset("cifar10", copy)
     assert str(path) in str(caught.value)
@@ -213,7 +109,7 @@ def test_an_empty_file_is_named(copy):
 @pytest.mark.parametrize("part", ["length", "first sum", "content", "last sum"])
 def test_a_flipped_bit_is_found_and_its_record_named(copy, part):
     path = _shard(copy)
-    start, end = _records(path)[2]
+    start, end = records(path)[2]
     place = {
         "length": start,
         "first sum": start + 8,
@@ -246,9 +142,9 @@ def test_a_missing_file_is_named(copy):
 
 @pytest.mark.parametrize("label", [-1, 10])
 def test_a_label_out_of_range_is_refused(copy, label):
-    images, labels = _pixels_and_labels()
+    images, labels = pixels_and_labels()
     labels[13] = label
-    _write_records(
+    write_records(
         _shard(copy).parent, _shard(copy).name, images[12:16], labels[12:16]
     )
     with pytest.raises(
@@ -265,6 +161,24 @@ def test_a_cut_description_is_refused(copy, name):
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(BadDataError, match=r"3\.0\.2"):
         load_dataset("cifar10", copy)
+
+
+def test_a_damaged_size_of_the_images_is_refused(copy):
+    path = copy / "cifar10/3.0.2/features.json"
+    path.write_text(path.read_text().replace('"32"', '"36"', 1))
+    with pytest.raises(BadDataError, match=r"\(36, 32, 3\)"):
+        load_dataset("cifar10", copy)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"), [(b"horsf", "'horsf'"), (b"h\xefrse", "'h\\ufffdrse'")]
+)
+def test_a_damaged_class_name_is_refused(copy, wrong, said):
+    path = copy / "cifar10/3.0.2/label.labels.txt"
+    path.write_bytes(path.read_bytes().replace(b"horse", wrong))
+    with pytest.raises(BadDataError, match=r"must be airplane, ") as caught:
+        load_dataset("cifar10", copy)
+    assert said in str(caught.value)
 
 
 def test_without_data_and_network_the_message_says_what_to_do(tmp_path):

@@ -9,6 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from faults import serving
 
 from kresnet import sealed_folder
 from kresnet.data import load_dataset
@@ -109,6 +110,20 @@ def test_the_serving_signature_is_the_same_function(
 ):
     np.testing.assert_allclose(
         used_by_a_stranger["signature"], expected, atol=1e-6, rtol=0
+    )
+
+
+def test_random_batches_give_what_predict_gives(digits_run, exported):
+    generator = np.random.default_rng(0)
+
+    serving.equal_to_predict(digits_run, exported, 10, generator)
+
+
+def test_threads_at_once_get_the_bits_that_one_gets(digits_run, exported):
+    generator = np.random.default_rng(0)
+
+    assert (
+        serving.equal_in_threads(digits_run, exported, 8, 20, generator) == 160
     )
 
 

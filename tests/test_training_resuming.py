@@ -154,6 +154,13 @@ def test_strict_refuses_other_versions(killed):
     assert "keras: 0 -> " in err
 
 
+def test_strict_refuses_another_machine_and_leaves_the_run_as_it_is(killed):
+    info = json.loads((killed / "run.json").read_text())
+    change_info(killed, hardware=info["hardware"] | {"cores": 0})
+
+    refused(killed, SpecError, "--strict: .*cores: 0 -> ", strict=True)
+
+
 def test_gone_checkpoints_are_not_a_reason_to_begin_anew(killed):
     shutil.rmtree(killed / "checkpoints")
 

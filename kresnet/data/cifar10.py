@@ -14,6 +14,20 @@ from kresnet.errors import BadDataError, InputMissingError
 
 VERSION = "3.0.2"
 _SOURCE = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+# In the order of the labels (Krizhevsky 2009); a damaged name is found by them.
+CLASS_NAMES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+SHAPE = (32, 32, 3)
 _DESCRIPTION = ("dataset_info.json", "features.json", "label.labels.txt")
 
 
@@ -45,7 +59,7 @@ def load_cifar10(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
         download(f"cifar10:{VERSION}", _SOURCE, root)
     try:
         splits = _read_splits(folder)
-        names = (folder / "label.labels.txt").read_text("utf-8").split()
+        _check_class_names(folder / "label.labels.txt")
         key = _hash_files(folder, splits)
     except FileNotFoundError as error:
         raise BadDataError(
@@ -61,10 +75,11 @@ def load_cifar10(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
         arrays = {}
         for split in ("train", "test"):
             images, labels = read_split(folder, split, splits[split])
-            _check_labels(folder, split, labels, len(names))
+            _check_shape(folder, split, images)
+            _check_labels(folder, split, labels)
             arrays[f"{split}_images"] = images
             arrays[f"{split}_labels"] = labels
-        return make_dataset("cifar10", tuple(names), arrays)
+        return make_dataset("cifar10", CLASS_NAMES, arrays)
 
     return cached("cifar10", key, decode)
 
@@ -111,9 +126,26 @@ def _hash_files(folder: Path, splits: dict[str, dict[str, int]]) -> str:
     return digest.hexdigest()
 
 
-def _check_labels(
-    folder: Path, split: str, labels: np.ndarray, classes: int
-) -> None:
+def _check_class_names(path: Path) -> None:
+    found = path.read_bytes().decode("utf-8", "replace").split()
+    if found != list(CLASS_NAMES):
+        raise BadDataError(
+            f"{path}: must be {', '.join(CLASS_NAMES)}. "
+            f"Received: {', '.join(map(ascii, found[:20]))}"
+        )
+
+
+def _check_shape(folder: Path, split: str, images: np.ndarray) -> None:
+    # TFDS believes its description, also where the images are others.
+    if images.shape[1:] != SHAPE:
+        raise BadDataError(
+            f"{folder}: images of split {split} must be {SHAPE}, also in "
+            f"features.json. Received: {images.shape[1:]}"
+        )
+
+
+def _check_labels(folder: Path, split: str, labels: np.ndarray) -> None:
+    classes = len(CLASS_NAMES)
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
         raise BadDataError(

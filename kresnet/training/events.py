@@ -45,7 +45,8 @@ class Events:
     def close(self) -> None:
         """Closes the event file."""
         if self._file:
-            with contextlib.suppress(OSError):  # events stop nothing
+            # What failed to be written fails again: events stop nothing.
+            with contextlib.suppress(OSError):
                 self._file.close()
 
     def _write(self, **event):
@@ -58,6 +59,7 @@ class Events:
                 return
             record = Event(wall_time=time.time(), **event)
             self._writer.write(record.SerializeToString())
+            self._file.flush()  # else a record may be cut short and not said
         except OSError as error:
             self._failed = True
             self.notify(f"no TensorBoard events: {self.folder}: {error}")
@@ -65,8 +67,7 @@ class Events:
     def _open(self):
         self.folder.mkdir(exist_ok=True)
         name = f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"
-        # Unbuffered: what failed to be written must not fail again on close.
-        self._file = (self.folder / name).open("wb", buffering=0)
+        self._file = (self.folder / name).open("wb")
         self._writer = RecordWriter(self._file)
         self._write(file_version="brain.Event:2")
         if self._first:

@@ -2,63 +2,181 @@
 
 import argparse
 import platform
-import shutil
+import resource
+import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from faults import checkpoints, damage
+from faults import (
+    checkpoints,
+    damage,
+    data,
+    endurance,
+    full_disk,
+    serving,
+    specs,
+    tiny_disk,
+)
 from faults.disk import Disk
 from faults.kills import killed_often
+
+COUNTS = {
+    "flips": 1_000,
+    "truncations": 100,
+    "full-runs": 5,
+    "specs": 10_000,
+    "commands": 50,
+    "iterations": 10_000,
+    "batches": 100,
+    "calls": 1_000,
+    "kills": 100,
+}
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("--flips", type=int, default=1_000)
-    parser.add_argument("--truncations", type=int, default=100)
-    parser.add_argument("--kills", type=int, default=20)
+    for name, count in COUNTS.items():
+        parser.add_argument(f"--{name}", type=int, default=count)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=CAMPAIGNS, metavar="NAME")
     options = parser.parse_args()
-    print(f"seed {options.seed}, {platform.platform()}")
-    generator = np.random.default_rng(options.seed)
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    print(f"seed {options.seed}, commit {commit}, {platform.platform()},")
+    print(", ".join(f"{p} {version(p)}" for p in ("tensorflow", "keras")))
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-
-        def hurt(kind, times):
-            for i in range(times):
-                own = folder / f"{kind.__name__}-{i}"
-                checkpoints.damaged(own, kind, damage.some_file, generator)
-                shutil.rmtree(own)
-            return times
-
-        _report(
-            "bits flipped in checkpoints, each found",
-            lambda: hurt(damage.flip, options.flips),
-        )
-        _report(
-            "files of checkpoints cut, each found",
-            lambda: hurt(damage.truncate, options.truncations),
-        )
-        _report(
-            "operations of a save failed or killed, each survived",
-            lambda: checkpoints.every_failure(Disk, folder),
-        )
-        _report(
-            "kills of one training run, which ended bit for bit like another",
-            lambda: killed_often(folder / "kills", options.kills, generator),
-        )
+        for campaign in options.only or CAMPAIGNS:
+            folder = Path(name) / campaign
+            folder.mkdir()
+            start, cpu = time.perf_counter(), _cpu_seconds()
+            # Of its own: a campaign does not depend on those before it.
+            options.generator = np.random.default_rng(options.seed)
+            for line in CAMPAIGNS[campaign](folder, options):
+                print(f"{campaign}: {line}", flush=True)
+            took, cpu = time.perf_counter() - start, _cpu_seconds() - cpu
+            print(f"{campaign}: {took:.0f} s, {cpu:.0f} CPU-seconds")
 
 
-def _report(what, campaign):
-    start = time.perf_counter()
-    count = campaign()
-    took = time.perf_counter() - start
-    print(f"{count:6,} {what} ({took:.0f} s)", flush=True)
+def _cpu_seconds():
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in map(
+            resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
+    )
+
+
+def _damage(hurt, kinds, end="found"):
+    """A campaign of flipped bits and of cuts."""
+
+    def campaign(folder, options):
+        for kind, what in kinds.items():
+            times = (
+                options.flips if kind is damage.flip else options.truncations
+            )
+            own = folder / kind.__name__
+            done = hurt(own, kind, times, options.generator)
+            yield f"{done:,} {what}, each {end}"
+
+    return campaign
+
+
+FLIPS_AND_CUTS = {
+    damage.flip: "flipped bits",
+    damage.truncate: "cut files",
+}
+
+
+def _saves(folder, options):
+    tried = checkpoints.every_failure(Disk, folder)
+    yield f"{tried:,} operations of a save failed or killed, each survived"
+
+
+def _full_disk(folder, options):
+    tried = full_disk.full_in_a_save(folder / "save")
+    yield f"{tried:,} sizes of a disk that was full in a save"
+    tried = full_disk.full_in_the_events(folder / "events")
+    yield f"{tried:,} sizes of one that was full in TensorBoard's file"
+    if not tiny_disk.allowed():
+        yield "not run: a real full disk; this user may not mount one"
+        return
+    disk = folder / "tmpfs"
+    disk.mkdir()
+    yield from _program(
+        *tiny_disk.OWN_NAMESPACE,
+        *(sys.executable, tiny_disk.__file__, disk),
+        *(options.full_runs, options.seed),
+    )
+
+
+def _specs(folder, options):
+    # In a process of its own, whose memory is that of reading specs.
+    numbers = options.specs, options.commands, options.seed
+    yield from _program(sys.executable, specs.__file__, folder, *numbers)
+
+
+def _program(*command):
+    run = subprocess.run(
+        list(map(str, command)), stdout=subprocess.PIPE, text=True, check=True
+    )
+    return run.stdout.splitlines()
+
+
+def _endurance(folder, options):
+    seen = endurance.trained(folder / "run", options.iterations)
+    yield f"{options.iterations:,} iterations, second quarter and last: {seen}"
+    memory, files = seen.megabytes, seen.files
+    if memory[1] - memory[0] > endurance.MEGABYTES or files[1] > files[0]:
+        raise AssertionError("the process grows")
+
+
+def _export(folder, options):
+    run, exported = serving.exported(folder)
+    largest = serving.equal_to_predict(
+        run, exported, options.batches, options.generator
+    )
+    yield f"{options.batches:,} batches, differing by at most {largest:.1e}"
+    done = serving.equal_in_threads(
+        run, exported, 8, options.calls, options.generator
+    )
+    yield f"{done:,} calls from 8 threads, bit for bit as from one"
+
+
+def _kills(folder, options):
+    done = killed_often(
+        folder / "runs", options.kills, options.generator, early=0.25
+    )
+    yield f"{done}"
+
+
+CAMPAIGNS = {
+    "checkpoints": _damage(checkpoints.damaged_often, FLIPS_AND_CUTS),
+    "cache": _damage(data.damaged_cache, FLIPS_AND_CUTS),
+    "shards": _damage(
+        data.damaged_shards,
+        {**FLIPS_AND_CUTS, data.cut_at_record: "files cut between records"},
+    ),
+    "descriptions": _damage(
+        data.damaged_description, FLIPS_AND_CUTS, "found or of no consequence"
+    ),
+    "saves": _saves,
+    "full-disk": _full_disk,
+    "specs": _specs,
+    "endurance": _endurance,
+    "export": _export,
+    "kills": _kills,
+}
 
 
 if __name__ == "__main__":

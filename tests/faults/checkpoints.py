@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from faults.damage import some_file
 
 from kresnet.errors import KresnetError
 from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
@@ -52,6 +53,7 @@ def saved(folder, iterations):
 
 def damaged(folder, hurt, some_file, generator):
     """The newest of two checkpoints is hurt: the other one must come back."""
+    folder.mkdir(parents=True)
     checkpoints, notices = saved(folder, (10, 20))
     hurt(some_file(Path(folder) / "00000020", generator), generator)
     check_equal(checkpoints.newest(), checkpoint(10))
@@ -59,6 +61,19 @@ def damaged(folder, hurt, some_file, generator):
         raise AssertionError("the damaged one was not set aside")
     if not notices[-1].endswith("10 iterations are lost"):
         raise AssertionError(f"the loss was not said: {notices}")
+
+
+def damaged_often(folder, hurt, times, generator):
+    """Does that so many times.
+
+    Returns:
+        How many times.
+    """
+    for i in range(times):
+        own = Path(folder) / str(i)
+        damaged(own, hurt, some_file, generator)
+        shutil.rmtree(own)
+    return times
 
 
 def operations(disk, folder):

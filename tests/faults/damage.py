@@ -1,5 +1,7 @@
 """Damage to files: flipped bits and lost ends."""
 
+import contextlib
+
 
 def flip(path, generator):
     """Flips one bit of a file, anywhere."""
@@ -19,3 +21,14 @@ def some_file(folder, generator):
     """One of the files below a folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return files[int(generator.integers(len(files)))]
+
+
+@contextlib.contextmanager
+def hurt(path, kind, generator):
+    """Damages a file, and puts its content back."""
+    sound = path.read_bytes()
+    kind(path, generator)
+    try:
+        yield
+    finally:
+        path.write_bytes(sound)

@@ -1,6 +1,7 @@
 """A disk that fails, or a process that is killed, at one of its operations."""
 
 import contextlib
+import errno
 import io
 import os
 
@@ -68,3 +69,62 @@ class Disk:
             return real(*arguments, **keywords)
 
         return operation
+
+
+class SmallDisk:
+    """Takes so many bytes and then is full, in the middle of a write.
+
+    Args:
+        size: In bytes.
+    """
+
+    def __init__(self, size):
+        self.size = size
+        self.written = 0
+
+    @contextlib.contextmanager
+    def attached(self):
+        """Puts the disk in the place of the system's."""
+        real = io.open
+        io.open = self._open
+        try:
+            yield self
+        finally:
+            io.open = real
+
+    def _open(
+        self,
+        path,
+        mode="r",
+        buffering=-1,
+        encoding=None,
+        errors=None,
+        newline=None,
+    ):
+        raw = _Counted(self, path, mode.replace("b", ""))
+        if buffering == 0:
+            return raw
+        if not raw.writable():
+            file = io.BufferedReader(raw)
+        else:
+            file = io.BufferedWriter(raw)
+        if "b" in mode:
+            return file
+        return io.TextIOWrapper(file, encoding, errors, newline)
+
+
+class _Counted(io.FileIO):
+    """A file on a small disk."""
+
+    def __init__(self, disk, path, mode):
+        super().__init__(path, mode)
+        self.disk = disk
+
+    def write(self, data):
+        left = self.disk.size - self.disk.written
+        if len(data) and left <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        # As a real one: what still fits is written, and the rest is not.
+        count = super().write(memoryview(data)[:left])
+        self.disk.written += count
+        return count

@@ -1,6 +1,8 @@
 """A training run that is killed again and again."""
 
+import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,21 @@ SPEC = (
     "--set=training.evaluate_every=40",
     "--checkpoint-every=2",
 )
+
+
+@dataclasses.dataclass
+class Kills:
+    """What was done to a run.
+
+    Attributes:
+        kills: How often it was killed.
+        in_a_save: How often a half-written checkpoint was left.
+        runs: How many runs ended, each compared with one not interrupted.
+    """
+
+    kills: int = 0
+    in_a_save: int = 0
+    runs: int = 0
 
 
 def train(folder):
@@ -38,40 +55,59 @@ def content(folder):
     return [path.read_bytes() for path in files]
 
 
-def killed_often(folder, kills, generator):
-    """Kills a run at random moments of its training, lets it end, compares.
+def killed_often(folder, kills, generator, early=0.0):
+    """Kills a run at random moments, lets it end, compares.
+
+    Args:
+        folder: Made here.
+        kills: How many. When a run ends before, another one is begun.
+        generator: Of the moments.
+        early: Share of the kills at any moment since the process began; the
+            others are shortly after it wrote a checkpoint.
 
     Returns:
-        How often it was killed while it trained.
+        What was done, as `Kills`.
     """
     folder.mkdir(parents=True)
-    _finish(folder / "whole")
-    done = 0
-    for _ in range(kills):
-        process = train(folder / "killed")
-        killed = _kill_in_training(process, folder / "killed", generator)
-        _, said = process.communicate()
-        if not killed and process.returncode != 0:
-            raise AssertionError(said)
-        done += killed
-    _finish(folder / "killed")
-    if content(folder / "killed") != content(folder / "whole"):
-        raise AssertionError("the killed run ended otherwise")
+    start = time.perf_counter()
+    finish(folder / "whole")
+    took = time.perf_counter() - start
+    done, killed = Kills(), folder / "killed"
+    while done.kills < kills:
+        process = train(killed)
+        if generator.random() < early:
+            time.sleep(generator.uniform(0, took))
+        else:
+            await_checkpoint(process, killed / "checkpoints", generator)
+        if _kill(process):
+            done.kills += 1
+            done.in_a_save += any(killed.glob("checkpoints/.tmp-*"))
+        else:
+            compare(folder)
+            done.runs += 1
+    finish(killed)
+    compare(folder)
+    done.runs += 1
     return done
 
 
-def _kill_in_training(process, folder, generator):
-    """Waits for a checkpoint of this process, then a moment, and kills."""
-    checkpoints = folder / "checkpoints"
+def await_checkpoint(process, checkpoints, generator):
+    """Waits for a checkpoint of this process, then a moment."""
     before = _newest(checkpoints)
     while process.poll() is None and _newest(checkpoints) == before:
         time.sleep(0.001)
-    # Some two saves: most kills are in the middle of one.
+    # Some two saves: many kills are in the middle of one.
     time.sleep(generator.uniform(0, 0.05))
-    if process.poll() is not None:
-        return False
-    os.kill(process.pid, signal.SIGKILL)
-    return True
+
+
+def _kill(process):
+    """Kills a process; false if it had ended, as it should."""
+    if process.poll() is None:
+        os.kill(process.pid, signal.SIGKILL)
+    _, said = process.communicate()
+    if process.returncode not in (0, -signal.SIGKILL):
+        raise AssertionError(said)
+    return process.returncode != 0
 
 
 def _newest(checkpoints):
@@ -81,8 +117,18 @@ def _newest(checkpoints):
     return max(names, default=None)
 
 
-def _finish(folder):
+def finish(folder):
     process = train(folder)
     _, said = process.communicate()
     if process.returncode != 0:
         raise AssertionError(said)
+
+
+def compare(folder):
+    """Compares the killed run, which ended, and removes it."""
+    killed = folder / "killed"
+    if content(killed) != content(folder / "whole"):
+        raise AssertionError("the killed run ended otherwise")
+    if any(killed.glob("checkpoints/*.corrupt*")):
+        raise AssertionError("a kill was taken for damage")
+    shutil.rmtree(killed)
