@@ -1,6 +1,7 @@
 """Devices on TensorFlow: MirroredStrategy where there are several."""
 
 import contextlib
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -40,8 +41,16 @@ def scope(devices: Devices) -> Callable[[], contextlib.AbstractContextManager]:
     if count == 1:
         return contextlib.nullcontext
     # Numbered anew: those that are visible.
-    names = [f"{devices.kind.upper()}:{i}" for i in range(count)]
-    return tf.distribute.MirroredStrategy(names).scope
+    return _strategy(
+        *(f"{devices.kind.upper()}:{i}" for i in range(count))
+    ).scope
+
+
+@functools.cache
+def _strategy(*names: str) -> tf.distribute.Strategy:
+    # One for all runs of a process: a second would give its collectives the
+    # numbers of the first's, and TensorFlow would take them for the same.
+    return tf.distribute.MirroredStrategy(names)
 
 
 def _make_virtual_cpus(count: int) -> None:
