@@ -218,11 +218,26 @@ def test_why_a_result_may_not_stand_beside_the_paper(spec, reasons):
 def test_a_short_run_is_not_comparable_and_says_why(tmp_path):
     (row,) = page_of(RESULT, out=tmp_path).table("n")
 
-    assert row["test, last iteration"] == "28.07"
+    assert row["test, last iteration"] == "28.07 proxy"
     assert row["test, paper (table 6)"] == (
         "not comparable: iterations: 1,500; learning rate: 0.1, divided by 10"
         " at 750 and 1,125"
     )
+
+
+def test_a_study_says_what_it_shows_and_that_it_is_a_proxy(tmp_path):
+    run = make_run(tmp_path / "study/run", load_spec("resnet20"))
+    summary = {"name": "colour", "shows": "A <loss>.", "budget": 0.03125}
+    (run.parent / "study.json").write_text(json.dumps(summary), "utf-8")
+
+    page, _ = write_report([run.parent], tmp_path / "proxy")
+    (run.parent / "study.json").write_text("[]", "utf-8")
+    none, _ = write_report([run.parent], tmp_path / "none")
+
+    text = page.read_text("utf-8")
+    assert "A &lt;loss&gt;." in text
+    assert "3.125 % of the iterations" in text
+    assert "Proxy" not in none.read_text("utf-8")
 
 
 def test_a_diverged_run_is_listed_and_never_averaged(study, page):

@@ -22,6 +22,7 @@ from kresnet.reporting.report_figures import (
 )
 from kresnet.reporting.results_section import results_section
 from kresnet.reporting.study import Study, read_study
+from kresnet.reporting.study_heading import study_headings
 
 PAGE = "index.html"
 
@@ -66,8 +67,10 @@ def write_report(
         for kind in ("curves", "losses", "responses", "gradients", "confusion")
     )
     deepened = list(deepened_section(study))
+    headings = list(study_headings(paths))
     parts: list[tuple[str, object, Iterable[Markup]]] = [
         # Title, whether there is something to show, what.
+        ("Study", headings, headings),
         ("Results", study.groups, results_section(study)),
         ("Not averaged", study.left_out, sections.left_out(study)),
         ("Deepened networks", deepened, deepened),

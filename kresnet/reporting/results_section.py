@@ -56,9 +56,14 @@ def _result(group: Group) -> list:
         f"{network.layers:,}",
         f"{network.parameters:,}",
         len(last),
-        mean_and_deviation(last),
-        _partly(best),
-        _partly(held_out),
+        *(
+            joined(text, element("small", " proxy")) if group.proxy else text
+            for text in (
+                mean_and_deviation(last),
+                _partly(best),
+                _partly(held_out),
+            )
+        ),
         wide(_paper(group)),
     ]
 

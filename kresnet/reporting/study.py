@@ -50,6 +50,14 @@ class Group:
             return []
         return differing_fields(load_spec(self.spec.name), self.spec)
 
+    @property
+    def proxy(self) -> bool:
+        """Whether it is the shipped spec of its name, trained for less."""
+        if self.spec.name not in shipped_specs():
+            return False
+        meant = load_spec(self.spec.name).training.iterations
+        return self.spec.training.iterations < meant
+
 
 @dataclass(frozen=True)
 class Study:
