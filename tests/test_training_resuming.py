@@ -161,6 +161,23 @@ def test_strict_refuses_another_machine_and_leaves_the_run_as_it_is(killed):
     refused(killed, SpecError, "--strict: .*cores: 0 -> ", strict=True)
 
 
+@pytest.mark.slow
+def test_a_run_goes_on_on_other_devices_and_says_that_bits_differ(killed):
+    before = content(killed)
+    code, err = command(killed, "--devices=cpu:2", "--strict")
+    assert code == 2
+    assert "devices: 1 cpu -> 2 cpu" in err
+    assert content(killed) == before
+
+    code, err = command(killed, "--devices=cpu:2")
+
+    assert code == 0, err
+    assert "not be bit-identical" in err
+    info = json.loads((killed / "run.json").read_text())
+    assert (info["status"], info["options"]["devices"]) == ("finished", "2 cpu")
+    assert len((killed / "losses.csv").read_text().splitlines()) == 1 + 60
+
+
 def test_gone_checkpoints_are_not_a_reason_to_begin_anew(killed):
     shutil.rmtree(killed / "checkpoints")
 

@@ -1,0 +1,82 @@
+"""What a strategy's replicas hold, and where a trained model is used."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+pytestmark = pytest.mark.slow
+
+REPLICAS = """
+import numpy as np
+from kresnet.callbacks import IterationSchedule
+from kresnet.data import Order, load_dataset
+from kresnet.devices import Devices, place
+from kresnet.network import adapt_transforms
+from kresnet.spec import load_spec
+from kresnet.training.assembly import assemble
+from kresnet.training.chunks import fit_chunks
+
+placement = place(Devices("cpu", (0, 1)))
+spec = load_spec("digits")
+data = load_dataset("digits")
+assembly = assemble(spec, 0, scope=placement.scope)
+adapt_transforms(assembly.transforms, data.train_images)
+model = assembly.model
+model.hold(data.train_images, data.train_labels)
+order = Order(np.arange(len(data.train_images)), 128, 0)
+fit_chunks(model, order, 0, 5, [IterationSchedule(0.1)], lambda: 0.0)
+
+moved = 0
+for variable in [*model.variables, *model.optimizer.variables]:
+    first, second = (
+        part.numpy() for part in variable.value._values
+    )
+    np.testing.assert_array_equal(first, second, err_msg=variable.path)
+    moved += "moving_mean" in variable.path and bool(first.any())
+print(moved)
+"""
+
+
+def python(program, *arguments, **environment):
+    run = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_all_replicas_hold_the_same_weights_and_moving_averages():
+    """Bit for bit; each replica has seen other images."""
+    assert int(python(REPLICAS)) == 7  # batch norms of the 8-layer net
+
+
+def test_a_run_on_two_devices_of_jax_is_used_on_tensorflow(tmp_path):
+    """Its validation error in metrics.csv is that of `evaluate`."""
+    pytest.importorskip("jax")
+    kresnet = "from kresnet.cli import main; main()"
+    run = tmp_path / "run"
+    settings = ["iterations=40", "learning_rate.at=[20]", "evaluate_every=40"]
+    python(
+        kresnet,
+        *("train", "digits", f"--out={run}", "--devices=cpu:2"),
+        *(f"--set=training.{setting}" for setting in settings),
+        KERAS_BACKEND="jax",
+    )
+
+    said = python(kresnet, "evaluate", str(run), "--split=validation")
+    python(kresnet, "export", str(run), f"--out={tmp_path / 'export'}")
+
+    last = (run / "metrics.csv").read_text().splitlines()[-1]
+    assert f"{float(last.split(',')[-1]):.2f}" in said
+    weights = load_file(
+        run / "checkpoints" / "00000040" / "weights.safetensors"
+    )
+    assert all(np.isfinite(array).all() for array in weights.values())
