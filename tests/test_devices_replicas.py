@@ -14,14 +14,14 @@ REPLICAS = """
 import numpy as np
 from kresnet.callbacks import IterationSchedule
 from kresnet.data import Order, load_dataset
-from kresnet.devices import Devices, place
+from kresnet.devices import place
 from kresnet.network import adapt_transforms
 from kresnet.spec import load_spec
 from kresnet.training.assembly import assemble
 from kresnet.training.chunks import fit_chunks
 
-placement = place(Devices("cpu", (0, 1)))
 spec = load_spec("digits")
+placement = place("cpu:2", spec)
 data = load_dataset("digits")
 assembly = assemble(spec, 0, scope=placement.scope)
 adapt_transforms(assembly.transforms, data.train_images)

@@ -8,6 +8,7 @@ import keras
 
 from kresnet.devices.choice import Devices, choose_devices, refuse_uneven
 from kresnet.devices.request import parse_devices
+from kresnet.devices.team import Team
 from kresnet.spec import Spec
 
 if keras.backend.backend() == "tensorflow":
@@ -23,10 +24,12 @@ class Placement:
     Attributes:
         devices: Which.
         scope: Makes the context in which the training model is made.
+        team: The processes that the devices belong to; `None` for one.
     """
 
     devices: Devices
     scope: Callable[[], contextlib.AbstractContextManager]
+    team: Team | None = None
 
     @property
     def conditions(self) -> dict[str, str]:
@@ -65,16 +68,28 @@ def devices_for(text: str | None, spec: Spec) -> tuple[Devices, str | None]:
     )
 
 
-def place(devices: Devices) -> Placement:
+def place(
+    text: str | None, spec: Spec, notify: Callable[[str], None] = lambda _: None
+) -> Placement:
     """Prepares devices; before anything has been computed in this process.
 
+    Args:
+        text: See `parse_devices`.
+        spec: What will be run.
+        notify: Told if GPUs stay idle that nobody excluded.
+
     Raises:
-        SpecError: Too late: the backend has been used already.
+        DeviceMissingError: There are no such devices; lists those there are.
+        SpecError: The text is wrong, the batch cannot be spread so, or it is
+            too late: the backend has been used already.
     """
+    devices, notice = devices_for(text, spec)
+    if notice:
+        notify(notice)
     return Placement(devices, backend.scope(devices))
 
 
-def place_team(spec: Spec) -> Placement:
+def place_team(team: Team, spec: Spec) -> Placement:
     """All devices of all processes of a team, on JAX.
 
     Raises:
@@ -87,4 +102,4 @@ def place_team(spec: Spec) -> Placement:
         spec.model.batch_norm.images_per_statistic,
         keras.backend.backend(),
     )
-    return Placement(devices, backend.scope_of_all())
+    return Placement(devices, backend.scope_of_all(), team)

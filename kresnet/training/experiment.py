@@ -5,7 +5,6 @@ import math
 
 from rich.console import Console
 
-from kresnet import measures, sealed_folder
 from kresnet.callbacks import (
     NonFiniteLoss,
     NonFiniteLossError,
@@ -13,13 +12,7 @@ from kresnet.callbacks import (
     WarmUpError,
 )
 from kresnet.data import Order, load_dataset, split_train_validation
-from kresnet.devices import (
-    Placement,
-    Team,
-    devices_for,
-    place,
-    place_team,
-)
+from kresnet.devices import Placement
 from kresnet.errors import (
     DivergedError,
     OutOfMemoryError,
@@ -36,6 +29,7 @@ from kresnet.training.compilation_cache import keep_compiled_programs
 from kresnet.training.deepening import Source
 from kresnet.training.environment import make_deterministic
 from kresnet.training.events import Events
+from kresnet.training.final_test import error_and_loss, final_numbers
 from kresnet.training.loss_log import LossLog
 from kresnet.training.measurements import Measurements
 from kresnet.training.memory import is_out_of_memory
@@ -60,8 +54,8 @@ class Experiment:
         newest: The checkpoint to go on from; `None` at the beginning.
         checkpoints: Where it is from.
         options: How to run.
-        team: The processes that train together, this one the first; `None`
-            for one alone.
+        placement: The devices to run on, and the processes that train
+            together, this one the first.
         console: For progress and notices.
         source: A run whose weights, deepened, are the initial ones.
 
@@ -78,7 +72,7 @@ class Experiment:
         newest: Checkpoint | None,
         checkpoints: Checkpoints,
         options: Options,
-        team: Team | None,
+        placement: Placement,
         console: Console,
         source: Source | None = None,
     ):
@@ -98,11 +92,10 @@ class Experiment:
                 folder, newest, self.data.name, self.data.fingerprint
             )
         self.agreement = None
-        if team:
+        if team := placement.team:
             identity = identity_of(spec, seed, self.data.fingerprint)
             self.agreement = Agreement(team, identity, spec.training.iterations)
             self.agreement.exchange()
-        placement = self._place(team, options.devices)
         self.train_indices, self.validation_indices = split_train_validation(
             len(self.data.train_images), spec.data.validation
         )
@@ -137,14 +130,6 @@ class Experiment:
             self.order,
         )
         self._make_callbacks(options.checkpoint_every)
-
-    def _place(self, team, devices) -> Placement:
-        if team:
-            return place_team(self.spec)
-        chosen, notice = devices_for(devices, self.spec)
-        if notice:
-            self.notify(notice)
-        return place(chosen)
 
     def _compare_conditions(self, strict):
         if not (changed := self.record.changed_conditions):
@@ -245,7 +230,7 @@ class Experiment:
     def _measure_beginning(self):
         """What the deepened network is before it is trained further."""
         row = self.metrics.write_first_row()
-        error, loss = self._test()
+        error, loss = error_and_loss(self.logits, self.data)
         self.record.info["deepened"] |= {
             "validation_error": row["validation_error"],
             "test_error": error,
@@ -348,32 +333,11 @@ class Experiment:
 
     def _finish(self):
         self.losses.flush()
-        error, loss = self._test()
         self.record.update(
             "finished",
             self.spec.training.iterations,
-            test_error=error,
-            test_loss=loss,
-            best_validation=self._best_validation(),
+            **final_numbers(
+                self.logits, self.data, self.metrics.best, self.checkpoints
+            ),
         )
         self.folder.remove_diagnosis()
-
-    def _best_validation(self) -> dict | None:
-        """Errors at the best iteration, kept apart from the last one's."""
-        best = self.metrics.best
-        if best is None:
-            return None
-        try:
-            checkpoint = self.checkpoints.load(best["iteration"])
-        except sealed_folder.DamagedError as error:
-            self.notify(f"no test error at the best validation: {error}")
-            return {**best, "test_error": None}
-        return {**best, "test_error": self._test(checkpoint.weights)[0]}
-
-    def _test(self, weights=None) -> tuple[float, float]:
-        logits = self.logits(self.data.test_images, weights)
-        labels = self.data.test_labels
-        return (
-            measures.error(logits, labels),
-            measures.cross_entropy(logits, labels),
-        )

@@ -73,7 +73,7 @@ def follow(
         seed,
         options.precision,
         options.rematerialize,
-        place_team(spec).scope,
+        place_team(team, spec).scope,
     )
     model = assembly.model
     schedule = make_schedule(training)

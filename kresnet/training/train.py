@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from kresnet.census import census
-from kresnet.devices import Membership, devices_for, join
+from kresnet.devices import Membership, join, place, place_team
 from kresnet.errors import SpecError
 from kresnet.spec import Spec, load_spec
 from kresnet.training.checkpoints import Checkpoints
@@ -152,8 +152,9 @@ def train(
                 "--out to run it again"
             )
             return folder.path
-        if not team:  # before anything is written
-            devices_for(devices, spec)
+        placement = (
+            place_team(team, spec) if team else place(devices, spec, notify)
+        )
         with folder:
             # Another process may have written meanwhile.
             info = folder.read_info()
@@ -169,7 +170,7 @@ def train(
                 newest,
                 checkpoints,
                 options,
-                team,
+                placement,
                 console,
                 source,
             ).run()
