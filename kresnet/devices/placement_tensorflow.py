@@ -23,16 +23,14 @@ def visible_gpus() -> list[str]:
 def scope(devices: Devices) -> Callable[[], contextlib.AbstractContextManager]:
     """Prepares the devices; see `kresnet.devices.Placement.scope`."""
     gpus = tf.config.list_physical_devices("GPU")
+    chosen = [gpus[i] for i in devices.ids] if devices.kind == "gpu" else []
     count = len(devices.ids)
     try:
-        if devices.kind == "gpu":
-            chosen = [gpus[number] for number in devices.ids]
+        # Only if it changes something: a process may train again.
+        if tf.config.get_visible_devices("GPU") != chosen:
             tf.config.set_visible_devices(chosen, "GPU")
-        else:
-            if gpus:
-                tf.config.set_visible_devices([], "GPU")
-            if count > 1:
-                _make_virtual_cpus(count)
+        if devices.kind == "cpu" and count > 1:
+            _make_virtual_cpus(count)
     except RuntimeError as error:  # TensorFlow's word for "too late"
         raise SpecError(
             "--devices: must be chosen before TensorFlow is used in this"
