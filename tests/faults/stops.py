@@ -63,6 +63,8 @@ def _train(folder, action, console=None):
 
 def _main(folder):
     folder = Path(folder)
+    for number in SIGNALS:  # `nohup` has SIGHUP ignored
+        signal.signal(number, signal.SIG_DFL)
     for number in SIGNALS:
         _train(folder, lambda number=number: os.kill(os.getpid(), number))
         shutil.rmtree(folder / "events", ignore_errors=True)
