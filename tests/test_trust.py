@@ -32,7 +32,7 @@ CALLS = {
 }
 UNSAFE_OF_YAML = {"full_load", "load", "load_all", "unsafe_load"}
 # Methods of the same name that are another thing.
-COMPILES_A_MODEL = {"self.model", "model", "re", "torch"}
+COMPILES_A_MODEL = {"self.model", "super()", "model", "re", "torch"}
 
 
 def offences(tree):
