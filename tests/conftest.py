@@ -1,11 +1,21 @@
 """What several test files share."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
+
+# Of a background job a shell has SIGINT ignored, and `nohup` SIGHUP; children
+# inherit it, and the programs under test would rightly ignore them too.
+for number, default in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, default)
 
 
 @pytest.fixture(scope="session")
