@@ -41,20 +41,37 @@ def read_recorded_run(path: Path | str) -> RecordedRun:
     """Reads run.json and spec.yaml of a run folder.
 
     Raises:
-        InputMissingError: It is no run folder.
+        InputMissingError: It is no run folder; says what is there.
         BadDataError: run.json is not the record of a run.
         SpecError: spec.yaml is wrong.
     """
     folder = Path(path)
-    file = folder / "run.json"
+    if not folder.is_dir():
+        raise InputMissingError(f"{folder}: there is no such run folder")
+    info = read_info(folder / "run.json")
+    if info is None:
+        raise InputMissingError(
+            f"{folder}: not a run folder: it has no run.json."
+            f" {what_is_there(folder)}"
+        )
+    return RecordedRun(folder, load_spec(folder / "spec.yaml"), info)
+
+
+def read_info(file: Path) -> dict[str, Any] | None:
+    """Reads a run.json; `None` where there is none.
+
+    Raises:
+        InputMissingError: It cannot be read.
+        BadDataError: It is not the record of a run.
+    """
     try:
         info = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise InputMissingError(
-            f"{folder}: not a run folder: it has no run.json"
-        ) from None
+        return None
     except OSError as error:
-        raise InputMissingError(f"{file}: {error.strerror}") from error
+        raise InputMissingError(
+            f"{file}: cannot be read: {error.strerror}"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise BadDataError(f"{file}: not JSON: {error}") from error
     if not isinstance(info, dict) or any(
@@ -64,4 +81,10 @@ def read_recorded_run(path: Path | str) -> RecordedRun:
         raise BadDataError(
             f"{file}: not the record of a run: must have {fields}"
         )
-    return RecordedRun(folder, load_spec(folder / "spec.yaml"), info)
+    return info
+
+
+def what_is_there(folder: Path) -> str:
+    """What a folder holds, for a message that says what it lacks."""
+    names = sorted(p.name for p in folder.iterdir() if p.name[0] != ".")
+    return f"Found: {', '.join(names) or 'nothing'}"

@@ -124,6 +124,46 @@ def test_neither_a_chunk_s_length_nor_a_new_rate_compiles_anew(
     assert said.count(f"Finished XLA compilation of jit({function})") == 1
 
 
+TRACED = """
+import sys
+import kresnet
+from kresnet.training.loop_tensorflow import ChunkModel
+
+iteration = ChunkModel._iteration
+def traced(self, indices, keys):
+    print(indices.shape[0], keys.shape[0])
+    return iteration(self, indices, keys)
+ChunkModel._iteration = traced
+kresnet.train("digits", sys.argv[1], devices=sys.argv[2], overrides=[
+    "training.iterations=9",
+    "training.learning_rate.at=[3]",
+    "training.evaluate_every=4",
+])
+"""
+
+
+@pytest.mark.parametrize(
+    ("devices", "batches"), [("cpu", ["128 128"]), ("cpu:2", ["64 64"] * 2)]
+)
+def test_tensorflow_traces_once_and_knows_the_size_of_a_batch(
+    tmp_path, devices, batches
+):
+    """By the size the fused kernel of batch norm is chosen.
+
+    Once per replica, whatever the lengths of the chunks and the rate.
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", TRACED, str(tmp_path / "run"), devices],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == batches
+
+
 def test_what_jax_compiled_is_kept_for_the_next_run(tmp_path):
     pytest.importorskip("jax")
     environment = {

@@ -106,4 +106,5 @@ def fit_chunks(
         model.capacity,
         part,
     )
-    model.fit_chunks(steps, callbacks)
+    size = len(range(order.batch_size)[part])
+    model.fit_chunks(steps, callbacks, size)

@@ -1,45 +1,31 @@
 """The course of one run: begin or go on, train, measure, write down."""
 
 import contextlib
-import math
 
 from rich.console import Console
 
-from kresnet.callbacks import (
-    NonFiniteLoss,
-    NonFiniteLossError,
-    Throughput,
-    WarmUpError,
-)
 from kresnet.data import Order, load_dataset, split_train_validation
 from kresnet.devices import Placement
-from kresnet.errors import (
-    DivergedError,
-    OutOfMemoryError,
-    SpecError,
-    StoppedError,
-)
+from kresnet.errors import SpecError, StoppedError
 from kresnet.network import adapt_transforms
 from kresnet.spec import Spec, dump_spec
 from kresnet.training.agreement import Agreement, identity_of, leading
-from kresnet.training.assembly import assemble, make_schedule
+from kresnet.training.assembly import assemble
 from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
 from kresnet.training.chunks import fit_chunks
 from kresnet.training.compilation_cache import keep_compiled_programs
 from kresnet.training.deepening import Source
 from kresnet.training.environment import make_deterministic
 from kresnet.training.events import Events
+from kresnet.training.failures import DIVERGENCES, divergence, out_of_memory
 from kresnet.training.final_test import error_and_loss, final_numbers
-from kresnet.training.loss_log import LossLog
 from kresnet.training.measurements import Measurements
 from kresnet.training.memory import is_out_of_memory
-from kresnet.training.metrics_log import MetricsLog
 from kresnet.training.options import Options
-from kresnet.training.progress import ProgressBar
 from kresnet.training.record import Record, speed
 from kresnet.training.resuming import recipe_digest, refuse_other_data
+from kresnet.training.run_callbacks import RunCallbacks
 from kresnet.training.run_folder import RunFolder
-from kresnet.training.saver import NonFiniteWeightsError, Saver
 from kresnet.training.signals import Signals
 from kresnet.training.state import from_arrays
 
@@ -81,7 +67,6 @@ class Experiment:
         self.seed = seed
         self.newest = newest
         self.checkpoints = checkpoints
-        self.console = console
         self.source = source
         self.notify = checkpoints.notify
         make_deterministic(seed)
@@ -96,7 +81,7 @@ class Experiment:
             identity = identity_of(spec, seed, self.data.fingerprint)
             self.agreement = Agreement(team, identity, spec.training.iterations)
             self.agreement.exchange()
-        self.train_indices, self.validation_indices = split_train_validation(
+        self.train_indices, held_out = split_train_validation(
             len(self.data.train_images), spec.data.validation
         )
         self.record = Record(
@@ -121,15 +106,40 @@ class Experiment:
         self.model = assembly.model
         self.logits = assembly.logits
         self.order = Order(self.train_indices, spec.training.batch_size, seed)
-        self.measurements = Measurements(
+        self.callbacks = RunCallbacks(
             folder,
             spec,
-            options,
-            assembly.inference_transforms,
-            self.data.train_images[self.train_indices],
-            self.order,
+            self.logits,
+            (
+                self.data.train_images[held_out],
+                self.data.train_labels[held_out],
+            ),
+            Measurements(
+                folder,
+                spec,
+                options,
+                assembly.inference_transforms,
+                self._images(),
+                self.order,
+            ),
+            checkpoints,
+            options.checkpoint_every,
+            Identity(
+                recipe_digest(spec),
+                seed,
+                self.data.fingerprint,
+                source and source.digest,
+            ),
+            console,
+            lambda iteration: self._update("running", checkpoint=iteration),
         )
-        self._make_callbacks(options.checkpoint_every)
+        if self.agreement:
+            self.agreement.holder = self.callbacks.saver
+            self.agreement.measured_pace = self._measured_pace
+
+    def _images(self):
+        """The training split: a copy, not kept."""
+        return self.data.train_images[self.train_indices]
 
     def _compare_conditions(self, strict):
         if not (changed := self.record.changed_conditions):
@@ -142,75 +152,18 @@ class Experiment:
             raise SpecError(f"{self.folder.path}: --strict: {message}")
         self.notify(message)
 
-    def _make_callbacks(self, checkpoint_every):
-        training = self.spec.training
-        self.schedule = make_schedule(training, self.notify)
-        self.throughput = Throughput()
-        held_out = self.validation_indices
-        self.metrics = MetricsLog(
-            self.folder.metrics,
-            training.evaluate_every,
-            training.iterations,
-            self.schedule,
-            self.logits,
-            self.data.train_images[held_out],
-            self.data.train_labels[held_out],
-            self.throughput,
-        )
-        self.losses = LossLog(self.folder.losses)
-        self.progress = ProgressBar(
-            self.console,
-            training.iterations,
-            training.batch_size,
-            self.schedule,
-            self.throughput,
-        )
-        self.saver = Saver(
-            self.checkpoints,
-            checkpoint_every,
-            training.iterations,
-            Identity(
-                recipe_digest(self.spec),
-                self.seed,
-                self.data.fingerprint,
-                self.source and self.source.digest,
-            ),
-            self.metrics,
-            self.throughput,
-            {
-                "schedule": self.schedule,
-                "metrics": self.metrics,
-                "losses": self.losses,
-                **self.measurements.logs,
-            },
-            lambda iteration: self._update("running", checkpoint=iteration),
-        )
-        if self.agreement:
-            self.agreement.holder = self.saver
-            self.agreement.measured_pace = lambda: (
-                self.throughput.iterations_per_second
-            )
-
     def run(self) -> None:
         """Trains from where the run is, measures, and writes run.json."""
         last = self.spec.training.iterations
         first = self.newest.iteration if self.newest else 0
         if self.newest:
-            self.saver.restore(self.model, self.newest)
+            self.callbacks.saver.restore(self.model, self.newest)
             self.notify(
                 f"{self.folder.path}: continuing at iteration {first} of {last}"
             )
         else:
-            images = self.data.train_images[self.train_indices]
-            if self.source:
-                self.notify(f"deepening {self.source.run.folder}")
-                deepened = self.source.initial_weights(self.spec, images)
-                from_arrays(self.model.weights, deepened)
-            else:
-                adapt_transforms(self.transforms, images)
-            rows = self.measurements.logs.values()
-            for each in (self.metrics, self.losses, *rows):
-                each.log.cut(None)
+            self._set_initial_weights()
+            self.callbacks.empty_tables()
         # run.json first: a folder that has none is not a run's.
         self.record.update("running", first)
         self.folder.write_spec(dump_spec(self.spec))
@@ -222,14 +175,26 @@ class Experiment:
                 self._fit(first)
         self._finish()
 
+    def _set_initial_weights(self):
+        """Those drawn from the seed are set; what data decide is not."""
+        if self.source is None:
+            adapt_transforms(self.transforms, self._images())
+            return
+        self.notify(f"deepening {self.source.run.folder}")
+        weights = self.source.initial_weights(self.spec, self._images())
+        from_arrays(self.model.weights, weights)
+
+    def _measured_pace(self) -> float:
+        return self.callbacks.throughput.iterations_per_second
+
     def _pace(self) -> float:
-        own = self.throughput.iterations_per_second
         # The same on all processes: so are their chunks.
-        return self.agreement.pace if self.agreement else own
+        agreed = self.agreement
+        return agreed.pace if agreed else self._measured_pace()
 
     def _measure_beginning(self):
         """What the deepened network is before it is trained further."""
-        row = self.metrics.write_first_row()
+        row = self.callbacks.metrics.write_first_row()
         error, loss = error_and_loss(self.logits, self.data)
         self.record.info["deepened"] |= {
             "validation_error": row["validation_error"],
@@ -242,25 +207,14 @@ class Experiment:
         training = self.spec.training
         self.model.hold(self.data.train_images, self.data.train_labels)
         events = Events(self.folder.events, first, self.notify)
-        self.metrics.listeners = (events,)
-        callbacks = [
-            self.throughput,
-            # Before those that end a run: its last losses are wanted.
-            self.losses,
-            self.progress,
-            NonFiniteLoss(),
-            self.schedule,
-            self.metrics,
-            *self.measurements.callbacks,
-            self.saver,
-        ]
+        callbacks = self.callbacks.in_order(events)
         part = slice(None)
         if self.agreement:
             # First: it is before a chunk that the processes agree on it.
             callbacks.insert(0, self.agreement)
             part = self.agreement.team.part(training.batch_size)
         try:
-            with self.progress, Signals(self.saver):
+            with self.callbacks.progress, Signals(self.callbacks.saver):
                 fit_chunks(
                     self.model,
                     self.order,
@@ -273,71 +227,40 @@ class Experiment:
         except StoppedError:
             self._update("stopped")
             raise
-        except (
-            NonFiniteLossError,
-            NonFiniteWeightsError,
-            WarmUpError,
-        ) as error:
-            raise self._diverged(error) from error
+        except DIVERGENCES as error:
+            message, diverged = divergence(
+                self.folder, self.checkpoints, self.callbacks, error
+            )
+            self._update("diverged", message=message)
+            raise diverged from error
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            raise self._out_of_memory() from error
+            raise out_of_memory(self.folder, training.batch_size) from error
         finally:
             events.close()
         self._update("running")
 
     def _update(self, status: str, **more):
+        callbacks = self.callbacks
         self.record.update(
             status,
-            self.saver.iteration,
-            warm_up_ended_at=self.schedule.warm_up_ended_at,
-            **speed(self.throughput, self.spec.training.batch_size),
+            callbacks.saver.iteration,
+            warm_up_ended_at=callbacks.schedule.warm_up_ended_at,
+            **speed(callbacks.throughput, self.spec.training.batch_size),
             **more,
         )
 
-    def _out_of_memory(self) -> OutOfMemoryError:
-        return OutOfMemoryError(
-            f"{self.folder.path}: out of memory with batches of "
-            f"{self.spec.training.batch_size}; a smaller "
-            "training.batch_size, or a device with more memory, is needed"
-        )
-
-    def _diverged(self, error: RuntimeError) -> DivergedError:
-        """Writes down what is known; checkpoints stay as they are."""
-        kept = self.checkpoints.iterations()
-        state = (
-            f"The checkpoint of iteration {kept[-1]} is intact"
-            if kept
-            else "There was no checkpoint yet"
-        )
-        message = f"{error}; learning rate {self.schedule.rate:g}"
-        losses = self.progress.last_losses()
-        self.folder.write_diagnosis(
-            {
-                "message": str(error),
-                "iteration": getattr(error, "iteration", self.saver.iteration),
-                "learning_rate": self.schedule.rate,
-                # JSON has no NaN.
-                "last_losses": [
-                    loss if math.isfinite(loss) else str(loss)
-                    for loss in losses
-                ],
-            }
-        )
-        self.losses.flush()
-        self._update("diverged", message=message)
-        return DivergedError(
-            f"{self.folder.path}: diverged: {message}. {state}"
-        )
-
     def _finish(self):
-        self.losses.flush()
+        self.callbacks.losses.flush()
         self.record.update(
             "finished",
             self.spec.training.iterations,
             **final_numbers(
-                self.logits, self.data, self.metrics.best, self.checkpoints
+                self.logits,
+                self.data,
+                self.callbacks.metrics.best,
+                self.checkpoints,
             ),
         )
         self.folder.remove_diagnosis()

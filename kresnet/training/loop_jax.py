@@ -46,12 +46,13 @@ class ChunkModel(keras.Model):
         self._distribution = keras.distribution.distribution()
         super().compile(*args, **kwargs)
 
-    def fit_chunks(self, steps, callbacks):
+    def fit_chunks(self, steps, callbacks, batch):
         """Calls `fit` on chunks, in the distribution's scope.
 
         Args:
             steps: Makes an iterator of chunks.
             callbacks: Of `fit`.
+            batch: Number of examples in a batch; the arrays say it too.
         """
         with (
             self._distribution.scope()

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import os
 import sys
-from pathlib import Path
 
 import keras
 
@@ -16,34 +15,18 @@ from kresnet.network import (
     build_transforms,
     inference_model,
 )
-from kresnet.spec import Spec, load_spec
+from kresnet.recorded_run import (
+    RecordedRun,
+    read_recorded_run,
+    what_is_there,
+)
 from kresnet.training.checkpoints import Checkpoint, Checkpoints
 from kresnet.training.run_folder import RunFolder
 from kresnet.training.state import from_arrays
 
 
 @dataclasses.dataclass(frozen=True)
-class RunRecord:
-    """What a run wrote down; its weights may be elsewhere or gone.
-
-    Attributes:
-        folder: Path of the run folder.
-        spec: As run.
-        info: Contents of run.json.
-    """
-
-    folder: Path
-    spec: Spec
-    info: dict
-
-    @property
-    def seed(self) -> int:
-        """Seed of the run."""
-        return self.info["seed"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Run(RunRecord):
+class Run(RecordedRun):
     """A run with at least one sound checkpoint.
 
     Attributes:
@@ -91,7 +74,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             what is there.
         BadDataError: Every checkpoint is damaged.
     """
-    record = read_run(path)
+    record = read_recorded_run(path)
     checkpoints = Checkpoints(
         RunFolder(record.folder).checkpoints,
         functools.partial(print, file=sys.stderr),
@@ -99,30 +82,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     checkpoint = checkpoints.newest()
     if checkpoint is None:
         raise InputMissingError(
-            f"{record.folder}: has no checkpoint to use. "
-            f"{_found(record.folder)}"
+            f"{record.folder}: has no checkpoint to use."
+            f" {what_is_there(record.folder)}"
         )
     return Run(record.folder, record.spec, record.info, checkpoint)
-
-
-def read_run(path: str | os.PathLike[str]) -> RunRecord:
-    """Opens a run folder without its weights.
-
-    Raises:
-        InputMissingError: It is no run folder; says what is there.
-    """
-    folder = RunFolder(Path(path))
-    if not folder.path.is_dir():
-        raise InputMissingError(f"{folder.path}: there is no such run folder")
-    info = folder.read_info()
-    if info is None or not folder.spec.exists():
-        raise InputMissingError(
-            f"{folder.path}: not a run folder: run.json or spec.yaml is "
-            f"missing. {_found(folder.path)}"
-        )
-    return RunRecord(folder.path, load_spec(folder.spec), info)
-
-
-def _found(path: Path) -> str:
-    names = sorted(p.name for p in path.iterdir() if p.name[0] != ".")
-    return f"Found: {', '.join(names) or 'nothing'}"

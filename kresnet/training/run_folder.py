@@ -13,9 +13,9 @@ from kresnet.atomic_file import replace_file
 from kresnet.errors import (
     BadDataError,
     CannotWriteError,
-    InputMissingError,
     write_error,
 )
+from kresnet.recorded_run import read_info
 
 LOCK = ".lock"
 ALWAYS_THERE = frozenset(
@@ -160,17 +160,8 @@ class RunFolder:
             BadDataError: It is not what kresnet writes.
             InputMissingError: It cannot be read.
         """
-        try:
-            info = json.loads(self.info.read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise InputMissingError(
-                f"{self.info}: cannot be read: {error.strerror}"
-            ) from error
-        except ValueError as error:
-            raise BadDataError(f"{self.info}: not JSON: {error}") from error
-        if not (isinstance(info, dict) and info.keys() >= ALWAYS_THERE):
+        info = read_info(self.info)
+        if info is not None and not info.keys() >= ALWAYS_THERE:
             raise BadDataError(
                 f"{self.info}: not the record of a run: must have "
                 f"{', '.join(sorted(ALWAYS_THERE))}"

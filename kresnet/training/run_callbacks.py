@@ -1,0 +1,120 @@
+"""The callbacks of a run, in the order in which they are called."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from rich.console import Console
+
+from kresnet.callbacks import NonFiniteLoss, Throughput
+from kresnet.spec import Spec
+from kresnet.training.assembly import make_schedule
+from kresnet.training.checkpoints import Checkpoints, Identity
+from kresnet.training.events import Events
+from kresnet.training.final_test import Logits
+from kresnet.training.loss_log import LossLog
+from kresnet.training.measurements import Measurements
+from kresnet.training.metrics_log import MetricsLog
+from kresnet.training.progress import ProgressBar
+from kresnet.training.run_folder import RunFolder
+from kresnet.training.saver import Saver
+
+
+class RunCallbacks:
+    """Makes the callbacks, and hands out those that others ask.
+
+    Args:
+        folder: Where their files go.
+        spec: What is run.
+        logits: Of raw pixels, by the model as it is.
+        held_out: Validation images, uint8, and their labels.
+        measurements: Those that were asked for.
+        checkpoints: Where checkpoints go.
+        checkpoint_every: Iterations between them.
+        identity: Kept in every one of them.
+        console: For the progress bar.
+        on_saved: Called with the iteration of each checkpoint written.
+
+    Attributes:
+        throughput: Iterations and seconds.
+        losses: losses.csv.
+        progress: The bar on the console.
+        schedule: Learning rate and warm-up.
+        metrics: metrics.csv and the best validation error.
+        saver: Checkpoints and signals.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        spec: Spec,
+        logits: Logits,
+        held_out: tuple[np.ndarray, np.ndarray],
+        measurements: Measurements,
+        checkpoints: Checkpoints,
+        checkpoint_every: int,
+        identity: Identity,
+        console: Console,
+        on_saved: Callable[[int], None],
+    ):
+        training = spec.training
+        self.measurements = measurements
+        self.throughput = Throughput()
+        self.losses = LossLog(folder.losses)
+        self.schedule = make_schedule(training, checkpoints.notify)
+        self.progress = ProgressBar(
+            console,
+            training.iterations,
+            training.batch_size,
+            self.schedule,
+            self.throughput,
+        )
+        self.metrics = MetricsLog(
+            folder.metrics,
+            training.evaluate_every,
+            training.iterations,
+            self.schedule,
+            logits,
+            *held_out,
+            self.throughput,
+        )
+        self.saver = Saver(
+            checkpoints,
+            checkpoint_every,
+            training.iterations,
+            identity,
+            self.metrics,
+            self.throughput,
+            {
+                "schedule": self.schedule,
+                "metrics": self.metrics,
+                "losses": self.losses,
+                **measurements.logs,
+            },
+            on_saved,
+        )
+
+    def empty_tables(self) -> None:
+        """Removes rows that a run left which had no checkpoint yet."""
+        rows = self.measurements.logs.values()
+        for each in (self.metrics, self.losses, *rows):
+            each.log.cut(None)
+
+    def in_order(self, events: Events) -> list[keras.callbacks.Callback]:
+        """All of them, for `fit`.
+
+        Args:
+            events: Told of every row of metrics.csv.
+        """
+        self.metrics.listeners = (events,)
+        return [
+            self.throughput,
+            # Before those that end a run: its last losses are wanted.
+            self.losses,
+            self.progress,
+            NonFiniteLoss(),
+            self.schedule,
+            self.metrics,
+            *self.measurements.callbacks,
+            self.saver,
+        ]
