@@ -11,18 +11,20 @@ import typer
 
 from kresnet.cli_frame import run
 from kresnet.commands.bench import bench
+from kresnet.commands.check import check
 from kresnet.commands.devices import devices
 from kresnet.commands.diff import diff
 from kresnet.commands.evaluate import evaluate
 from kresnet.commands.explain import explain
 from kresnet.commands.export import export
-from kresnet.commands.options import Overrides, SpecName
 from kresnet.commands.predict import predict
 from kresnet.commands.report import report
 from kresnet.commands.responses import responses
+from kresnet.commands.schema import schema
+from kresnet.commands.show import show
+from kresnet.commands.specs import specs
 from kresnet.commands.study import study
 from kresnet.commands.train import train
-from kresnet.errors import KresnetError
 from kresnet.member import end, is_member
 
 EXIT_CODES = """\b
@@ -34,7 +36,7 @@ Exit codes:
   66  a file, a data set or a checkpoint is missing
   69  a device is missing, or its memory ran out
   70  the training diverged
-  73  the output cannot be written
+  73  the output cannot be written, or another process holds it
   74  the disk is full
   75  stopped and saved; the same command continues
 """
@@ -66,49 +68,8 @@ def kresnet(
         raise typer.Exit
 
 
-@app.command()
-def check(
-    specs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SPEC",
-            help="YAML files, or names of shipped specs.",
-        ),
-    ],
-    overrides: Overrides = None,
-) -> None:
-    """Check specs without building anything."""
-    from kresnet.census import census
-    from kresnet.spec import load_spec
-
-    codes = set()
-    for name in specs:
-        try:
-            spec = load_spec(name, overrides or (), notify=say)
-        except KresnetError as error:
-            say(error)
-            codes.add(error.exit_code)
-        else:
-            counted = census(spec.model)
-            print(
-                f"{name}: ok, {counted.layers:,} layers,"
-                f" {counted.parameters:,} parameters"
-            )
-    if codes:  # 2 if any spec is wrong, 66 if some are only missing
-        raise typer.Exit(min(codes))
-
-
-@app.command()
-def show(spec: SpecName, overrides: Overrides = None) -> None:
-    """Show the layers, parameters and multiply-adds of a network."""
-    from kresnet.census import census, layer_table
-    from kresnet.spec import load_spec
-
-    loaded = load_spec(spec, overrides or (), notify=say)
-    print(f"{loaded.name}\n")
-    print(layer_table(census(loaded.model)))
-
-
+app.command()(check)
+app.command()(show)
 app.command()(explain)
 app.command()(diff)
 app.command()(train)
@@ -121,33 +82,8 @@ app.command()(responses)
 app.command()(bench)
 app.command()(devices)
 
-
-@app.command()
-def specs(
-    studies: Annotated[
-        bool, typer.Option("--studies", help="List the studies instead.")
-    ] = False,
-) -> None:
-    """List the shipped specs."""
-    from kresnet.spec.shipped import SPECS, STUDIES
-
-    for name in (STUDIES if studies else SPECS).names():
-        print(name)
-
-
-@app.command()
-def schema() -> None:
-    """Print the JSON schema of a spec, for editors."""
-    import json
-
-    from kresnet.spec import json_schema
-
-    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
-
-
-def say(message: object) -> None:
-    """Prints what the user should know to standard error."""
-    print(message, file=sys.stderr)
+app.command()(specs)
+app.command()(schema)
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ from kresnet.layers.keyed_draws import (
     random_bits,
     random_integers,
     random_normal,
-    random_uniform,
 )
 
 STREAM, OTHER = 0x63726F79, 0x63726F78
@@ -66,14 +65,6 @@ def test_integers_are_the_exact_product_with_the_bound(documented_draw, bound):
     assert got.tolist() == want
 
 
-def test_uniform_draws_never_reach_one():
-    extreme = [0, 255, 256, 2**32 - 257, 2**32 - 1]
-    keys = [_key_with_bits(bits, STREAM) for bits in extreme]
-    got = _numpy(random_uniform(np.array(keys, np.uint32), STREAM))
-    assert got.dtype == np.float32
-    assert got.tolist() == [0, 0, 2**-24, 1 - 2**-23, 1 - 2**-24]
-
-
 @each_kind_of_keys
 @pytest.mark.parametrize("bound", [2, 9, 81])
 def test_integers_are_uniform(kind, bound):
@@ -81,16 +72,6 @@ def test_integers_are_uniform(kind, bound):
     observed = np.bincount(draws, minlength=bound)
     assert observed.size == bound
     assert _p_value(observed, COUNT / bound) > CHANCE
-
-
-@each_kind_of_keys
-def test_uniform_draws_have_the_moments_of_the_uniform_distribution(kind):
-    draws = _numpy(random_uniform(KEYS[kind], STREAM)).astype(np.float64)
-    for power in (1, 2, 3):
-        mean = 1 / (power + 1)
-        deviation = (1 / (2 * power + 1) - mean**2) ** 0.5
-        error = np.mean(draws**power) - mean
-        assert abs(error) < 4 * deviation / COUNT**0.5
 
 
 def test_normal_draws_are_quantiles_of_the_uniform_integers():
@@ -174,7 +155,6 @@ def test_a_graph_draws_what_eager_code_draws():
         return (
             random_bits(keys, STREAM),
             random_integers(keys, STREAM, 9),
-            random_uniform(keys, STREAM),
             random_normal(keys, STREAM),
         )
 
@@ -184,7 +164,6 @@ def test_a_graph_draws_what_eager_code_draws():
         (
             random_bits,
             lambda *a: random_integers(*a, 9),
-            random_uniform,
             random_normal,
         ),
         strict=True,
@@ -205,7 +184,6 @@ for jit in (jax.jit, lambda f: f):
     draws = jit(lambda keys: (
         random_bits(keys, {STREAM}),
         random_integers(keys, {STREAM}, 9),
-        random_uniform(keys, {STREAM}),
         random_normal(keys, {STREAM}),
     ))(keys)
     sys.stdout.buffer.write(b"".join(np.asarray(d).tobytes() for d in draws))
@@ -216,7 +194,6 @@ for jit in (jax.jit, lambda f: f):
         for draws in (
             random_bits(keys, STREAM),
             random_integers(keys, STREAM, 9),
-            random_uniform(keys, STREAM),
             random_normal(keys, STREAM),
         )
     )

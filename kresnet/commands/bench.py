@@ -6,16 +6,11 @@ from typing import Annotated
 
 import typer
 
-from kresnet.commands.options import DataDir, Overrides
+from kresnet.commands.options import DataDir, Overrides, SpecNames
 
 
 def bench(
-    specs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SPEC", help="YAML files, or names of shipped specs."
-        ),
-    ],
+    specs: SpecNames,
     overrides: Overrides = None,
     backend: Annotated[
         list[str] | None,

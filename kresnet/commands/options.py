@@ -10,6 +10,12 @@ SpecName = Annotated[
         metavar="SPEC", help="A YAML file, or the name of a shipped spec."
     ),
 ]
+SpecNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SPEC", help="YAML files, or names of shipped specs."
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(

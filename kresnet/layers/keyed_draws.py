@@ -67,21 +67,6 @@ def random_integers(keys: KerasTensor, stream: int, bound: int) -> KerasTensor:
     return ops.cast(ops.right_shift(total, _uint32(16)), "int32")
 
 
-def random_uniform(keys: KerasTensor, stream: int) -> KerasTensor:
-    """Draws one float from [0, 1) per key, a multiple of 2**-24.
-
-    Args:
-        keys: Integer tensor of any shape, values from 0 to 2**32 - 1.
-        stream: As in `random_bits`.
-
-    Returns:
-        float32 tensor, same shape as `keys`.
-    """
-    # 24 bits are what float32 holds exactly, so 1.0 is never rounded up to.
-    bits = ops.right_shift(random_bits(keys, stream), _uint32(8))
-    return ops.cast(bits, "float32") * 2.0**-24
-
-
 def random_normal(keys: KerasTensor, stream: int) -> KerasTensor:
     """Draws one float of the standard normal distribution per key.
 

@@ -37,6 +37,8 @@ TRANSFORMS = {
     "random_crop": RandomCrop,
     "random_flip": RandomFlip,
 }
+# Images that transforms are adapted to at a time.
+ADAPT_IMAGES = 1_000
 # Called as layer(images, keys), in training only.
 RANDOM = (FancyPCA, RandomCrop, RandomFlip)
 
@@ -83,9 +85,9 @@ def adapt_transforms(
                 raise SpecError(f"data.transforms[{i}]: {error}") from error
 
 
-def _batches(images, layers_before, size=1_000) -> Iterator[np.ndarray]:
-    for start in range(0, len(images), size):
-        batch = images[start : start + size]
+def _batches(images, layers_before) -> Iterator[np.ndarray]:
+    for start in range(0, len(images), ADAPT_IMAGES):
+        batch = images[start : start + ADAPT_IMAGES]
         for layer in inference_layers(layers_before):
             batch = keras.ops.convert_to_numpy(layer(batch))
         yield batch

@@ -14,11 +14,14 @@ from rich.progress import (
 
 from kresnet.callbacks import IterationCallback, IterationSchedule, Throughput
 
+WINDOW = 50
+
 
 class ProgressBar(IterationCallback):
     """A bar with iteration, rate, loss, error, speed and the time left.
 
-    Quiet when the console is no terminal.
+    Loss and error are means over the last `WINDOW` iterations. Quiet when the
+    console is no terminal.
 
     Args:
         console: Where to.
@@ -26,7 +29,6 @@ class ProgressBar(IterationCallback):
         batch_size: Images per iteration.
         schedule: Gives the learning rate.
         throughput: Gives the speed.
-        window: Iterations that loss and error are means over.
     """
 
     def __init__(
@@ -36,14 +38,13 @@ class ProgressBar(IterationCallback):
         batch_size: int,
         schedule: IterationSchedule,
         throughput: Throughput,
-        window: int = 50,
     ):
         super().__init__()
         self.batch_size = batch_size
         self.schedule = schedule
         self.throughput = throughput
-        self._losses = collections.deque(maxlen=window)
-        self._errors = collections.deque(maxlen=window)
+        self._losses = collections.deque(maxlen=WINDOW)
+        self._errors = collections.deque(maxlen=WINDOW)
         self._progress = Progress(
             TextColumn("iteration"),
             MofNCompleteColumn(),

@@ -1,0 +1,29 @@
+"""The command `kresnet check`."""
+
+import typer
+
+from kresnet.commands.notices import say
+from kresnet.commands.options import Overrides, SpecNames
+from kresnet.errors import KresnetError
+
+
+def check(specs: SpecNames, overrides: Overrides = None) -> None:
+    """Check specs without building anything."""
+    from kresnet.census import census
+    from kresnet.spec import load_spec
+
+    codes = set()
+    for name in specs:
+        try:
+            spec = load_spec(name, overrides or (), notify=say)
+        except KresnetError as error:
+            say(error)
+            codes.add(error.exit_code)
+        else:
+            counted = census(spec.model)
+            print(
+                f"{name}: ok, {counted.layers:,} layers,"
+                f" {counted.parameters:,} parameters"
+            )
+    if codes:  # 2 if any spec is wrong, 66 if some are only missing
+        raise typer.Exit(min(codes))
