@@ -5,16 +5,12 @@ from typing import Annotated
 
 import typer
 
+from kresnet.commands.options import RunOrExport
 from kresnet.quiet_backend import import_keras_quietly
 
 
 def predict(
-    run_or_export: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN_OR_EXPORT", help="The folder of a run or of an export."
-        ),
-    ],
+    run_or_export: RunOrExport,
     images: Annotated[
         list[str],
         typer.Argument(metavar="IMAGE", help="PNG, JPEG, GIF or WebP files."),

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import sys
+from pathlib import Path
 
 import keras
 
@@ -46,13 +47,12 @@ class Run(RecordedRun):
         Raises:
             BadDataError: The data found are other ones.
         """
-        data = load_dataset(self.spec.data.dataset, data_dir)
-        if data.fingerprint != self.info["data_fingerprint"]:
-            raise BadDataError(
-                f"{self.folder}: was trained on other data than the "
-                f"{data.name} found here"
-            )
-        return data
+        return load_same_data(
+            self.folder,
+            self.spec.data.dataset,
+            self.info["data_fingerprint"],
+            data_dir,
+        )
 
     def layers(self) -> tuple[list[keras.layers.Layer], keras.Model]:
         """Builds transforms and network with the run's weights."""
@@ -64,6 +64,32 @@ class Run(RecordedRun):
     def inference_model(self) -> keras.Model:
         """Builds the model, uint8 pixels to logits, with the run's weights."""
         return inference_model(*self.layers())
+
+
+def load_same_data(
+    folder: Path,
+    name: str,
+    fingerprint: str,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Dataset:
+    """Loads the data set that a network was trained on.
+
+    Args:
+        folder: Of the network, for the message.
+        name: Of the data set.
+        fingerprint: Of the data set.
+        data_dir: Where prepared data sets are; see `load_dataset`.
+
+    Raises:
+        BadDataError: The data found are other ones.
+    """
+    data = load_dataset(name, data_dir)
+    if data.fingerprint != fingerprint:
+        raise BadDataError(
+            f"{folder}: was trained on other data than the {data.name} found"
+            " here"
+        )
+    return data
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:
