@@ -14,10 +14,19 @@ from kresnet.cli import app
 from kresnet.cli_frame import run as run_command
 from kresnet.data import load_dataset, split_train_validation
 from kresnet.errors import BadDataError, InputMissingError, SpecError
-from kresnet.evaluation import re_estimate
-from kresnet.exporting import CONTENT_KEY, open_run_or_export
+from kresnet.evaluation import re_estimate, responses
+from kresnet.exporting import CONTENT_KEY, export, open_run_or_export
 from kresnet.layers import BatchNormalization
+from kresnet.prediction import predict
 from kresnet.training import load_run
+
+# Whatever uses the network of a run.
+USES = {
+    "evaluate": evaluate,
+    "responses": responses,
+    "export": export,
+    "predict": lambda run: predict(run, []),
+}
 
 
 @pytest.fixture
@@ -273,3 +282,27 @@ def test_folders_that_are_neither_run_nor_export_are_not_evaluated(tmp_path):
     (tmp_path / "spec.yaml").write_text("a run that lost its run.json")
     with pytest.raises(InputMissingError, match=r"it has no run\.json"):
         evaluate(tmp_path)
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_a_run_without_a_checkpoint_has_nothing_to_use(
+    digits_run, tmp_path, use
+):
+    run = shutil.copytree(
+        digits_run, tmp_path / "run", ignore=lambda *_: ["checkpoints"]
+    )
+
+    with pytest.raises(InputMissingError, match="has no checkpoint to use"):
+        use(run)
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+@pytest.mark.parametrize("field", ["data_fingerprint", "spec_digest"])
+def test_a_record_that_lacks_what_is_needed_is_damaged(run, use, field):
+    path = run.folder / "run.json"
+    info = json.loads(path.read_text())
+    del info[field]
+    path.write_text(json.dumps(info))
+
+    with pytest.raises(BadDataError, match="not the record of a run"):
+        use(run.folder)

@@ -17,6 +17,7 @@ from kresnet.network import (
     inference_model,
 )
 from kresnet.recorded_run import (
+    ALL_KINDS,
     RecordedRun,
     read_recorded_run,
     what_is_there,
@@ -98,9 +99,10 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     Raises:
         InputMissingError: It is no run folder, or has no checkpoint yet; says
             what is there.
-        BadDataError: Every checkpoint is damaged.
+        BadDataError: Every checkpoint is damaged, or run.json is not the
+            record of a run.
     """
-    record = read_recorded_run(path)
+    record = read_recorded_run(path, ALL_KINDS)
     checkpoints = Checkpoints(
         RunFolder(record.folder).checkpoints,
         functools.partial(print, file=sys.stderr),
