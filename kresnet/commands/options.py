@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from kresnet.errors import SpecError
+
 SpecName = Annotated[
     str,
     typer.Argument(
@@ -52,3 +54,9 @@ DeviceList = Annotated[
         " spread over, or the CPU]",
     ),
 ]
+
+
+def refuse_empty_name(out: str | None) -> None:
+    """Raises `SpecError` for `--out ""`, which is no folder."""
+    if out == "":
+        raise SpecError('--out: must name a folder. Received: ""')

@@ -1,9 +1,7 @@
 """Reading a run back: its spec, its numbers, its trained model."""
 
 import dataclasses
-import functools
 import os
-import sys
 from pathlib import Path
 
 import keras
@@ -16,6 +14,7 @@ from kresnet.network import (
     build_transforms,
     inference_model,
 )
+from kresnet.notices import notify
 from kresnet.recorded_run import (
     ALL_KINDS,
     RecordedRun,
@@ -105,7 +104,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     record = read_recorded_run(path, ALL_KINDS)
     checkpoints = Checkpoints(
         RunFolder(record.folder).checkpoints,
-        functools.partial(print, file=sys.stderr),
+        notify,
     )
     checkpoint = checkpoints.newest()
     if checkpoint is None:
