@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from kresnet.errors import DiskFullError, KresnetError
+from kresnet.notices import notify
 
 # What a shell reports for a command that SIGINT or SIGPIPE ended.
 INTERRUPTED = 130
@@ -34,7 +35,7 @@ def run(command: Callable, args: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:  # it is None where it was closed before
             sys.stdout.flush()
     except KresnetError as error:
-        _say(str(error))
+        notify(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -43,10 +44,10 @@ def run(command: Callable, args: Sequence[str] | None = None) -> int:
         return PIPE_CLOSED
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _DISK:
-            _say(f"kresnet: {error}")
+            notify(f"kresnet: {error}")
             _forget_stdout()
             return DiskFullError.exit_code
-        _say(_bug(error))
+        notify(_bug(error))
         return 1
     return code
 
@@ -80,14 +81,6 @@ def _bug(error: Exception) -> str:
     except OSError as failure:
         return f"kresnet: bug: {what} (no traceback written: {failure})"
     return f"kresnet: bug: {what}; traceback in {file.name}"
-
-
-def _say(message: str) -> None:
-    """Prints to standard error, which may be closed."""
-    try:
-        print(message, file=sys.stderr, flush=True)
-    except (OSError, ValueError, AttributeError):
-        return
 
 
 def _forget_stdout() -> None:

@@ -10,6 +10,7 @@ import sys
 
 from kresnet.child_process import as_shell, run_child
 from kresnet.errors import StoppedError
+from kresnet.notices import notify
 
 MEMBER = "KRESNET_MEMBER"
 
@@ -25,14 +26,11 @@ def supervise() -> int:
     Returns:
         Its exit code. 75 also where JAX ended it since another was lost.
     """
-    code = run_child(
-        [sys.executable, "-m", "kresnet", *sys.argv[1:]], {MEMBER: "1"}
-    )
+    code = run_child(sys.argv[1:], {MEMBER: "1"})
     if code == -signal.SIGABRT:
-        print(
+        notify(
             "another process of this training is gone; start all of them"
-            " again, and it goes on from its last checkpoint",
-            file=sys.stderr,
+            " again, and it goes on from its last checkpoint"
         )
         return StoppedError.exit_code
     return as_shell(code)

@@ -1,15 +1,27 @@
 """What a run wrote down, read without Keras."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from kresnet.errors import BadDataError, InputMissingError
 from kresnet.spec import Spec, load_spec
 
-# What every run.json has, of what this program reads.
+# What a run.json must have to be reported.
 KINDS = {"status": str, "iteration": int, "seed": int, "versions": dict}
+# What it must have for the run to go on, or its network to be used: all that
+# is there from the first moment.
+ALL_KINDS = KINDS | {
+    "spec_digest": str,
+    "data_fingerprint": str,
+    "hardware": dict,
+    "seconds": float | int,
+    "cpu_seconds": float | int,
+}
+Kinds = Mapping[str, type | UnionType]
 
 
 @dataclass(frozen=True)
@@ -37,8 +49,12 @@ class RecordedRun:
         return self.info["status"] == "finished"
 
 
-def read_recorded_run(path: Path | str) -> RecordedRun:
+def read_recorded_run(path: Path | str, kinds: Kinds = KINDS) -> RecordedRun:
     """Reads run.json and spec.yaml of a run folder.
+
+    Args:
+        path: The folder.
+        kinds: What run.json must have.
 
     Raises:
         InputMissingError: It is no run folder; says what is there.
@@ -48,7 +64,7 @@ def read_recorded_run(path: Path | str) -> RecordedRun:
     folder = Path(path)
     if not folder.is_dir():
         raise InputMissingError(f"{folder}: there is no such run folder")
-    info = read_info(folder / "run.json")
+    info = read_info(folder / "run.json", kinds)
     if info is None:
         raise InputMissingError(
             f"{folder}: not a run folder: it has no run.json."
@@ -57,8 +73,12 @@ def read_recorded_run(path: Path | str) -> RecordedRun:
     return RecordedRun(folder, load_spec(folder / "spec.yaml"), info)
 
 
-def read_info(file: Path) -> dict[str, Any] | None:
+def read_info(file: Path, kinds: Kinds = KINDS) -> dict[str, Any] | None:
     """Reads a run.json; `None` where there is none.
+
+    Args:
+        file: Its path.
+        kinds: What it must have.
 
     Raises:
         InputMissingError: It cannot be read.
@@ -75,9 +95,12 @@ def read_info(file: Path) -> dict[str, Any] | None:
     except (ValueError, RecursionError) as error:
         raise BadDataError(f"{file}: not JSON: {error}") from error
     if not isinstance(info, dict) or any(
-        not isinstance(info.get(name), kind) for name, kind in KINDS.items()
+        not isinstance(info.get(name), kind) for name, kind in kinds.items()
     ):
-        fields = ", ".join(f"{k} ({v.__name__})" for k, v in KINDS.items())
+        fields = ", ".join(
+            f"{name} ({getattr(kind, '__name__', kind)})"
+            for name, kind in kinds.items()
+        )
         raise BadDataError(
             f"{file}: not the record of a run: must have {fields}"
         )

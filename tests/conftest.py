@@ -35,6 +35,16 @@ def digits_run(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def exported(digits_run, tmp_path_factory):
+    """An export of that run; do not write into it either."""
+    import kresnet
+
+    return kresnet.export(
+        digits_run, tmp_path_factory.mktemp("export") / "digits"
+    )
+
+
+@pytest.fixture(scope="session")
 def documented_bits() -> Callable[[int, int], int]:
     """The documented hash of a key and a stream, in Python's integers."""
 

@@ -9,12 +9,24 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from kresnet import evaluate, measures
+from kresnet import evaluate, measures, sealed_folder
+from kresnet.cli import app
+from kresnet.cli_frame import run as run_command
 from kresnet.data import load_dataset, split_train_validation
-from kresnet.errors import BadDataError, SpecError
-from kresnet.evaluation import re_estimate
+from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.evaluation import re_estimate, responses
+from kresnet.exporting import CONTENT_KEY, export, open_run_or_export
 from kresnet.layers import BatchNormalization
+from kresnet.prediction import predict
 from kresnet.training import load_run
+
+# Whatever uses the network of a run.
+USES = {
+    "evaluate": evaluate,
+    "responses": responses,
+    "export": export,
+    "predict": lambda run: predict(run, []),
+}
 
 
 @pytest.fixture
@@ -148,3 +160,149 @@ def test_other_data_than_those_of_the_run_are_refused(run):
 
     with pytest.raises(BadDataError, match="other data"):
         evaluate(run)
+
+
+@pytest.mark.parametrize("split", ["test", "validation", "train"])
+def test_an_export_has_the_errors_of_its_run(run, exported, split):
+    own = evaluate(run, split)
+
+    found = evaluate(exported, split)
+
+    assert found.error == own.error
+    assert found.top5_error == own.top5_error
+    assert found.class_error == own.class_error
+    assert found.confusion == own.confusion
+    assert found.loss == pytest.approx(own.loss, rel=1e-5)
+    assert found.protocol == own.protocol | {
+        "network": "export, tf_saved_model"
+    }
+
+
+def test_probabilities_that_were_rounded_to_0_have_a_finite_loss(exported):
+    opened = open_run_or_export(exported)
+    certain = np.eye(10, dtype="float32")[[0]]
+
+    found = evaluate(
+        dataclasses.replace(
+            opened,
+            probabilities=lambda images: np.repeat(certain, len(images), 0),
+        )
+    )
+
+    zeros = load_dataset("digits").test_labels == 0
+    assert found.error == pytest.approx(100 * (1 - zeros.mean()))
+    assert found.loss == pytest.approx(103.28 * (1 - zeros.mean()), rel=1e-3)
+
+
+def test_of_an_export_nothing_is_written_but_to_out(exported, tmp_path, capsys):
+    code = run_command(app, ["evaluate", str(exported)])
+    assert code == 0
+    assert "not written: an export is sealed" in capsys.readouterr().out
+    sealed_folder.verify(exported)
+
+    code = run_command(app, ["evaluate", str(exported), f"--out={tmp_path}"])
+    assert code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "evaluation-test-moving-averages.json",
+        "evaluation-test-moving-averages.png",
+    ]
+
+
+def test_what_only_a_run_can_is_refused_of_an_export(exported, tmp_path):
+    with pytest.raises(SpecError, match="no layers to re-estimate them in"):
+        evaluate(exported, batch_norm="re-estimated")
+    for inside in (exported, exported / "variables"):
+        with pytest.raises(SpecError, match="--out: an export is sealed"):
+            evaluate(exported, out=inside)
+    sealed_folder.verify(exported)
+
+
+def test_an_empty_name_is_no_folder_to_write_to(run, exported):
+    for network in (run, exported):
+        with pytest.raises(SpecError, match=r'--out: must name .* ""'):
+            evaluate(network, out="")
+
+
+def test_an_export_that_does_not_say_its_data_is_told_so(exported, tmp_path):
+    """Those of an earlier version can be used to predict only."""
+    content = sealed_folder.verify(exported)
+    del content["data_fingerprint"], content["validation"]
+    with sealed_folder.create(tmp_path / "older", content) as own:
+        shutil.copytree(
+            exported,
+            own,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns(sealed_folder.MANIFEST),
+        )
+
+    with pytest.raises(BadDataError, match="export the run again"):
+        evaluate(tmp_path / "older")
+
+
+def test_other_data_than_those_of_an_export_are_refused(exported):
+    other = dataclasses.replace(
+        open_run_or_export(exported), data_fingerprint="0" * 64
+    )
+
+    with pytest.raises(BadDataError, match="other data"):
+        evaluate(other)
+
+
+def test_a_damaged_export_is_not_evaluated(exported, tmp_path):
+    copy = shutil.copytree(exported, tmp_path / "copy")
+    weights = copy / "variables" / "variables.data-00000-of-00001"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+
+    with pytest.raises(BadDataError, match="SHA-256"):
+        evaluate(copy)
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5", "net.pkl", "net.pb"])
+def test_model_files_from_elsewhere_are_not_evaluated(tmp_path, name):
+    (tmp_path / name).write_bytes(b"import os")
+
+    with pytest.raises(SpecError, match="own folders only"):
+        evaluate(tmp_path / name)
+
+
+def test_folders_that_are_neither_run_nor_export_are_not_evaluated(tmp_path):
+    with pytest.raises(SpecError, match=r"neither .* Found: nothing"):
+        evaluate(tmp_path)
+    with pytest.raises(InputMissingError, match="no such folder"):
+        evaluate(tmp_path / "none")
+    with sealed_folder.create(tmp_path / "other", {CONTENT_KEY: 2}):
+        pass
+    with pytest.raises(BadDataError, match="not an export of this version"):
+        evaluate(tmp_path / "other")
+    (tmp_path / "saved_model.pb").write_bytes(b"from elsewhere")
+    with pytest.raises(BadDataError, match="not exported by kresnet"):
+        evaluate(tmp_path)
+    (tmp_path / "spec.yaml").write_text("a run that lost its run.json")
+    with pytest.raises(InputMissingError, match=r"it has no run\.json"):
+        evaluate(tmp_path)
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_a_run_without_a_checkpoint_has_nothing_to_use(
+    digits_run, tmp_path, use
+):
+    run = shutil.copytree(
+        digits_run, tmp_path / "run", ignore=lambda *_: ["checkpoints"]
+    )
+
+    with pytest.raises(InputMissingError, match="has no checkpoint to use"):
+        use(run)
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+@pytest.mark.parametrize("field", ["data_fingerprint", "spec_digest"])
+def test_a_record_that_lacks_what_is_needed_is_damaged(run, use, field):
+    path = run.folder / "run.json"
+    info = json.loads(path.read_text())
+    del info[field]
+    path.write_text(json.dumps(info))
+
+    with pytest.raises(BadDataError, match="not the record of a run"):
+        use(run.folder)

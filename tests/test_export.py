@@ -76,11 +76,6 @@ def expected(digits_run, test_images):
 
 
 @pytest.fixture(scope="module")
-def exported(digits_run, tmp_path_factory):
-    return export(digits_run, tmp_path_factory.mktemp("export") / "digits")
-
-
-@pytest.fixture(scope="module")
 def used_by_a_stranger(exported, test_images, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stranger")
     np.save(folder / "pixels.npy", test_images)

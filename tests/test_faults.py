@@ -1,5 +1,6 @@
 """A short form of the fault campaigns; `python -m tests.faults` is the long."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -23,6 +24,7 @@ from faults.disk import Disk
 from faults.kills import killed_often
 
 from kresnet import sealed_folder
+from kresnet.errors import KresnetError
 from kresnet.training.checkpoints import Checkpoints
 
 FLIPS_AND_CUTS = [(damage.flip, 60), (damage.truncate, 20)]
@@ -65,10 +67,27 @@ def test_damage_to_a_description_is_refused_or_changes_nothing(
 
 
 def test_whatever_fails_in_a_save_a_good_checkpoint_is_left(tmp_path):
-    """Every operation, killed and with each error; at least fifteen each."""
+    """Every operation, killed and with each error; at least twenty each.
+
+    Three of them write the content of a file.
+    """
     tried = checkpoints.every_failure(Disk, tmp_path)
 
-    assert tried >= 4 * 15
+    assert tried >= 4 * 20
+
+
+def test_a_failure_that_nobody_hears_of_makes_the_campaign_fail(
+    tmp_path, monkeypatch
+):
+    def deaf(checkpoints, checkpoint, keep=None):
+        with contextlib.suppress(KresnetError):
+            real(checkpoints, checkpoint, keep)
+
+    real = Checkpoints.save
+    monkeypatch.setattr(Checkpoints, "save", deaf)
+
+    with pytest.raises(AssertionError, match="not said: "):
+        checkpoints.every_failure(Disk, tmp_path)
 
 
 def test_without_the_rename_the_campaign_fails(tmp_path, monkeypatch):
@@ -91,16 +110,30 @@ def test_without_the_rename_the_campaign_fails(tmp_path, monkeypatch):
         checkpoints.every_failure(Disk, tmp_path)
 
 
-def test_without_the_sums_the_campaigns_fail(tmp_path, monkeypatch, generator):
+@pytest.mark.parametrize(
+    ("campaign", "name"),
+    [
+        (checkpoints.damaged_often, "weights.safetensors"),
+        (data.damaged_cache, "train_images.npy"),
+    ],
+)
+def test_without_the_sums_the_campaigns_fail(
+    tmp_path, monkeypatch, generator, campaign, name
+):
+    """The arrays alone are hurt: they are wrong, and nobody noticed."""
+
     def unchecked(folder):
         return json.loads((folder / "manifest.json").read_text())["content"]
 
     monkeypatch.setattr(sealed_folder, "verify", unchecked)
 
-    # Wrong arrays that nobody noticed, or files that cannot be read.
-    for campaign in (checkpoints.damaged_often, data.damaged_cache):
-        with pytest.raises((AssertionError, ValueError)):
-            campaign(tmp_path / campaign.__name__, damage.flip, 60, generator)
+    with pytest.raises(AssertionError, match="wrong arrays"):
+        campaign(
+            tmp_path / "campaign",
+            lambda path, own: damage.flip(path.with_name(name), own),
+            60,
+            generator,
+        )
 
 
 def test_a_disk_that_is_full_in_a_save_is_74_and_the_last_good_one_loads(
@@ -129,20 +162,75 @@ def test_a_read_only_file_system_is_73(tmp_path):
     assert "cannot be written: Read-only file system" in run.stderr
 
 
+@pytest.mark.slow
+def test_a_training_on_a_disk_that_others_fill_ends_with_74_and_goes_on(
+    tmp_path,
+):
+    """On a real one of 1 MiB, where saves are tried at every size too."""
+    if not tiny_disk.allowed():
+        pytest.skip("this user may not mount a file system")
+
+    run = subprocess.run(
+        [
+            *(*tiny_disk.OWN_NAMESPACE, sys.executable, tiny_disk.__file__),
+            *(tmp_path, "1", "0"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+    saves, runs = run.stdout.splitlines()
+    assert int(saves.split()[0]) > 10
+    assert runs == "1 times a training ended with 74, had room and went on"
+
+
 def test_a_disk_that_is_full_in_the_events_is_said_once(tmp_path):
     assert full_disk.full_in_the_events(tmp_path / "runs") > 200
 
 
-def test_every_spec_is_accepted_or_refused_line_by_line(tmp_path, monkeypatch):
-    """The same in process and as a command; few of them as commands."""
-    found = specs.read_many(tmp_path, 500, 5, 0)
+def test_every_spec_is_accepted_or_refused_line_by_line(tmp_path):
+    """The same as commands, none with more than a CPU-second or 300 MB.
 
-    assert found.different == 500
-    assert 50 < found.accepted < 450
+    The campaign's own program: it fails if one takes more.
+    """
+    run = subprocess.run(
+        [sys.executable, specs.__file__, tmp_path, "500", "50", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+    found = re.fullmatch(
+        r"500 specs: (\d+) accepted, the others refused .*\n"
+        r"50 of them as commands: .*\n",
+        run.stdout,
+    )
+    assert 50 < int(found[1]) < 450
+
+
+@pytest.mark.parametrize(
+    ("seconds", "megabytes"), [(1.1, 100.0), (0.1, 301.0), (0.1, 100.0)]
+)
+def test_a_command_that_takes_too_much_makes_the_campaign_fail(
+    monkeypatch, tmp_path, capsys, seconds, megabytes
+):
     monkeypatch.chdir(tmp_path)
-    assert len(found.samples) == 5
-    for content in found.samples:
-        specs.check_command(content)
+    monkeypatch.setattr(
+        specs, "check_command", lambda content: (seconds, megabytes)
+    )
+    monkeypatch.setattr(specs, "own_megabytes", lambda: 60.0)
+
+    code = 0
+    try:
+        specs.main(tmp_path, 20, 2, 0)
+    except SystemExit as end:
+        code = end.code
+
+    assert bool(code) == (seconds > 1 or megabytes > 300)
+    assert "2 of them as commands" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ ROOT = Path(__file__).parent.parent
 # before the specs, which check `expect` with it; it names their types only.
 ORDER = (
     "errors",
+    "notices",
+    "leash",
     "atomic_file",
     "sealed_folder",
     "child_process",
@@ -29,10 +31,10 @@ ORDER = (
     "data",
     "devices",
     "training",
+    "exporting",
     "evaluation",
     "reporting",
     "study",
-    "exporting",
     "prediction",
     "quiet_backend",
     "benchmark",

@@ -8,7 +8,7 @@ import typer
 import yaml
 
 from kresnet import cli, errors
-from kresnet.study.process import FORWARDED
+from kresnet.child_process import SIGNALS
 
 FILE = Path(__file__).parent.parent / "examples" / "kubernetes-job.yaml"
 JOB = yaml.safe_load(FILE.read_text("utf-8"))["spec"]
@@ -21,7 +21,7 @@ def test_every_exit_code_that_is_no_success_has_one_rule():
         for error in vars(errors).values()
         if isinstance(error, type) and issubclass(error, errors.KresnetError)
     }
-    signals_say = {128 + number for number in (*FORWARDED, signal.SIGKILL)}
+    signals_say = {128 + number for number in (*SIGNALS, signal.SIGKILL)}
     rules = [
         rule["onExitCodes"]
         for rule in JOB["podFailurePolicy"]["rules"]

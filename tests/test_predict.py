@@ -11,17 +11,12 @@ from kresnet.cli import app
 from kresnet.cli_frame import run as run_command
 from kresnet.data import load_dataset
 from kresnet.errors import BadDataError, InputMissingError, SpecError
-from kresnet.exporting import export, softmax
+from kresnet.exporting import softmax
 from kresnet.measures import predict_logits
 from kresnet.prediction import predict
 from kresnet.training import load_run
 
 COUNT = 12
-
-
-@pytest.fixture(scope="module")
-def exported(digits_run, tmp_path_factory):
-    return export(digits_run, tmp_path_factory.mktemp("predict") / "export")
 
 
 @pytest.fixture(scope="module")

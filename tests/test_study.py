@@ -6,13 +6,16 @@ import subprocess
 import sys
 import time
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
-from kresnet.errors import InputMissingError, SpecError
+from kresnet.cli import app
+from kresnet.cli_frame import run as run_command
+from kresnet.errors import CannotWriteError, InputMissingError, SpecError
 from kresnet.spec import load_spec
 from kresnet.spec.shipped import STUDIES
-from kresnet.study import load_study, parse_budget
+from kresnet.study import load_study, parse_budget, run_study
 from kresnet.study.budget import scaled
 from kresnet.study.plan import plan
 from kresnet.study.process import command
@@ -179,14 +182,73 @@ def test_an_unknown_study_is_missing_and_the_nearest_named():
         load_study("degradatoin")
 
 
-def start(folder):
+@pytest.mark.parametrize(
+    "there",
+    [
+        {"notes.txt": "mine"},
+        {"study.json": "[1]"},
+        {"study.json": "{", "notes.txt": ""},
+        {"study.json": '{"name": "two"}'},
+        {"specs/digits.yaml": "mine"},
+    ],
+    ids=str,
+)
+def test_a_folder_that_is_no_study_s_is_refused_and_left_as_it_is(
+    tmp_path, there
+):
+    for name, text in there.items():
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_text(text)
+    (tmp_path / "two.yaml").write_text(TWO)
+
+    with pytest.raises(CannotWriteError, match=r"no study\.json of a study"):
+        run_study(load_study(tmp_path / "two.yaml"), tmp_path / "out")
+
+    files = {
+        path.relative_to(tmp_path / "out").as_posix(): path.read_text()
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file()
+    }
+    assert files == there
+
+
+def no_engine(planned, data_dir, changed):
+    """Runs nothing."""
+    yield from ()
+
+
+def test_a_folder_of_another_study_is_left_as_it_is(tmp_path):
+    (tmp_path / "two.yaml").write_text(TWO)
+    (tmp_path / "three.yaml").write_text(TWO.replace("two", "three", 1))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".hidden").write_text("mine")
+    two, three = (
+        load_study(tmp_path / f"{name}.yaml") for name in ("two", "three")
+    )
+    for _ in range(2):  # its own folder is taken again
+        run_study(two, tmp_path / "out", engine=no_engine)
+    before = (tmp_path / "out" / "study.json").read_bytes()
+
+    with pytest.raises(SpecError, match="holds the study two"):
+        run_study(three, tmp_path / "out", engine=no_engine)
+
+    assert (tmp_path / "out" / "study.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["study", "report"])
+def test_an_empty_name_is_no_folder(command, capsys):
+    assert run_command(app, [command, "degradation", "--out="]) == 2
+    assert '--out: must name a folder. Received: ""' in capsys.readouterr().err
+
+
+def start(folder, stderr=subprocess.PIPE):
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "kresnet", "study"),
             *(str(folder / "two.yaml"), f"--out={folder / 'out'}"),
         ],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 
@@ -234,7 +296,9 @@ PLAIN = (
 
 
 @pytest.mark.slow
-def test_a_study_trains_a_net_and_then_the_net_deepened(tmp_path):
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_study_nobody_hears_trains_a_net_and_then_the_net_deepened(tmp_path):
+    """Standard error is on a full disk: what is said is lost, and no more."""
     shallow, deep = (PLAIN.replace("BLOCKS", n) for n in "13")
     (tmp_path / "two.yaml").write_text(
         "name: two\nshows: that a deepened run follows its source\nruns:\n"
@@ -246,10 +310,12 @@ def test_a_study_trains_a_net_and_then_the_net_deepened(tmp_path):
         f' "model.stages={deep}"]}}\n'
     )
 
-    study = start(tmp_path)
-    _, err = study.communicate()
+    with open("/dev/full", "w") as full:
+        study = start(tmp_path, full)
+    said, _ = study.communicate()
 
-    assert study.returncode == 0, err
+    assert study.returncode == 0
+    assert "report: " in said
     found = info(tmp_path / "out" / "deep" / "seed0")["deepened"]
     source = info(tmp_path / "out" / "shallow" / "seed0")
     assert found["test_error"] == source["test_error"]

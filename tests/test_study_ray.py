@@ -14,6 +14,7 @@ import pytest
 
 from kresnet import cli
 from kresnet.cli_frame import run
+from kresnet.training.run_folder import RunFolder
 
 needs_ray = pytest.mark.skipif(
     find_spec("ray") is None, reason="needs the extra ray"
@@ -239,7 +240,9 @@ def test_an_error_of_a_run_is_said_and_ends_the_study_with_its_code(tmp_path):
         SHORT.replace("digits", "resnet20").replace("[600, 900]", "[600]")
     )
 
-    study = start(tmp_path, tmp_path, "--engine=ray", f"--data-dir={tmp_path}")
+    study = start(
+        tmp_path, tmp_path / "out", "--engine=ray", f"--data-dir={tmp_path}"
+    )
     _, said = study.communicate()
 
     assert study.returncode == 66
@@ -252,7 +255,9 @@ def test_an_error_of_a_run_is_said_and_ends_the_study_with_its_code(tmp_path):
 def test_more_than_any_node_has_is_refused(tmp_path):
     (tmp_path / "study.yaml").write_text(SHORT)
 
-    study = start(tmp_path, tmp_path, "--engine=ray", "--cpus-per-run=10000")
+    study = start(
+        tmp_path, tmp_path / "out", "--engine=ray", "--cpus-per-run=10000"
+    )
     _, said = study.communicate()
 
     assert study.returncode == 69
@@ -264,7 +269,9 @@ def test_more_than_any_node_has_is_refused(tmp_path):
 def test_a_cluster_that_does_not_answer_is_missing(tmp_path):
     (tmp_path / "study.yaml").write_text(SHORT)
 
-    study = start(tmp_path, tmp_path, "--engine=ray", "--address=127.0.0.1:9")
+    study = start(
+        tmp_path, tmp_path / "out", "--engine=ray", "--address=127.0.0.1:9"
+    )
     _, said = study.communicate()
 
     assert study.returncode == 69
@@ -272,23 +279,29 @@ def test_a_cluster_that_does_not_answer_is_missing(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_on_a_leash_saves_and_stops_when_its_pipe_is_closed(tmp_path):
+def test_a_run_saves_and_stops_when_who_started_it_is_killed(tmp_path):
+    """As of a study, of a team's member, or of Ray's worker."""
     out = tmp_path / "run"
+    program = (
+        "import sys; from kresnet.child_process import run_child;"
+        "run_child(sys.argv[1:])"
+    )
     with subprocess.Popen(
         [
-            *(sys.executable, "-m", "kresnet.study.leash", "train", "digits"),
+            *(sys.executable, "-c", program, "train", "digits"),
             *("--set=training.evaluate_every=50", f"--out={out}"),
         ],
-        stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         wait_until(lambda: evaluated(out), process)
-        process.stdin.close()
-        said = process.stderr.read()
+        process.kill()
+        said = process.stderr.read()  # until the run has closed it too
 
-    assert process.returncode == 75, said
+    assert "stopped by SIGTERM at iteration" in said
     assert status(out) == "stopped"
+    with RunFolder(out):  # nobody holds its lock
+        pass
 
 
 def test_without_ray_the_extra_is_named(tmp_path):

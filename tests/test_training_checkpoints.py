@@ -6,7 +6,12 @@ import os
 import numpy as np
 import pytest
 
-from kresnet.errors import BadDataError, CannotWriteError, DiskFullError
+from kresnet.errors import (
+    BadDataError,
+    CannotWriteError,
+    DiskFullError,
+    InputMissingError,
+)
 from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
 
 
@@ -97,6 +102,24 @@ def test_where_there_never_was_one_there_is_none(checkpoints):
     assert checkpoints.newest() is None
     checkpoints.folder.mkdir()
     assert checkpoints.newest() is None
+
+
+def test_a_folder_that_may_not_be_read_is_missing_and_not_a_bug(
+    checkpoints, monkeypatch
+):
+    """As root one may read everything: the system's answer is replaced."""
+    checkpoints.save(checkpoint(10))
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(checkpoints.folder), "iterdir", refuse)
+
+    for ask in (checkpoints.iterations, checkpoints.newest):
+        with pytest.raises(InputMissingError, match="cannot be read: Perm"):
+            ask()
+    with pytest.raises(CannotWriteError, match="cannot be written: Perm"):
+        checkpoints.save(checkpoint(20))
 
 
 def test_what_a_killed_process_left_is_not_a_checkpoint(checkpoints):

@@ -11,6 +11,9 @@ import sys
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from tensorboard.backend.event_processing.event_accumulator import (
+    EventAccumulator,
+)
 
 PROGRAM = """
 import sys
@@ -41,6 +44,13 @@ KINDS = [
     ("tensorflow, computing again", 20),
     ("calls, computing again", 20),
 ]
+
+
+def recorded(folder):
+    """The iterations of the training errors in TensorBoard's events."""
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return [event.step for event in events.Scalars("training_error")]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +88,8 @@ def runs(tmp_path_factory):
         rows = (out / "metrics.csv").read_text().splitlines()[1:]
         assert len(rows) == 20 // every
         assert all(row.endswith(",,") for row in rows)  # no validation images
+        # TensorBoard's events are written without TensorFlow too.
+        assert recorded(out / "events") == [int(r.split(",")[0]) for r in rows]
         weights = out / "checkpoints" / "00000020" / "weights.safetensors"
         found[kind, every] = load_file(weights), run.stderr
     return found

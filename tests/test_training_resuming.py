@@ -18,6 +18,8 @@ from kresnet.errors import (
 )
 from kresnet.training import run_folder as run_folder_module
 from kresnet.training import train
+from kresnet.training.checkpoints import Checkpoint, Identity
+from kresnet.training.resuming import refuse_other_precision
 
 OVERRIDES = (
     "training.iterations=60",
@@ -85,7 +87,7 @@ def content(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != ".lock"
+        if path.is_file()
     }
 
 
@@ -141,6 +143,51 @@ def test_how_often_to_evaluate_may_change(killed, whole):
     last = "checkpoints/00000060/weights.safetensors"
     assert (killed / last).read_bytes() == (whole / last).read_bytes()
     assert "evaluate_every: 10" in (killed / "spec.yaml").read_text()
+
+
+def test_another_precision_is_another_experiment(killed):
+    """A run of both would read as one of either."""
+    change = "--precision: float32 -> bfloat16"
+    refused(killed, SpecError, change, precision="bfloat16")
+
+    (killed / "run.json").unlink()
+
+    refused(killed, SpecError, change, precision="bfloat16")
+
+
+def test_a_checkpoint_that_does_not_say_its_precision_has_that_of_run_json(
+    tmp_path,
+):
+    folder = run_folder_module.RunFolder(tmp_path)
+    older = Checkpoint(20, {}, {}, {}, Identity("a", 0, "b"))
+    bfloat16 = {"options": {"precision": "bfloat16"}}
+
+    refuse_other_precision(folder, older, bfloat16, "bfloat16")
+    refuse_other_precision(folder, older, None, "float32")
+    with pytest.raises(SpecError, match="--precision: bfloat16 -> float32"):
+        refuse_other_precision(folder, older, bfloat16, "float32")
+
+
+def test_rematerialising_changes_the_bits_and_not_the_experiment(killed):
+    refused(
+        killed,
+        SpecError,
+        "not be bit-identical .* rematerialize: False -> True",
+        rematerialize=True,
+        strict=True,
+    )
+
+
+def test_strict_refuses_a_run_that_lost_what_it_ran_on(killed):
+    info = json.loads((killed / "run.json").read_text())
+    del info["options"]
+    (killed / "run.json").write_text(json.dumps(info))
+    refused(killed, SpecError, "does not say the options", strict=True)
+
+    (killed / "run.json").unlink()
+
+    lost = "--strict: run.json does not say the versions and hardware and"
+    refused(killed, SpecError, lost, strict=True)
 
 
 def test_strict_refuses_other_versions(killed):
@@ -214,6 +261,28 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path, name):
     refused(tmp_path, CannotWriteError, f"no run.json: {name}")
 
 
+def test_numbered_folders_and_a_lock_of_others_are_left_alone(tmp_path):
+    (tmp_path / ".lock").write_text("held by another program")
+    (tmp_path / "checkpoints" / "00000005").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "00000005" / "state").write_text("mine")
+
+    refused(tmp_path, CannotWriteError, r"no run\.json: checkpoints")
+
+
+def test_a_lock_of_another_program_alone_is_left_alone(tmp_path):
+    (tmp_path / ".lock").write_text("held by another program")
+
+    refused(tmp_path, CannotWriteError, r"\.lock: is not kresnet's")
+
+
+def test_a_lock_that_could_be_signed_in_part_only_is_taken(tmp_path):
+    for signed in (b"", b"proc", b"process 1"):
+        (tmp_path / ".lock").write_bytes(signed)
+        with run_folder_module.RunFolder(tmp_path):
+            assert (tmp_path / ".lock").read_bytes().startswith(b"process ")
+        tmp_path.mkdir(exist_ok=True)
+
+
 def test_an_empty_name_is_no_folder():
     with pytest.raises(SpecError, match="--out: must name a folder"):
         again("")
@@ -264,6 +333,11 @@ def test_a_full_disk_is_said_before_anything_is_written(tmp_path, monkeypatch):
         again(tmp_path / "run")
 
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".hidden").write_text("mine")
+    with pytest.raises(CannotWriteError):
+        again(tmp_path / "run")
+    assert [p.name for p in (tmp_path / "run").iterdir()] == [".hidden"]
 
 
 def test_a_folder_that_vanishes_does_not_hide_why_the_run_ended(tmp_path):

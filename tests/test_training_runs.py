@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -152,10 +153,21 @@ with Signals(Saver()):
 
 
 def test_a_second_signal_ends_the_process_at_once():
-    """Also while the backend keeps Python from handling either."""
-    run = subprocess.run([sys.executable, "-c", SECOND_SIGNAL], check=False)
+    """Also while the backend keeps Python from handling either.
+
+    The progress bar hid the terminal's cursor: it is shown again.
+    """
+    terminal, its_other_end = pty.openpty()
+    run = subprocess.run(
+        [sys.executable, "-c", SECOND_SIGNAL],
+        stderr=its_other_end,
+        check=False,
+    )
 
     assert run.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+    assert os.read(terminal, 4_096).endswith(b"\x1b[?25h")
+    os.close(its_other_end)
+    os.close(terminal)
 
 
 def test_a_broken_record_is_said(whole, tmp_path):

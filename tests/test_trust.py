@@ -30,7 +30,23 @@ CALLS = {
     "extractall",
     "unpack_archive",
 }
-UNSAFE_OF_YAML = {"full_load", "load", "load_all", "unsafe_load"}
+UNSAFE_OF_YAML = {
+    "full_load",
+    "full_load_all",
+    "load",
+    "load_all",
+    "unsafe_load",
+    "unsafe_load_all",
+}
+# What may not be imported by itself: its calls would not be found.
+UNSAFE_NAMES = {
+    "yaml": UNSAFE_OF_YAML,
+    "numpy": {"load"},
+    "keras": {"load_model"},
+    "tensorflow": {"load_model"},
+}
+# The names under which calls are looked for.
+KNOWN_AS = {"yaml": {"yaml"}, "numpy": {"np", "numpy"}}
 # Methods of the same name that are another thing.
 COMPILES_A_MODEL = {"self.model", "super()", "model", "re", "torch"}
 
@@ -41,10 +57,22 @@ def offences(tree):
             yield from (
                 {alias.name.split(".")[0] for alias in node.names} & MODULES
             )
+            yield from _renamed(node)
         elif isinstance(node, ast.ImportFrom):
-            yield from ({(node.module or "").split(".")[0]} & MODULES)
+            package = (node.module or "").split(".")[0]
+            names = {alias.name for alias in node.names}
+            yield from {package} & MODULES
+            yield from names & (CALLS | UNSAFE_NAMES.get(package, set()))
         elif isinstance(node, ast.Call):
             yield from _calls(node)
+
+
+def _renamed(node):
+    """Under another name their calls would not be found."""
+    for alias in node.names:
+        name = alias.asname or alias.name
+        if name not in KNOWN_AS.get(alias.name.split(".")[0], {name}):
+            yield f"{alias.name} as {name}"
 
 
 def _calls(node):
@@ -79,6 +107,16 @@ def test_no_file_is_a_program(path):
         "from zipfile import ZipFile",
         "eval('1')",
         "yaml.load(text)",
+        "from yaml import load",
+        "from yaml import unsafe_load",
+        "from yaml import load as safe_load",
+        "import yaml as y",
+        "from numpy import load",
+        "from numpy.lib.npyio import load",
+        "import numpy as n",
+        "from keras.saving import load_model as load",
+        "from shutil import unpack_archive as unpack",
+        "from builtins import eval as value_of",
         "np.load(path)",
         "np.load(path, allow_pickle=True)",
         "archive.extractall()",

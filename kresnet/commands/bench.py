@@ -1,12 +1,11 @@
 """The command `kresnet bench`."""
 
-import functools
-import sys
 from typing import Annotated
 
 import typer
 
 from kresnet.commands.options import DataDir, Overrides, SpecNames
+from kresnet.notices import notify
 
 
 def bench(
@@ -67,7 +66,7 @@ def bench(
             rounds=rounds,
             precision=precision,
             data_dir=data_dir,
-            notify=functools.partial(print, file=sys.stderr),
+            notify=notify,
         )
         found.append(benchmark_values(benchmark))
         for table in benchmark_tables(benchmark):

@@ -2,9 +2,9 @@
 
 import typer
 
-from kresnet.commands.notices import say
 from kresnet.commands.options import Overrides, SpecNames
 from kresnet.errors import KresnetError
+from kresnet.notices import notify
 
 
 def check(specs: SpecNames, overrides: Overrides = None) -> None:
@@ -15,9 +15,9 @@ def check(specs: SpecNames, overrides: Overrides = None) -> None:
     codes = set()
     for name in specs:
         try:
-            spec = load_spec(name, overrides or (), notify=say)
+            spec = load_spec(name, overrides or (), notify=notify)
         except KresnetError as error:
-            say(error)
+            notify(error)
             codes.add(error.exit_code)
         else:
             counted = census(spec.model)

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from kresnet.commands.options import DataDir, RunName
+from kresnet.commands.options import DataDir, RunOrExport
 from kresnet.quiet_backend import import_keras_quietly
 
 
 def evaluate(
-    run: RunName,
+    run_or_export: RunOrExport,
     split: Annotated[
         str, typer.Option(help="test, validation or train.")
     ] = "test",
@@ -17,28 +17,34 @@ def evaluate(
         str,
         typer.Option(
             help="Statistics: moving-averages, or re-estimated over the"
-            " training split, as the paper's authors did."
+            " training split, as the paper's authors did (of a run only)."
         ),
     ] = "moving-averages",
     data_dir: DataDir = None,
     out: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR", help="Where to write. [default: the run's folder]"
+            metavar="DIR",
+            help="Where to write. [default: the run's folder; for an export"
+            " nowhere]",
         ),
     ] = None,
 ) -> None:
     """Measure a trained network and draw its confusion matrix."""
     import_keras_quietly()
-    from pathlib import Path
-
     from rich.console import Console
 
-    from kresnet.evaluation import evaluate, result_name
+    from kresnet.evaluation import evaluate, result_name, results_folder
+    from kresnet.exporting import open_run_or_export
     from kresnet.reporting import draw_confusion, evaluation_table
 
-    found = evaluate(run, split, batch_norm, data_dir, out)
+    network = open_run_or_export(run_or_export)
+    found = evaluate(network, split, batch_norm, data_dir, out)
     Console().print(evaluation_table(found))
-    path = Path(out or run) / result_name(split, batch_norm)
+    folder = results_folder(network, out)
+    if folder is None:
+        print("not written: an export is sealed; name a folder with --out")
+        return
+    path = folder / result_name(split, batch_norm)
     print(f"numbers: {path}.json")
     print(f"figure: {draw_confusion(found, path.with_suffix('.png'))}")

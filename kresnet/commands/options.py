@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from kresnet.errors import SpecError
+
 SpecName = Annotated[
     str,
     typer.Argument(
@@ -27,6 +29,12 @@ Overrides = Annotated[
 ]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="The folder of a run.")
+]
+RunOrExport = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN_OR_EXPORT", help="The folder of a run or of an export."
+    ),
 ]
 SpecOrRun = Annotated[
     str,
@@ -52,3 +60,9 @@ DeviceList = Annotated[
         " spread over, or the CPU]",
     ),
 ]
+
+
+def refuse_empty_name(out: str | None) -> None:
+    """Raises `SpecError` for `--out ""`, which is no folder."""
+    if out == "":
+        raise SpecError('--out: must name a folder. Received: ""')

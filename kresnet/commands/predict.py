@@ -5,16 +5,13 @@ from typing import Annotated
 
 import typer
 
+from kresnet.commands.options import RunOrExport
+from kresnet.notices import notify
 from kresnet.quiet_backend import import_keras_quietly
 
 
 def predict(
-    run_or_export: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN_OR_EXPORT", help="The folder of a run or of an export."
-        ),
-    ],
+    run_or_export: RunOrExport,
     images: Annotated[
         list[str],
         typer.Argument(metavar="IMAGE", help="PNG, JPEG, GIF or WebP files."),
@@ -34,9 +31,9 @@ def predict(
     predictions = predict(run_or_export, images, top)
     for prediction in predictions:
         for notice in prediction.notices:
-            print(f"{prediction.path}: {notice}", file=sys.stderr)
+            notify(f"{prediction.path}: {notice}")
         if prediction.error is not None:
-            print(f"{prediction.path}: {prediction.error}", file=sys.stderr)
+            notify(f"{prediction.path}: {prediction.error}")
             continue
         print(prediction.path)
         for name, probability in prediction.classes:
@@ -44,6 +41,6 @@ def predict(
     sys.stdout.flush()  # the count comes last, also through a pipe
     codes = {p.error.exit_code for p in predictions if p.error is not None}
     failed = sum(p.error is not None for p in predictions)
-    print(f"{len(predictions) - failed} ok, {failed} failed", file=sys.stderr)
+    notify(f"{len(predictions) - failed} ok, {failed} failed")
     if codes:  # 65 if any image is damaged, 66 if some are only missing
         raise typer.Exit(min(codes))

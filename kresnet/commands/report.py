@@ -1,9 +1,11 @@
 """The command `kresnet report`."""
 
-import sys
 from typing import Annotated
 
 import typer
+
+from kresnet.commands.options import refuse_empty_name
+from kresnet.notices import notify
 
 
 def report(
@@ -21,9 +23,10 @@ def report(
     """Write one HTML page about runs, and its figures as PNG and SVG."""
     from kresnet.reporting import write_report
 
+    refuse_empty_name(out)
     page, study = write_report(runs, out)
     for each in study.left_out:
-        print(f"{each.folder}: not averaged: {each.reason}", file=sys.stderr)
+        notify(f"{each.folder}: not averaged: {each.reason}")
     count = sum(len(group.finished) for group in study.groups)
     print(f"networks: {len(study.groups)}, runs averaged: {count}")
     print(f"page: {page}")

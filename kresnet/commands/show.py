@@ -1,7 +1,7 @@
 """The command `kresnet show`."""
 
-from kresnet.commands.notices import say
 from kresnet.commands.options import Overrides, SpecName
+from kresnet.notices import notify
 
 
 def show(spec: SpecName, overrides: Overrides = None) -> None:
@@ -9,6 +9,6 @@ def show(spec: SpecName, overrides: Overrides = None) -> None:
     from kresnet.census import census, layer_table
     from kresnet.spec import load_spec
 
-    loaded = load_spec(spec, overrides or (), notify=say)
+    loaded = load_spec(spec, overrides or (), notify=notify)
     print(f"{loaded.name}\n")
     print(layer_table(census(loaded.model)))

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from kresnet.commands.options import DataDir
+from kresnet.commands.options import DataDir, refuse_empty_name
 from kresnet.errors import SpecError
+from kresnet.notices import notify, standard_error
 
 
 class Engine(enum.StrEnum):
@@ -76,8 +77,6 @@ def study(
     """Run what is missing of a study, then write its report."""
     from pathlib import Path
 
-    from rich.console import Console
-
     from kresnet.reporting import write_report
     from kresnet.study import (
         RunFailedError,
@@ -87,12 +86,13 @@ def study(
         study_table,
     )
 
+    refuse_empty_name(out)
     runs_them = _engine(engine, address, cpus_per_run, gpus_per_run)
     loaded = load_study(file)
     share = parse_budget(budget)
     name = loaded.name if share == 1 else f"{loaded.name}-{float(share):.4g}"
     folder = Path(out) if out else Path("results") / "studies" / name
-    console = Console(stderr=True)
+    console = standard_error()
     try:
         run_study(
             loaded,
@@ -103,7 +103,7 @@ def study(
             runs_them,
         )
     except RunFailedError as error:
-        console.print(str(error), markup=False, soft_wrap=True)
+        notify(error)
         raise typer.Exit(error.exit_code) from error
     page, _ = write_report([folder], folder / "report")
     print(f"report: {page}")

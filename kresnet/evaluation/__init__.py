@@ -1,8 +1,9 @@
 """Measuring trained networks."""
 
-from kresnet.evaluation.evaluate import Evaluation, evaluate, result_name
+from kresnet.evaluation.evaluate import Evaluation, evaluate
 from kresnet.evaluation.re_estimation import re_estimate
 from kresnet.evaluation.responses import responses, write_responses
+from kresnet.evaluation.result_file import result_name, results_folder
 
 __all__ = [
     "Evaluation",
@@ -10,5 +11,6 @@ __all__ = [
     "re_estimate",
     "responses",
     "result_name",
+    "results_folder",
     "write_responses",
 ]

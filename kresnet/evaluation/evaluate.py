@@ -1,23 +1,31 @@
-"""Measuring a trained run, with the protocol beside every number."""
+"""Measuring a run or an export, with the protocol beside every number."""
 
 import dataclasses
-import json
 import os
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from kresnet import measures
-from kresnet.atomic_file import replace_file
 from kresnet.data import Dataset, split_train_validation
-from kresnet.errors import SpecError, write_error
+from kresnet.errors import SpecError
 from kresnet.evaluation.re_estimation import re_estimate
-from kresnet.training import Run, load_run
+from kresnet.evaluation.result_file import (
+    result_name,
+    results_folder,
+    write_result,
+)
+from kresnet.exporting import Export, open_run_or_export
+from kresnet.training import Run
 
 SPLITS = ("test", "validation", "train")
 BATCH_NORMS = ("moving-averages", "re-estimated")
+MOVING_AVERAGES = "moving averages of training"
+# Images that an export is given at a time.
+BATCH = 500
+# Stands for a probability that was rounded to 0, which has no logarithm.
+LEAST = float(np.finfo("float32").smallest_subnormal)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,49 +53,53 @@ class Evaluation:
 
 
 def evaluate(
-    run: Run | str | os.PathLike[str],
+    run_or_export: Run | Export | str | os.PathLike[str],
     split: Literal["test", "validation", "train"] = "test",
     batch_norm: Literal["moving-averages", "re-estimated"] = "moving-averages",
     data_dir: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
 ) -> Evaluation:
-    """Evaluates the newest checkpoint of a run on single, whole images.
+    """Evaluates a run's newest checkpoint, or an export, on whole images.
 
-    The result is also written to `evaluation-<split>-<batch_norm>.json`.
+    The result is also written to `evaluation-<split>-<batch_norm>.json`. An
+    export is sealed: without `out` nothing is written.
 
     Args:
-        run: A run or its folder.
+        run_or_export: A run, an export, or the folder of one.
         split: "test", "validation" (held out from training) or "train" (what
             was trained on, without augmentation).
         batch_norm: "moving-averages" of training, or "re-estimated" over the
-            training split as the paper's authors did.
+            training split as the paper's authors did; of a run only.
         data_dir: Where prepared data sets are; see `load_dataset`.
         out: Folder to write to. Defaults to the run's.
 
     Raises:
-        SpecError: An unknown split or statistics, or an empty split.
+        SpecError: An unknown split or statistics, or an empty split; an
+            export's statistics cannot be re-estimated.
         BadDataError: The data are not those of the run.
         CannotWriteError: The folder cannot be written; name another.
+        KresnetError: As of `open_run_or_export`.
     """
     _check("split", split, SPLITS)
     _check("batch-norm", batch_norm, BATCH_NORMS)
-    if not isinstance(run, Run):
-        run = load_run(run)
-    data = run.load_data(data_dir)
+    network = run_or_export
+    if not isinstance(network, Run | Export):
+        network = open_run_or_export(network)
+    if isinstance(network, Export) and batch_norm == "re-estimated":
+        raise SpecError(
+            "--batch-norm: an export has the statistics it was exported with,"
+            " and no layers to re-estimate them in; evaluate the run"
+        )
+    folder = results_folder(network, out)
+    data = network.load_data(data_dir)
     train, held_out = split_train_validation(
-        len(data.train_images), run.spec.data.validation
+        len(data.train_images), _validation(network)
     )
     images, labels = _images(data, split, train, held_out)
-    if batch_norm == "re-estimated":
-        model, used = re_estimate(run, data.train_images[train])
-        statistics = (
-            f"averages over {used:,} training images without augmentation, "
-            "taken after training"
-        )
+    if isinstance(network, Export):
+        logits, protocol = _of_export(network, images)
     else:
-        model = run.inference_model()
-        statistics = "moving averages of training"
-    logits = measures.predict_logits(model, images)
+        logits, protocol = _of_run(network, batch_norm, images, data, train)
     evaluation = _measured(
         logits,
         labels,
@@ -97,19 +109,14 @@ def evaluate(
             "split": split,
             "images": len(images),
             "views": "one whole image, not augmented",
-            "batch_norm_statistics": statistics,
-            "iteration": run.checkpoint.iteration,
-            "seed": run.seed,
+            **protocol,
+            "seed": network.seed,
         },
     )
-    folder = Path(out) if out else run.folder
-    _write(folder / f"{result_name(split, batch_norm)}.json", evaluation)
+    if folder:
+        path = folder / f"{result_name(split, batch_norm)}.json"
+        write_result(path, evaluation)
     return evaluation
-
-
-def result_name(split: str, batch_norm: str) -> str:
-    """Name, without ending, of the files of one evaluation."""
-    return f"evaluation-{split}-{batch_norm}"
 
 
 def _check(name, value, allowed):
@@ -117,6 +124,45 @@ def _check(name, value, allowed):
         raise SpecError(
             f"--{name}: must be one of {', '.join(allowed)}. Received: {value}"
         )
+
+
+def _validation(network: Run | Export) -> int:
+    """How many of the training images were held out."""
+    if isinstance(network, Export):
+        return network.validation
+    return network.spec.data.validation
+
+
+def _of_run(run: Run, batch_norm, images, data: Dataset, train):
+    """Logits, and what the protocol says of the network."""
+    if batch_norm == "re-estimated":
+        model, used = re_estimate(run, data.train_images[train])
+        statistics = (
+            f"averages over {used:,} training images without augmentation, "
+            "taken after training"
+        )
+    else:
+        model = run.inference_model()
+        statistics = MOVING_AVERAGES
+    return measures.predict_logits(model, images), {
+        "batch_norm_statistics": statistics,
+        "iteration": run.checkpoint.iteration,
+    }
+
+
+def _of_export(export: Export, images):
+    """Its logits but for a number an image, which changes no measure."""
+    probabilities = np.concatenate(
+        [
+            export.probabilities(np.ascontiguousarray(images[i : i + BATCH]))
+            for i in range(0, len(images), BATCH)
+        ]
+    ).astype("float64")
+    return np.log(np.maximum(probabilities, LEAST)), {
+        "batch_norm_statistics": MOVING_AVERAGES,
+        "network": f"export, {export.format}",
+        "iteration": export.iteration,
+    }
 
 
 def _images(data: Dataset, split, train, held_out):
@@ -145,12 +191,3 @@ def _measured(logits, labels, class_names, protocol) -> Evaluation:
         confusion=matrix.tolist(),
         class_names=list(class_names),
     )
-
-
-def _write(path: Path, evaluation: Evaluation) -> None:
-    text = json.dumps(dataclasses.asdict(evaluation), indent=2)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, text + "\n")
-    except OSError as error:
-        raise write_error(path, error) from error

@@ -2,6 +2,15 @@
 
 from kresnet.exporting.export import CONTENT_KEY, export
 from kresnet.exporting.exported_model import MODEL_FILES, load_exported
+from kresnet.exporting.opening import Export, open_run_or_export
 from kresnet.exporting.softmax import softmax
 
-__all__ = ["CONTENT_KEY", "MODEL_FILES", "export", "load_exported", "softmax"]
+__all__ = [
+    "CONTENT_KEY",
+    "MODEL_FILES",
+    "Export",
+    "export",
+    "load_exported",
+    "open_run_or_export",
+    "softmax",
+]

@@ -101,6 +101,8 @@ def _write(out, format, run, data):
         "format": format,
         "name": run.spec.name,
         "dataset": data.name,
+        "data_fingerprint": data.fingerprint,
+        "validation": run.spec.data.validation,
         "input": list(run.spec.model.input),
         "classes": list(data.class_names),
         "iteration": run.checkpoint.iteration,

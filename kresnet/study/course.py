@@ -1,16 +1,20 @@
 """Running what is missing of a study."""
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from kresnet.atomic_file import replace_file
-from kresnet.errors import DivergedError, StoppedError, write_error
+from kresnet.errors import DivergedError, StoppedError
 from kresnet.study.file import Study
-from kresnet.study.plan import PlannedRun, plan, write_specs
+from kresnet.study.plan import (
+    PlannedRun,
+    plan,
+    refuse_other_folder,
+    write_specs,
+    write_summary,
+)
 from kresnet.study.process import one_by_one
 
 # Nothing more will come of these: the same command would end the same way.
@@ -71,12 +75,14 @@ def run_study(
         StoppedError: A run was stopped by a signal, and saved.
         RunFailedError: A run ended with another error.
         SpecError: A spec is wrong, or a folder holds another experiment.
+        CannotWriteError: `out` holds files that are no study's.
     """
     folder = Path(out)
     planned = plan(study, budget, folder)
+    refuse_other_folder(folder, study)
     states = [each.info()["status"] for each in planned]
+    write_summary(folder, study, budget)  # first: it marks the folder
     write_specs(planned)
-    _write_summary(folder, study, budget)
     missing = [
         each
         for each, state in zip(planned, states, strict=True)
@@ -109,18 +115,3 @@ def _on_change(
             show(planned)
 
     return changed
-
-
-def _write_summary(folder: Path, study: Study, budget: Fraction) -> None:
-    path = folder / "study.json"
-    summary = {
-        "name": study.name,
-        "shows": study.shows,
-        "budget": float(budget),
-        "proxy": budget < 1,
-        "runs": [run.model_dump(mode="json") for run in study.runs],
-    }
-    try:
-        replace_file(path, json.dumps(summary, indent=2) + "\n")
-    except OSError as error:
-        raise write_error(path, error) from error

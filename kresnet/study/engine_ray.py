@@ -18,7 +18,8 @@ from kresnet.errors import (
     StoppedError,
     write_error,
 )
-from kresnet.study.leash import GRACE
+from kresnet.leash import GRACE
+from kresnet.notices import notify
 from kresnet.study.plan import PlannedRun
 from kresnet.study.process import command, noted_signals
 from kresnet.study.ray_task import KilledError, train_in_task
@@ -210,8 +211,10 @@ def _arguments(
         folder=each.folder.absolute(),
         source=each.source and each.source.absolute(),
     )
-    _, _, _, *arguments = command(each, data_dir and Path(data_dir).absolute())
-    return [*arguments, f"--wait-for-lock={WAIT_FOR_LOCK}"]
+    return [
+        *command(each, data_dir and Path(data_dir).absolute()),
+        f"--wait-for-lock={WAIT_FOR_LOCK}",
+    ]
 
 
 def _log(each: PlannedRun) -> Path:
@@ -232,11 +235,11 @@ def _exit_code(ray: ModuleType, ref: object, each: PlannedRun) -> int:
             raise
         code = error.cause.exit_code
     except ray.exceptions.RayError as error:  # nodes or workers were lost
-        print(f"{each.folder}: {error}", file=sys.stderr)
+        notify(f"{each.folder}: {error}")
         return KILLED
     if code not in (0, DivergedError.exit_code):
         said = _log(each).read_text("utf-8", "replace").splitlines()
-        print(*said[-LAST_LINES:], sep="\n", file=sys.stderr)
+        notify("\n".join(said[-LAST_LINES:]))
     return code
 
 

@@ -1,16 +1,24 @@
 """The run folders of a study: what each is to hold, and how far it is."""
 
 import dataclasses
+import json
 from fractions import Fraction
 from pathlib import Path
 
 from kresnet.atomic_file import replace_file
-from kresnet.errors import InputMissingError, SpecError, write_error
+from kresnet.errors import (
+    CannotWriteError,
+    InputMissingError,
+    SpecError,
+    write_error,
+)
 from kresnet.recorded_run import read_recorded_run
 from kresnet.spec import Spec, dump_spec, load_spec, spec_digest
 from kresnet.spec.deepening import reasons_not_deeper
 from kresnet.study.budget import scaled
 from kresnet.study.file import Study, StudyRun
+
+SUMMARY = "study.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +101,58 @@ def _refuse_not_deeper(run: StudyRun, shallow: Spec, deep: Spec) -> None:
             f"{run.label}: deepen: is not {run.deepen} with plain blocks"
             " added:\n  " + "\n  ".join(reasons)
         )
+
+
+def refuse_other_folder(out: Path, study: Study) -> None:
+    """Checks that a folder is the study's, or empty but for hidden files.
+
+    Raises:
+        CannotWriteError: It holds files of something else.
+        SpecError: It holds another study.
+    """
+    try:
+        names = sorted(p.name for p in out.iterdir() if p.name[0] != ".")
+        text = (out / SUMMARY).read_bytes() if SUMMARY in names else b"null"
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise write_error(out, error) from error
+    if not names:
+        return
+    try:
+        summary = json.loads(text)
+        name = summary["name"] if summary["runs"] else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        name = None
+    if name is None:
+        raise CannotWriteError(
+            f"{out}: holds files and no {SUMMARY} of a study:"
+            f" {', '.join(names[:5])}; name another folder with --out"
+        )
+    if name != study.name:
+        raise SpecError(
+            f"{out}: holds the study {name}; name another folder with --out"
+        )
+
+
+def write_summary(out: Path, study: Study, budget: Fraction) -> None:
+    """Writes study.json, by which the folder is known as a study's.
+
+    Raises:
+        CannotWriteError: The folder cannot be written.
+    """
+    summary = {
+        "name": study.name,
+        "shows": study.shows,
+        "budget": float(budget),
+        "proxy": budget < 1,
+        "runs": [run.model_dump(mode="json") for run in study.runs],
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        replace_file(out / SUMMARY, json.dumps(summary, indent=2) + "\n")
+    except OSError as error:
+        raise write_error(out / SUMMARY, error) from error
 
 
 def write_specs(planned: list[PlannedRun]) -> None:

@@ -3,11 +3,10 @@
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from kresnet.child_process import FORWARDED, as_shell, run_child
+from kresnet.child_process import SIGNALS, as_shell, handling, run_child
 from kresnet.study.plan import PlannedRun
 
 
@@ -43,27 +42,21 @@ def train_in_process(
 def noted_signals() -> Iterator[list[int]]:
     """Notes the first signal; a second one ends the process at once."""
     noted = []
-    before = {}
 
     def note(number, _):
         noted.append(number)
-        for each in before:
-            signal.signal(each, signal.SIG_DFL)
+        for each in SIGNALS:
+            if signal.getsignal(each) is note:
+                signal.signal(each, signal.SIG_DFL)
 
-    for number in FORWARDED:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, note)
-    try:
+    with handling(note):
         yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def command(
     planned: PlannedRun, data_dir: str | os.PathLike[str] | None = None
 ) -> list[str]:
-    """The command line that trains one run of a study."""
+    """The arguments of `kresnet` that train one run of a study."""
     run = planned.run
     options = {
         "seed": planned.seed,
@@ -74,7 +67,7 @@ def command(
         "gradients-every": run.gradients_every,
     }
     return [
-        *(sys.executable, "-m", "kresnet", "train", str(planned.spec_file)),
+        *("train", str(planned.spec_file)),
         *(
             f"--{name}={value}"
             for name, value in options.items()

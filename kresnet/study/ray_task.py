@@ -1,12 +1,10 @@
 """What a Ray task does: train one run in a process that ends with it."""
 
 import contextlib
-import os
 import subprocess
-import sys
 from pathlib import Path
 
-from kresnet.child_process import as_shell
+from kresnet.child_process import as_shell, start_child
 from kresnet.errors import StoppedError
 
 
@@ -44,14 +42,7 @@ def train_in_task(
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     with open(log, "ab") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "kresnet.study.leash", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=file,
-            stderr=file,
-            env={**os.environ, **environment},
-            start_new_session=True,
-        )
+        process = start_child(arguments, environment, stdout=file, stderr=file)
     try:
         while process.poll() is None:
             # Not for longer: Ray interrupts between two instructions only.

@@ -33,12 +33,14 @@ class Identity:
         data_fingerprint: Of the data set that was trained on.
         deepened_from: SHA-256 of the weights of the run that it began with;
             `None` for weights drawn from the seed.
+        precision: Of the convolutions; `None` in checkpoints that do not say.
     """
 
     recipe: str
     seed: int
     data_fingerprint: str
     deepened_from: str | None = None
+    precision: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +75,19 @@ class Checkpoints:
         self.notify = notify
 
     def iterations(self) -> list[int]:
-        """Iterations of the checkpoints that are there, in order."""
+        """Iterations of the checkpoints that are there, in order.
+
+        Raises:
+            InputMissingError: The folder may not be read.
+        """
+        try:
+            return self._listed()
+        except OSError as error:
+            raise InputMissingError(
+                f"{self.folder}: cannot be read: {error.strerror}"
+            ) from error
+
+    def _listed(self) -> list[int]:
         if not self.folder.is_dir():
             return []
         names = (path.name for path in self.folder.iterdir())
@@ -108,7 +122,7 @@ class Checkpoints:
                     for name in ("weights", "optimizer"):
                         data = save(getattr(checkpoint, name))
                         (own / f"{name}.safetensors").write_bytes(data)
-            self._prune((keep or set()) | set(self.iterations()[-2:]))
+            self._prune((keep or set()) | set(self._listed()[-2:]))
         except OSError as error:
             raise write_error(
                 path, error, "The checkpoints before it are untouched"
@@ -146,6 +160,7 @@ class Checkpoints:
 
         Raises:
             BadDataError: There are checkpoints, and all are damaged.
+            InputMissingError: They may not be read.
         """
         iterations = self.iterations()
         for iteration in reversed(iterations):
@@ -172,7 +187,7 @@ class Checkpoints:
         return self.folder / f"{iteration:08d}"
 
     def _prune(self, keep: set[int]) -> None:
-        for iteration in set(self.iterations()) - keep:
+        for iteration in set(self._listed()) - keep:
             # Renamed first: killed half-way, it is rubbish and not damage.
             rubbish = self.folder / f"{sealed_folder.TEMPORARY}{iteration}"
             os.rename(self._path(iteration), rubbish)

@@ -23,7 +23,11 @@ from kresnet.training.measurements import Measurements
 from kresnet.training.memory import is_out_of_memory
 from kresnet.training.options import Options
 from kresnet.training.record import Record, speed
-from kresnet.training.resuming import recipe_digest, refuse_other_data
+from kresnet.training.resuming import (
+    recipe_digest,
+    refuse_other_data,
+    refuse_other_precision,
+)
 from kresnet.training.run_callbacks import RunCallbacks
 from kresnet.training.run_folder import RunFolder
 from kresnet.training.signals import Signals
@@ -75,6 +79,9 @@ class Experiment:
         if newest:
             refuse_other_data(
                 folder, newest, self.data.name, self.data.fingerprint
+            )
+            refuse_other_precision(
+                folder, newest, folder.read_info(), options.precision
             )
         self.agreement = None
         if team := placement.team:
@@ -129,6 +136,7 @@ class Experiment:
                 seed,
                 self.data.fingerprint,
                 source and source.digest,
+                options.precision,
             ),
             console,
             lambda iteration: self._update("running", checkpoint=iteration),
@@ -142,6 +150,11 @@ class Experiment:
         return self.data.train_images[self.train_indices]
 
     def _compare_conditions(self, strict):
+        if strict and (unknown := self.record.unknown_conditions):
+            raise SpecError(
+                f"{self.folder.path}: --strict: run.json does not say the"
+                f" {' and '.join(unknown)} of the run until now"
+            )
         if not (changed := self.record.changed_conditions):
             return
         message = (

@@ -53,6 +53,10 @@ class Record:
             "hardware": hardware(),
             "options": options,
         }
+        # Of a run that goes on: what there is nothing to compare with.
+        self.unknown_conditions = [
+            part for part in CONDITIONS if part not in before
+        ]
         self.changed_conditions = [
             f"{name}: {before[part].get(name)} -> {value}"
             for part in CONDITIONS

@@ -131,6 +131,22 @@ def refuse_other_data(
         )
 
 
+def refuse_other_precision(
+    folder: RunFolder, checkpoint: Checkpoint, info: dict | None, precision: str
+) -> None:
+    """Compares the precision with the one a checkpoint was trained in.
+
+    Raises:
+        SpecError: They differ: the run would be of neither.
+    """
+    options = (info or {}).get("options", {})
+    before = checkpoint.identity.precision or options.get("precision")
+    if before not in (None, precision):
+        raise _other_experiment(
+            folder.path, [f"--precision: {before} -> {precision}"]
+        )
+
+
 def _deepened_from(info: dict) -> str | None:
     """The digest of the weights that a run began with, as run.json has it."""
     deepened = info.get("deepened")

@@ -1,9 +1,8 @@
 """Reading a run back: its spec, its numbers, its trained model."""
 
 import dataclasses
-import functools
 import os
-import sys
+from pathlib import Path
 
 import keras
 
@@ -15,7 +14,9 @@ from kresnet.network import (
     build_transforms,
     inference_model,
 )
+from kresnet.notices import notify
 from kresnet.recorded_run import (
+    ALL_KINDS,
     RecordedRun,
     read_recorded_run,
     what_is_there,
@@ -46,13 +47,12 @@ class Run(RecordedRun):
         Raises:
             BadDataError: The data found are other ones.
         """
-        data = load_dataset(self.spec.data.dataset, data_dir)
-        if data.fingerprint != self.info["data_fingerprint"]:
-            raise BadDataError(
-                f"{self.folder}: was trained on other data than the "
-                f"{data.name} found here"
-            )
-        return data
+        return load_same_data(
+            self.folder,
+            self.spec.data.dataset,
+            self.info["data_fingerprint"],
+            data_dir,
+        )
 
     def layers(self) -> tuple[list[keras.layers.Layer], keras.Model]:
         """Builds transforms and network with the run's weights."""
@@ -66,18 +66,45 @@ class Run(RecordedRun):
         return inference_model(*self.layers())
 
 
+def load_same_data(
+    folder: Path,
+    name: str,
+    fingerprint: str,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Dataset:
+    """Loads the data set that a network was trained on.
+
+    Args:
+        folder: Of the network, for the message.
+        name: Of the data set.
+        fingerprint: Of the data set.
+        data_dir: Where prepared data sets are; see `load_dataset`.
+
+    Raises:
+        BadDataError: The data found are other ones.
+    """
+    data = load_dataset(name, data_dir)
+    if data.fingerprint != fingerprint:
+        raise BadDataError(
+            f"{folder}: was trained on other data than the {data.name} found"
+            " here"
+        )
+    return data
+
+
 def load_run(path: str | os.PathLike[str]) -> Run:
     """Opens a run folder with its weights, finished or not.
 
     Raises:
         InputMissingError: It is no run folder, or has no checkpoint yet; says
             what is there.
-        BadDataError: Every checkpoint is damaged.
+        BadDataError: Every checkpoint is damaged, or run.json is not the
+            record of a run.
     """
-    record = read_recorded_run(path)
+    record = read_recorded_run(path, ALL_KINDS)
     checkpoints = Checkpoints(
         RunFolder(record.folder).checkpoints,
-        functools.partial(print, file=sys.stderr),
+        notify,
     )
     checkpoint = checkpoints.newest()
     if checkpoint is None:

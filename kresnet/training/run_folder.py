@@ -9,28 +9,16 @@ import shutil
 import time
 from pathlib import Path
 
+from kresnet import sealed_folder
 from kresnet.atomic_file import replace_file
 from kresnet.errors import (
-    BadDataError,
     CannotWriteError,
     write_error,
 )
-from kresnet.recorded_run import read_info
+from kresnet.recorded_run import ALL_KINDS, read_info
 
 LOCK = ".lock"
-ALWAYS_THERE = frozenset(
-    {
-        "cpu_seconds",
-        "data_fingerprint",
-        "hardware",
-        "iteration",
-        "seconds",
-        "seed",
-        "spec_digest",
-        "status",
-        "versions",
-    }
-)
+SIGNED = b"process "
 
 
 class RunFolder:
@@ -76,16 +64,20 @@ class RunFolder:
         # The folder may be gone, and somebody else may be using it this
         # moment.
         with contextlib.suppress(OSError):
-            if self._names(hidden=True) == [LOCK]:
+            if not self._names():
                 # Nothing came of it: leave nothing behind.
                 (self.path / LOCK).unlink()
                 self.path.rmdir()
+        with contextlib.suppress(OSError):
+            self._lock.truncate(0)
         self._lock.close()
 
     def _take_lock(self, last_try: bool) -> bool:
         """Opens it anew each time: its holder may remove an empty folder."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            # Before anything of ours is in it.
+            self.refuse_foreign_files()
             # Opened for writing it is also the probe for a read-only folder.
             self._lock = (self.path / LOCK).open("ab+", buffering=0)
         except OSError as error:
@@ -93,8 +85,7 @@ class RunFolder:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._lock.seek(0)
-            holder = self._lock.read().decode(errors="replace").strip()
+            holder = self._signature().decode(errors="replace").strip()
             self._lock.close()
             if not last_try:
                 return False
@@ -107,7 +98,17 @@ class RunFolder:
             raise CannotWriteError(
                 f"{self.path}: cannot be locked: {error.strerror}"
             ) from error
+        if not SIGNED.startswith(self._signature()[: len(SIGNED)]):
+            self._lock.close()
+            raise CannotWriteError(
+                f"{self.path / LOCK}: is not kresnet's; name another folder"
+                " with --out"
+            )
         return True
+
+    def _signature(self) -> bytes:
+        self._lock.seek(0)
+        return self._lock.read()
 
     def _check_space(self):
         there = sum(
@@ -124,10 +125,10 @@ class RunFolder:
             )
 
     def _sign_lock(self):
-        holder = f"process {os.getpid()} on {platform.node()}\n"
+        holder = f"{os.getpid()} on {platform.node()}\n"
         try:
             self._lock.truncate(0)
-            self._lock.write(holder.encode())
+            self._lock.write(SIGNED + holder.encode())
         except OSError as error:
             raise self._refused(error) from error
 
@@ -138,20 +139,30 @@ class RunFolder:
         )
 
     def refuse_foreign_files(self) -> None:
-        """Checks that the folder is empty but for hidden files.
+        """Checks that the folder is a run's, or empty but for hidden files.
+
+        Without run.json it is a run's by its checkpoints, which have
+        manifests.
 
         Raises:
-            CannotWriteError: It holds something; a run would mix with it.
+            CannotWriteError: It holds something else; a run would mix with it.
         """
+        if self.info.exists() or self._has_checkpoints():
+            return
         if names := self._names():
             raise CannotWriteError(
                 f"{self.path}: holds files and no run.json: "
                 f"{', '.join(names[:5])}; name another folder with --out"
             )
 
-    def _names(self, hidden: bool = False) -> list[str]:
+    def _has_checkpoints(self) -> bool:
+        manifests = self.checkpoints.glob(f"*/{sealed_folder.MANIFEST}")
+        names = (path.parent.name.partition(".")[0] for path in manifests)
+        return any(name.isdecimal() for name in names)
+
+    def _names(self) -> list[str]:
         names = (path.name for path in self.path.iterdir())
-        return sorted(name for name in names if hidden or name[0] != ".")
+        return sorted(name for name in names if name[0] != ".")
 
     def read_info(self) -> dict | None:
         """What run.json says; `None` where there is none.
@@ -160,13 +171,7 @@ class RunFolder:
             BadDataError: It is not what kresnet writes.
             InputMissingError: It cannot be read.
         """
-        info = read_info(self.info)
-        if info is not None and not info.keys() >= ALWAYS_THERE:
-            raise BadDataError(
-                f"{self.info}: not the record of a run: must have "
-                f"{', '.join(sorted(ALWAYS_THERE))}"
-            )
-        return info
+        return read_info(self.info, ALL_KINDS)
 
     def write_info(self, info: dict) -> None:
         """Replaces run.json."""

@@ -6,7 +6,8 @@ import signal
 import threading
 from typing import Protocol
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+from kresnet.child_process import SIGNALS, handling
+
 SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -23,8 +24,7 @@ class Signals:
     runs its handlers between two instructions of the main thread, which may
     be seconds inside the backend, and two signals meanwhile would count as
     one. A thread therefore reads them from the pipe that the interpreter's C
-    handler writes to. A signal that the process was started to ignore, as
-    `nohup` does, stays ignored.
+    handler writes to.
 
     Args:
         holder: Its `signal` is set.
@@ -33,36 +33,30 @@ class Signals:
     def __init__(self, holder: Holder):
         self.holder = holder
         self._received = False
-        self._before = {}
+        self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> "Signals":
         if threading.current_thread() is not threading.main_thread():
             return self
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._write, False)
-        self._wakeup_before = signal.set_wakeup_fd(
-            self._write, warn_on_full_buffer=False
-        )
-        for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                # A handler must be there, or the default would act.
-                self._before[number] = signal.signal(number, lambda *_: None)
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        thread = threading.Thread(target=self._watch, args=[read], daemon=True)
+        thread.start()
+        # Undone from the last to the first.
+        self._stack.callback(os.close, read)
+        self._stack.callback(thread.join)
+        self._stack.callback(os.close, write)
+        before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        self._stack.callback(signal.set_wakeup_fd, before)
+        # A handler must be there, or the default would act.
+        self._stack.enter_context(handling(lambda *_: None))
         return self
 
     def __exit__(self, *error) -> None:
-        if not self._before:
-            return
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(self._wakeup_before)
-        os.close(self._write)
-        self._thread.join()
-        os.close(self._read)
+        self._stack.close()
 
-    def _watch(self):
-        while received := os.read(self._read, 1):
+    def _watch(self, pipe):
+        while received := os.read(pipe, 1):
             number = received[0]
             if number not in SIGNALS:
                 continue

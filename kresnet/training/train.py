@@ -9,13 +9,13 @@ from rich.console import Console
 from kresnet.census import census
 from kresnet.devices import Membership, join, place, place_team
 from kresnet.errors import SpecError
+from kresnet.notices import standard_error
 from kresnet.spec import Spec, load_spec
 from kresnet.training.checkpoints import Checkpoints
 from kresnet.training.deepening import open_source
 from kresnet.training.environment import make_gpus_deterministic
 from kresnet.training.experiment import Experiment
 from kresnet.training.follower import follow
-from kresnet.training.notices import standard_error
 from kresnet.training.options import Options
 from kresnet.training.resuming import (
     newest_of_this_experiment,

@@ -87,17 +87,23 @@ def operations(disk, folder):
 def failing(disk, folder):
     """A save fails or is killed: a good checkpoint must be there, and go on.
 
-    A killed save is no damage: nothing may be reported as such.
+    A failure is said. A killed save is no damage: nothing may be reported as
+    such.
     """
     checkpoints, notices = saved(folder, (10, 20))
     try:
         with disk.attached():
             checkpoints.save(checkpoint(30))
-    except KresnetError:
-        pass  # said to the user, with its exit code
+    except KresnetError as error:
+        if error.exit_code not in (73, 74):
+            raise
     except BaseException as error:
         if type(error).__name__ != "Killed":
             raise
+    else:
+        # Only that a folder cannot be made which is there is no failure.
+        if disk.failed != ("mkdir", Path(folder)):
+            raise AssertionError(f"not said: {disk.failed}")
     again = Checkpoints(Path(folder), notices.append)
     newest = again.newest()
     if newest.iteration not in (20, 30):

@@ -21,8 +21,8 @@ from pathlib import Path
 from rich.console import Console
 
 from kresnet.errors import KresnetError
+from kresnet.notices import standard_error
 from kresnet.training import train
-from kresnet.training.notices import standard_error
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 

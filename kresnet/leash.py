@@ -1,6 +1,6 @@
 """`kresnet` on a leash: it saves and stops once its standard input closes.
 
-Run as `python -m kresnet.study.leash ARGUMENTS` with a pipe as standard input.
+Run as `python -m kresnet.leash ARGUMENTS` with a pipe as standard input.
 However the process at the other end goes, the system closes the pipe, and no
 run is left behind that would hold its folder against its successor.
 """

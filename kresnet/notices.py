@@ -1,9 +1,10 @@
-"""Words for the user that never stop a training."""
+"""Words for the user that never stop what was asked for."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+if TYPE_CHECKING:  # imported where it is needed: a spec is checked without it
+    from rich.console import Console
 
 
 class _Forgiving:
@@ -32,8 +33,16 @@ class _Forgiving:
         return getattr(self._stream, name)
 
 
-def standard_error() -> Console:
+def standard_error() -> "Console":
     """A console on standard error, which may be closed, full or gone."""
+    from rich.console import Console
+
     if sys.stderr is None:
         return Console(quiet=True)
     return Console(file=_Forgiving(sys.stderr))
+
+
+def notify(message: object) -> None:
+    """Prints a line to standard error, which may be closed, full or gone."""
+    if sys.stderr is not None:
+        print(message, file=_Forgiving(sys.stderr), flush=True)

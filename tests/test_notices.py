@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from kresnet.training.notices import standard_error
+from kresnet.notices import standard_error
 
 
 class Full(io.StringIO):

@@ -1,0 +1,147 @@
+"""Opening a trained network: a run folder or an export folder, nothing else."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from kresnet import sealed_folder
+from kresnet.data import Dataset
+from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.exporting.export import CONTENT_KEY
+from kresnet.exporting.exported_model import MODEL_FILES, load_exported
+from kresnet.recorded_run import what_is_there
+from kresnet.spec.data import DATASETS
+from kresnet.training import Run, load_run, load_same_data
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """An export, verified and loaded.
+
+    Attributes:
+        folder: Its path.
+        format: As of `kresnet export --format`.
+        dataset: Name of the data set it was trained on.
+        input: Height, width and channels of its images.
+        class_names: In the order of the probabilities.
+        iteration: Updates done.
+        seed: Of the run.
+        validation: Training images that were held out; `None` in an export
+            that does not say.
+        data_fingerprint: Of the data set; `None` likewise.
+        probabilities: From uint8 `(batch, height, width, channels)` to float
+            `(batch, classes)`.
+    """
+
+    folder: Path
+    format: str
+    dataset: str
+    input: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    iteration: int
+    seed: int
+    validation: int | None
+    data_fingerprint: str | None
+    probabilities: Callable[[np.ndarray], np.ndarray]
+
+    def load_data(
+        self, data_dir: str | os.PathLike[str] | None = None
+    ) -> Dataset:
+        """Loads the data set that it was trained on.
+
+        Args:
+            data_dir: Where prepared data sets are; see `load_dataset`.
+
+        Raises:
+            BadDataError: The data found are other ones, or the export does
+                not say which they must be.
+        """
+        if self.data_fingerprint is None or self.validation is None:
+            raise BadDataError(
+                f"{self.folder}: does not say on which data it was trained, as"
+                " newer exports do; export the run again"
+            )
+        return load_same_data(
+            self.folder, self.dataset, self.data_fingerprint, data_dir
+        )
+
+
+def open_run_or_export(path: str | os.PathLike[str]) -> Run | Export:
+    """Opens a run folder or an export folder.
+
+    An export is loaded only if every file is there, is what the manifest says
+    and none was added. The manifest guards against damage and mix-ups; it is
+    not a signature, so take exports, like programs, from people you trust.
+
+    Raises:
+        SpecError: A file, or a folder that is neither; model files from
+            elsewhere may hold programs and are never loaded.
+        BadDataError: An export that is damaged or not from kresnet, or a run
+            whose checkpoints are all damaged.
+        InputMissingError: It is not there, a run has no checkpoint yet, or
+            the packages of the export's format are not installed.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputMissingError(f"{path}: there is no such folder")
+    if not path.is_dir():
+        raise SpecError(
+            f"{path}: must be the folder of a run or of an export. Model files "
+            "may hold programs, so kresnet loads its own folders only"
+        )
+    # A run that lost its run.json is told so.
+    if any((path / name).exists() for name in ("run.json", "spec.yaml")):
+        return load_run(path)
+    if (path / sealed_folder.MANIFEST).is_file():
+        return _export(path)
+    if any((path / name).exists() for name in MODEL_FILES.values()):
+        raise BadDataError(
+            f"{path}: holds a model without kresnet's manifest: not exported "
+            "by kresnet, or damaged; it is not loaded"
+        )
+    raise SpecError(
+        f"{path}: neither the folder of a run nor of an export."
+        f" {what_is_there(path)}"
+    )
+
+
+def _export(path: Path) -> Export:
+    try:
+        content = sealed_folder.verify(path)
+    except sealed_folder.DamagedError as error:
+        raise BadDataError(f"{error}; the export is not loaded") from error
+    except OSError as error:
+        raise InputMissingError(
+            f"{path}: cannot be read: {error.strerror}"
+        ) from error
+    try:
+        ours = (
+            content[CONTENT_KEY] == 1
+            and content["format"] in MODEL_FILES
+            and content["dataset"] in DATASETS
+        )
+        facts = {
+            "format": content["format"],
+            "dataset": content["dataset"],
+            "input": tuple(content["input"]),
+            "class_names": tuple(content["classes"]),
+            "iteration": content["iteration"],
+            "seed": content["seed"],
+            "validation": content.get("validation"),
+            "data_fingerprint": content.get("data_fingerprint"),
+        }
+    except (KeyError, TypeError):
+        ours = False
+    if not ours:
+        raise BadDataError(f"{path}: not an export of this version of kresnet")
+    try:
+        probabilities, _ = load_exported(path, facts["format"])
+    except ImportError as error:
+        raise InputMissingError(
+            f"{path}: needs {error.name}, not installed here: pip install "
+            f"'kresnet[{facts['format']}]'"
+        ) from error
+    return Export(path, probabilities=probabilities, **facts)
