@@ -10,11 +10,11 @@ from PIL import Image
 
 from kresnet.data import load_dataset
 from kresnet.errors import BadDataError, InputMissingError
-from kresnet.prediction.image_facts import IMAGE_FACTS
 from kresnet.prediction.images import LARGEST, read_image
+from kresnet.spec import DATASETS
 
-CIFAR10 = IMAGE_FACTS["cifar10"]
-DIGITS = IMAGE_FACTS["digits"]
+CIFAR10 = DATASETS["cifar10"]
+DIGITS = DATASETS["digits"]
 SIDE = 32
 RGB = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), "uint8")
 GREY = RGB[..., 0]

@@ -396,9 +396,12 @@ def test_the_facts_about_the_data_sets_are_theirs():
     facts = DATASETS["digits"]
     assert facts.input == (*digits.images.shape[1:], 1)
     assert facts.classes == len(digits.target_names)
+    assert facts.white == digits.images.max()
     assert facts.train + facts.test == len(digits.target)
     # Krizhevsky 2009: 60,000 colour images in 10 classes, 10,000 for testing.
-    assert DATASETS["cifar10"] == ((32, 32, 3), 10, 50_000, 10_000)
+    facts = DATASETS["cifar10"]
+    assert (facts.input, facts.classes) == ((32, 32, 3), 10)
+    assert (facts.train, facts.test) == (50_000, 10_000)
 
 
 def test_a_transform_is_used_once(message):

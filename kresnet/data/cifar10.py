@@ -11,23 +11,11 @@ from kresnet.data.cache import cached
 from kresnet.data.dataset import Dataset, make_dataset
 from kresnet.data.download import download
 from kresnet.errors import BadDataError, InputMissingError
+from kresnet.spec import DATASETS
 
 VERSION = "3.0.2"
 _SOURCE = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
-# In the order of the labels (Krizhevsky 2009); a damaged name is found by them.
-CLASS_NAMES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
-SHAPE = (32, 32, 3)
+FACTS = DATASETS["cifar10"]
 _DESCRIPTION = ("dataset_info.json", "features.json", "label.labels.txt")
 
 
@@ -79,7 +67,7 @@ def load_cifar10(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
             _check_labels(folder, split, labels)
             arrays[f"{split}_images"] = images
             arrays[f"{split}_labels"] = labels
-        return make_dataset("cifar10", CLASS_NAMES, arrays)
+        return make_dataset("cifar10", FACTS.class_names, arrays)
 
     return cached("cifar10", key, decode)
 
@@ -127,28 +115,28 @@ def _hash_files(folder: Path, splits: dict[str, dict[str, int]]) -> str:
 
 
 def _check_class_names(path: Path) -> None:
+    # A damaged name would otherwise be believed.
     found = path.read_bytes().decode("utf-8", "replace").split()
-    if found != list(CLASS_NAMES):
+    if found != list(FACTS.class_names):
         raise BadDataError(
-            f"{path}: must be {', '.join(CLASS_NAMES)}. "
+            f"{path}: must be {', '.join(FACTS.class_names)}. "
             f"Received: {', '.join(map(ascii, found[:20]))}"
         )
 
 
 def _check_shape(folder: Path, split: str, images: np.ndarray) -> None:
     # TFDS believes its description, also where the images are others.
-    if images.shape[1:] != SHAPE:
+    if images.shape[1:] != FACTS.input:
         raise BadDataError(
-            f"{folder}: images of split {split} must be {SHAPE}, also in "
+            f"{folder}: images of split {split} must be {FACTS.input}, also in "
             f"features.json. Received: {images.shape[1:]}"
         )
 
 
 def _check_labels(folder: Path, split: str, labels: np.ndarray) -> None:
-    classes = len(CLASS_NAMES)
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    wrong = np.flatnonzero((labels < 0) | (labels >= FACTS.classes))
     if wrong.size:
         raise BadDataError(
             f"{folder}: label of record {wrong[0]} of split {split} must be "
-            f"from 0 to {classes - 1}. Received: {labels[wrong[0]]}"
+            f"from 0 to {FACTS.classes - 1}. Received: {labels[wrong[0]]}"
         )

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from kresnet.errors import BadDataError, InputMissingError
-from kresnet.prediction.image_facts import ImageFacts
+from kresnet.spec import DatasetFacts
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 # 256 MiB as RGB; what unpacks to more is taken for a decompression bomb.
@@ -16,7 +16,7 @@ _WIDE_GREY = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def read_image(
-    path: Path, shape: tuple[int, int, int], facts: ImageFacts
+    path: Path, shape: tuple[int, int, int], facts: DatasetFacts
 ) -> tuple[np.ndarray, list[str]]:
     """Reads one image file as a network's pixels.
 

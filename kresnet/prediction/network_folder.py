@@ -8,7 +8,7 @@ import numpy as np
 
 from kresnet.exporting import Export, open_run_or_export, softmax
 from kresnet.measures import predict_logits
-from kresnet.prediction.image_facts import IMAGE_FACTS, ImageFacts
+from kresnet.spec import DATASETS, DatasetFacts
 from kresnet.training import Run
 
 
@@ -25,7 +25,7 @@ class OpenedNetwork:
     """
 
     input: tuple[int, int, int]
-    facts: ImageFacts
+    facts: DatasetFacts
     class_names: tuple[str, ...]
     probabilities: Callable[[np.ndarray], np.ndarray]
 
@@ -42,7 +42,7 @@ def open_network(path: str | os.PathLike[str]) -> OpenedNetwork:
 
 def _run(run: Run) -> OpenedNetwork:
     model = run.inference_model()
-    facts = IMAGE_FACTS[run.spec.data.dataset]
+    facts = DATASETS[run.spec.data.dataset]
     return OpenedNetwork(
         run.spec.model.input,
         facts,
@@ -54,7 +54,7 @@ def _run(run: Run) -> OpenedNetwork:
 def _export(export: Export) -> OpenedNetwork:
     return OpenedNetwork(
         export.input,
-        IMAGE_FACTS[export.dataset],
+        DATASETS[export.dataset],
         export.class_names,
         export.probabilities,
     )

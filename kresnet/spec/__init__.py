@@ -3,7 +3,8 @@
 Importing this imports neither Keras nor NumPy.
 """
 
-from kresnet.spec.data import DATASETS, DatasetFacts, DataSpec
+from kresnet.spec.data import DataSpec
+from kresnet.spec.datasets import DATASETS, DatasetFacts
 from kresnet.spec.dumping import differing_fields, dump_spec, spec_digest
 from kresnet.spec.loading import load_spec
 from kresnet.spec.model import (
