@@ -1,0 +1,282 @@
+"""Figures and tables show what the files hold."""
+
+import errno
+import shutil
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from PIL import Image
+from rich.console import Console
+
+from kresnet.errors import BadDataError, DiskFullError, InputMissingError
+from kresnet.evaluation import evaluate
+from kresnet.evaluation.evaluate import _measured
+from kresnet.reporting import (
+    draw_confusion,
+    draw_learning_curve,
+    evaluation_table,
+    run_summary,
+)
+from kresnet.reporting.confusion import confusion_figure
+from kresnet.reporting.figures import new_figure, palette_of, save_figure
+from kresnet.reporting.gradients import gradients_figure, read_gradients
+from kresnet.reporting.learning_curve import (
+    Curve,
+    learning_curve,
+    learning_curves,
+)
+from kresnet.reporting.metrics_file import read_metrics
+from kresnet.reporting.paper_table import beside_paper
+from kresnet.spec import load_spec
+from kresnet.training import load_run
+
+
+@pytest.fixture
+def folder(digits_run, tmp_path):
+    return shutil.copytree(digits_run, tmp_path / "run")
+
+
+def legend_of(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def text_of(table):
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def test_the_curve_shows_the_columns_of_metrics_csv(folder):
+    run = load_run(folder)
+    rows = np.genfromtxt(folder / "metrics.csv", delimiter=",", names=True)
+
+    axes = learning_curve(run.spec, read_metrics(folder), 3.25).axes[0]
+
+    lines = {line.get_label(): line for line in axes.lines}
+    for label in ("training", "validation"):
+        x, y = lines[f"digits, {label}"].get_data()
+        np.testing.assert_array_equal(x, rows["iteration"])
+        np.testing.assert_array_equal(y, rows[f"{label}_error"])
+    assert lines["digits, training"].get_linestyle() == "--"
+    assert lines["digits, validation"].get_linestyle() == "-"
+    np.testing.assert_array_equal(
+        lines["digits, test"].get_data(), [[rows["iteration"][-1]], [3.25]]
+    )
+    assert "test, last iteration: 3.25 %" in legend_of(axes.figure)
+    drops = [x.get_xdata()[0] for x in axes.lines if len(x.get_xdata()) == 2]
+    assert drops == [30, 45]
+
+
+def test_without_validation_images_the_curve_has_no_such_line():
+    spec = load_spec("digits", ["data.validation=0"])
+    metrics = {
+        "iteration": [100.0, 200.0],
+        "training_error": [50.0, 20.0],
+        "validation_error": [None, None],
+    }
+
+    figure = learning_curve(spec, metrics)
+
+    labels = [line.get_label() for line in figure.axes[0].lines]
+    assert "digits, validation" not in labels
+    assert legend_of(figure) == ["training"]
+
+
+def test_a_curve_of_one_row_can_be_seen():
+    """A line through one point has no length, so it needs a marker."""
+    spec = load_spec("digits")
+    metrics = {
+        "iteration": [500.0],
+        "training_error": [40.0],
+        "validation_error": [None],
+    }
+
+    figure = learning_curve(spec, metrics)
+
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+    box = figure.axes[0].get_window_extent()  # without the legend
+    pixels = pixels[: int(len(pixels) - box.y0)]
+    blue = np.abs(pixels - [0x00, 0x72, 0xB2]).sum(axis=2) < 60
+    assert blue.sum() > 5
+
+
+def test_one_colour_for_each_network_and_one_line_for_each_run(folder):
+    spec, metrics = load_spec("digits"), read_metrics(folder)
+    curves = [
+        Curve("digits", metrics, 2.0),
+        Curve("digits", metrics, 2.5),
+        Curve("wide", metrics, None, unfinished=True),
+    ]
+
+    figure = learning_curves(spec, curves, "three runs")
+
+    colours = {}
+    for line in figure.axes[0].lines:
+        if ", " in str(line.get_label()):
+            label = line.get_label().split(", ")[0]
+            colours.setdefault(label, set()).add(line.get_color())
+    assert {len(found) for found in colours.values()} == {1}
+    assert colours["digits"] != colours["wide"]
+    assert legend_of(figure) == [
+        "training",
+        "validation",
+        "test, last iteration",
+        "not finished",
+        "digits (2 runs)",
+        "wide",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("training", "test", "top"),
+    [(5.0, 9.0, 20), (5.0, 25.0, None), (30, 9, None)],
+)
+def test_long_runs_are_on_the_axes_of_figure_6_if_they_fit(training, test, top):
+    metrics = {
+        "iteration": [1_000.0, 64_000.0],
+        "training_error": [70.0, training],
+        "validation_error": [80.0, 10.0],
+    }
+
+    axes = learning_curve(load_spec("resnet20"), metrics, test).axes[0]
+
+    assert axes.get_xlim() == (0, 6.4)  # in 1e4 iterations
+    assert axes.get_ylim() == pytest.approx((0, top or 1.05 * 80))
+
+
+def test_every_network_has_a_colour_of_its_own():
+    for count in (1, 6, 7, 40):
+        labels = [f"net{i // 2}" for i in range(2 * count)]
+        found = palette_of(labels)
+        assert len({to_hex(colour) for colour in found.values()}) == count
+
+
+@pytest.mark.parametrize("length", [5, 17, 18, 28, 29, 59, 64])
+def test_the_longest_names_fit_into_the_legend(folder, length):
+    metrics = read_metrics(folder)
+    labels = [f"{i}" * length for i in (0, 1, 2, 3, 3)]
+    curves = [Curve(label, metrics) for label in labels]
+
+    figure = learning_curves(load_spec("digits"), curves, "")
+
+    figure.canvas.draw()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+
+
+def test_figures_are_pictures(folder):
+    evaluation = evaluate(folder)
+    for path in (
+        draw_learning_curve(folder),
+        draw_confusion(evaluation, folder / "confusion.png"),
+    ):
+        with Image.open(path) as picture:
+            assert min(picture.size) >= 500
+            assert len(picture.convert("RGB").getcolors(1_000_000)) > 10
+
+
+def test_the_summary_keeps_last_and_best_apart(folder):
+    info = load_run(folder).info
+
+    text = text_of(run_summary(folder))
+
+    assert "75,002" in text
+    assert f"{info['test_error']:.2f} %" in text
+    assert f"iteration {info['best_validation']['iteration']}" in text
+    assert "not comparable: not a network of the paper" in text
+
+
+def test_an_evaluation_is_shown_with_its_protocol(folder):
+    text = text_of(evaluation_table(evaluate(folder)))
+
+    for part in ("digits", "360", "moving averages", "top-5", "error on 9"):
+        assert part in text
+
+
+def test_only_the_paper_s_own_recipe_stands_beside_its_number():
+    assert beside_paper(load_spec("resnet56")).startswith("6.97 %")
+    assert "no number" in beside_paper(load_spec("plain56"))
+    same = load_spec("resnet56", ["training.evaluate_every=50"])
+    assert beside_paper(same).startswith("6.97 %")
+    short = load_spec("resnet20", ["training.momentum=0.8"])
+    assert beside_paper(short) == ("not comparable: momentum: 0.8")
+
+
+def test_a_run_without_rows_or_with_rubbish_is_said(tmp_path):
+    with pytest.raises(InputMissingError, match=r"metrics\.csv"):
+        read_metrics(tmp_path)
+    (tmp_path / "metrics.csv").write_text("iteration\nmany\n")
+    with pytest.raises(BadDataError, match="not a table of numbers"):
+        read_metrics(tmp_path)
+
+
+def test_a_full_disk_leaves_the_figure_that_was_there(tmp_path, monkeypatch):
+    path = save_figure(new_figure(2, 2), tmp_path / "curve.png")
+    before = path.read_bytes()
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DiskFullError, match="No space left"):
+        save_figure(new_figure(3, 3), path)
+
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_classes_without_an_image_keep_their_place_and_name():
+    """The names are those of the data set, not those of the split."""
+    names = ["cat", "dog", "owl"]
+    logits = np.array([[3.0, 0, 0], [0, 0, 3.0], [0, 3.0, 0]])
+    labels = np.array([0, 2, 2])
+
+    found = _measured(logits, labels, names, {})
+
+    assert found.class_names == names
+    assert list(found.class_error) == ["cat", "owl"]
+    matrix = np.array(found.confusion)
+    axes = confusion_figure(matrix, found.class_names, "").axes[0]
+    ticks = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert ticks == names
+    cells = {text.get_position(): text.get_text() for text in axes.texts}
+    assert cells == {(0, 0): "1", (1, 2): "1", (2, 2): "1"}  # (column, row)
+
+
+def test_a_matrix_without_its_names_is_refused():
+    with pytest.raises(ValueError, match=r"shape=\(3, 3\), 2 names"):
+        confusion_figure(np.eye(3, dtype=int), ["a", "b"], "")
+
+
+def test_gradient_norms_are_read_by_iteration_and_layer(tmp_path):
+    """3, 4 and 12 are 13 together."""
+    (tmp_path / "gradients.csv").write_text(
+        "iteration,layer,norm\n0,conv1,3\n0,conv2_1_1,4\n0,fc,12\n50,conv1,1\n"
+    )
+
+    found = read_gradients(tmp_path, "plain20")
+
+    assert found.first == [3, 4, 12]
+    assert (found.last_iteration, found.last) == (50, [1])
+    assert found.whole() == [13, 1]
+    figure = gradients_figure([found], "Gradients")
+    upper, middle, lower = figure.axes
+    assert {axes.get_yscale() for axes in figure.axes} == {"log"}
+    np.testing.assert_array_equal(upper.lines[0].get_ydata(), [3, 4, 12])
+    np.testing.assert_array_equal(middle.lines[0].get_ydata(), [1])
+    np.testing.assert_array_equal(lower.lines[0].get_data(), [[0, 50], [13, 1]])
+    assert upper.get_ylim() == middle.get_ylim()  # to be compared
+
+
+@pytest.mark.parametrize("cell", ["nan", "-1", "", "x"])
+def test_a_norm_that_is_none_is_refused(tmp_path, cell):
+    (tmp_path / "gradients.csv").write_text(
+        f"iteration,layer,norm\n0,conv1,{cell}\n"
+    )
+
+    with pytest.raises(BadDataError, match="iteration, layer and norm"):
+        read_gradients(tmp_path, "plain20")
