@@ -90,6 +90,31 @@ def test_every_group_has_its_points_beside_the_paper(report_page):
         assert grades["batch norm, statistics in testing"] == "≠ deviates"
 
 
+def test_a_group_has_the_points_of_all_of_its_runs(tmp_path):
+    """What differs, as seeds do, is listed; what no run does alone, once."""
+    bfloat16 = {"options": {"precision": "bfloat16"}}
+    for seed in (4, 7):
+        folder = tmp_path / f"seed{seed}"
+        make_run(folder, load_spec("resnet20"), seed, **bfloat16)
+
+    rows = page_of(tmp_path, out=tmp_path / "out").table("grade")
+
+    here = {row["point"]: (row["here"], row["grade"]) for row in rows}
+    assert here["seed"] == ("4; 7", "≈ equivalent")
+    assert here["batch"] == ("128 images", "= equal")
+    assert here["precision"] == ("convolutions in bfloat16", "≠ deviates")
+
+
+def test_without_an_evaluation_the_page_says_how_to_get_a_matrix(
+    report_page, report_out, tmp_path
+):
+    """Of digits there is one, of resnet20 none."""
+    text = (report_out / "index.html").read_text("utf-8")
+
+    (said,) = re.findall("No confusion matrix of ([^:]*): <code>(.*?)<", text)
+    assert said == ("resnet20", "kresnet evaluate RUN")
+
+
 def test_evaluations_are_in_a_table(report_page):
     (row,) = report_page.table("top-1 error")
 

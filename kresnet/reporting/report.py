@@ -15,6 +15,7 @@ from kresnet.reporting.family_figures import curve_figures, loss_figures
 from kresnet.reporting.figures import save_figure
 from kresnet.reporting.groups import ReportedRuns, read_runs
 from kresnet.reporting.markup import Markup, element, joined
+from kresnet.reporting.points_section import points_section
 from kresnet.reporting.report_figures import (
     ReportFigure,
     confusion_figures,
@@ -81,7 +82,7 @@ def write_report(
         ("Gradient norms", gradients, map(sections.figure, gradients)),
         ("Evaluations", evaluations, sections.evaluations(evaluations)),
         ("Confusion matrices", matrices, matrices),
-        ("Beside the paper", reported.groups, sections.beside_paper(reported)),
+        ("Beside the paper", reported.groups, points_section(reported)),
         ("Specs", reported.groups, sections.recipes(reported)),
         ("Runs", reported.groups, sections.runs(reported)),
         ("Not shown", problems, sections.notes(problems)),

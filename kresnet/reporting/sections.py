@@ -2,17 +2,9 @@
 
 from collections.abc import Iterator
 
-from kresnet.explain import (
-    DEVIATES,
-    EQUAL,
-    EQUIVALENT,
-    GRADES,
-    explain,
-)
-from kresnet.explain.as_text import counted
 from kresnet.explain.run import machine
 from kresnet.reporting.average import NOTHING, mean_and_deviation
-from kresnet.reporting.groups import Group, ReportedRuns
+from kresnet.reporting.groups import ReportedRuns
 from kresnet.reporting.inline_svg import inline_svg
 from kresnet.reporting.markup import (
     Markup,
@@ -25,8 +17,6 @@ from kresnet.reporting.proxy import marked
 from kresnet.reporting.recorded_values import number
 from kresnet.reporting.report_figures import Evaluations, ReportFigure
 from kresnet.spec import dump_spec
-
-SIGNS = {EQUAL: "=", EQUIVALENT: "≈", DEVIATES: "≠"}
 
 
 def left_out(reported: ReportedRuns) -> Iterator[Markup]:
@@ -152,39 +142,6 @@ def runs(reported: ReportedRuns) -> Iterator[Markup]:
 def _decimals(value: object, places: int) -> str:
     there = number(value)
     return NOTHING if there is None else f"{there:,.{places}f}"
-
-
-def beside_paper(reported: ReportedRuns) -> Iterator[Markup]:
-    """What the paper says and what the runs do, for each group."""
-    yield bullets([f"{SIGNS[g]} {g}: {means}" for g, means in GRADES.items()])
-    yield from map(_paper_points, reported.groups)
-
-
-def _paper_points(group: Group) -> Markup:
-    info = group.runs[0].info if len(group.runs) == 1 else None
-    points = explain(group.spec, info)
-    return element(
-        "details",
-        element("summary", f"{group.label}: {counted(points)}"),
-        table(
-            f"{group.label} beside the paper",
-            ["point", "the paper", "where", "here", "grade"],
-            [
-                [
-                    point.topic,
-                    wide(point.paper),
-                    point.source,
-                    wide(point.here),
-                    element(
-                        "span",
-                        f"{SIGNS[point.grade]} {point.grade}",
-                        class_=point.grade,
-                    ),
-                ]
-                for point in points
-            ],
-        ),
-    )
 
 
 def recipes(reported: ReportedRuns) -> Iterator[Markup]:

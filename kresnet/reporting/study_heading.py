@@ -18,7 +18,6 @@ def study_headings(reported: ReportedRuns) -> Iterator[Markup]:
                 "p",
                 element("strong", "Proxy: "),
                 f"{study.budget * 100:.4g} % of the iterations, the drops of"
-                " the learning rate scaled with them. Every number of"
-                f" {study.name} is a proxy's and none stands beside the"
-                " paper's.",
+                " the learning rate scaled with them. Every number of this"
+                " study is a proxy's and none stands beside the paper's.",
             )
