@@ -21,9 +21,9 @@ def report(
     """Write one HTML page about runs, and its figures as PNG and SVG."""
     from kresnet.reporting import write_report
 
-    page, study = write_report(runs, out)
-    for each in study.left_out:
+    page, reported = write_report(runs, out)
+    for each in reported.left_out:
         print(f"{each.folder}: not averaged: {each.reason}", file=sys.stderr)
-    count = sum(len(group.finished) for group in study.groups)
-    print(f"networks: {len(study.groups)}, runs averaged: {count}")
+    count = sum(len(group.finished) for group in reported.groups)
+    print(f"networks: {len(reported.groups)}, runs averaged: {count}")
     print(f"page: {page}")
