@@ -1,5 +1,7 @@
 """The report: which runs are averaged, and what stands beside the paper."""
 
+import json
+
 import numpy as np
 import pytest
 from report_page import RESULT, make_run, page_of
@@ -177,6 +179,25 @@ def test_one_run_that_may_not_stand_beside_the_paper_keeps_its_group_away(
     reason = "not comparable: the warm-up's end: not reached"
     assert both["test, paper (table 6)"] == reason
     assert one["test, paper (table 6)"] == PAPER_TEST_ERROR["resnet110"]
+
+
+@pytest.mark.parametrize("budget", [0.05, 1, "all", None])
+def test_a_proxy_is_known_from_its_study_wherever_a_report_begins(
+    tmp_path, monkeypatch, budget
+):
+    """Not from its name, which is the study's own."""
+    run = tmp_path / "study" / "mine" / "seed0"
+    make_run(run, load_spec("resnet20", ["name=mine"]))
+    summary = {"name": "x", "shows": "y", "budget": budget}
+    (tmp_path / "study" / "study.json").write_text(json.dumps(summary))
+    monkeypatch.chdir(run)
+
+    found = [
+        read_runs([path]).groups[0].shown
+        for path in (tmp_path, tmp_path / "study", run, ".")
+    ]
+
+    assert found == ["mine, proxy" if budget == 0.05 else "mine"] * 4
 
 
 def test_how_often_a_run_was_evaluated_makes_no_other_experiment(tmp_path):

@@ -190,6 +190,20 @@ def test_the_summary_keeps_last_and_best_apart(folder):
     assert "not comparable: not a network of the paper" in text
 
 
+def test_a_shorter_run_than_its_shipped_spec_s_is_called_a_proxy(
+    folder, monkeypatch
+):
+    """60 iterations of 1,000, in the summary and above the curve."""
+    saved = []
+    module = "kresnet.reporting.learning_curve.save_figure"
+    monkeypatch.setattr(module, lambda figure, path: saved.append(figure))
+
+    draw_learning_curve(folder)
+
+    assert "digits, seed 0, proxy" in text_of(run_summary(folder))
+    assert saved[0].axes[0].get_title() == "digits, proxy"
+
+
 def test_an_evaluation_is_shown_with_its_protocol(folder):
     text = text_of(evaluation_table(evaluate(folder)))
 
