@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kresnet.census import Census, census
+from kresnet.explain.run import precision
 from kresnet.spec import Spec, differing_fields
 
 # Of run.json: what a run is and came to; its digests and clocks say nothing.
@@ -16,6 +17,7 @@ RUN_FIELDS = (
     "test_error",
     "best_validation",
     "data_fingerprint",
+    "options",
     "versions",
     "hardware",
 )
@@ -37,7 +39,9 @@ def difference(a: Described, b: Described) -> str:
     (old, old_info), (new, new_info) = a, b
     lines = differing_fields(old, new) or ["the specs are the same"]
     if old_info is not None and new_info is not None:
-        found = list(_run_differences(old_info, new_info))
+        found = list(
+            _run_differences(_with_options(old_info), _with_options(new_info))
+        )
         lines += ["", *(found or ["the runs are the same"])]
     return "\n".join([*lines, "", *_censuses(old, new)])
 
@@ -51,6 +55,13 @@ def _run_differences(old: dict, new: dict, path: str = "run") -> Iterator[str]:
             yield from _run_differences(before, after, here)
         elif before != after:
             yield f"{here}: {_word(before)} -> {_word(after)}"
+
+
+def _with_options(info: dict[str, Any]) -> dict[str, Any]:
+    """Older runs do not say what they were computed in."""
+    options = info.get("options")
+    there = options if isinstance(options, dict) else {}
+    return info | {"options": {**there, "precision": precision(info)}}
 
 
 def _word(value: Any) -> str:

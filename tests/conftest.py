@@ -45,6 +45,57 @@ def exported(digits_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def report_study(tmp_path_factory, digits_run):
+    """A folder with runs that a report can be made of."""
+    from report_page import make_study
+
+    return make_study(tmp_path_factory.mktemp("study"), digits_run)
+
+
+@pytest.fixture(scope="session")
+def report_out(report_study, tmp_path_factory):
+    """The folder of the report of `report_study`."""
+    from kresnet.reporting import write_report
+
+    folder = tmp_path_factory.mktemp("out")
+    write_report([report_study], folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def report_page(report_out):
+    """The page of that report, read strictly."""
+    from report_page import Page
+
+    return Page((report_out / "index.html").read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def heavy_imports() -> Callable[[str], set[str]]:
+    """Which libraries that are slow to import a program has imported.
+
+    The program runs in a process of its own and must end well, silent on
+    standard error.
+    """
+
+    def run(program: str) -> set[str]:
+        names = "keras tensorflow jax numpy matplotlib sklearn"
+        ran = subprocess.run(
+            [
+                *(sys.executable, "-c"),
+                f"{program}\nimport sys; print('heavy:',"
+                f" *(set({names.split()!r}) & set(sys.modules)))",
+            ],
+            capture_output=True,
+            text=True,
+        )
+        assert (ran.returncode, ran.stderr) == (0, "")
+        return set(ran.stdout.rpartition("heavy:")[2].split())
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def documented_bits() -> Callable[[int, int], int]:
     """The documented hash of a key and a stream, in Python's integers."""
 

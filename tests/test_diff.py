@@ -82,6 +82,22 @@ def test_two_runs_differ_by_seed_result_and_versions_too(diff, tmp_path):
     assert "the runs are the same" in diff(RESULT, RESULT)
 
 
+def test_two_runs_of_other_precision_differ_by_it(diff, tmp_path):
+    """A run from before the choice was in float32."""
+    other = shutil.copytree(RESULT, tmp_path / "other")
+    info = json.loads((other / "run.json").read_text("utf-8"))
+    assert "options" not in info
+
+    for precision, said in (
+        ("float32", []),
+        ("bfloat16", ["run.options.precision: float32 -> bfloat16"]),
+    ):
+        options = {"options": {"precision": precision}}
+        (other / "run.json").write_text(json.dumps(info | options), "utf-8")
+        lines = diff(RESULT, other)
+        assert [line for line in lines if line.startswith("run.")] == said
+
+
 def test_a_spec_stands_beside_a_run(diff):
     lines = diff("resnet20", RESULT)
 

@@ -1,13 +1,27 @@
 """The transforms of the shipped arms, within the models that use them."""
 
+import json
+import shutil
+
 import keras
 import numpy as np
 import pytest
+from faults.small_cifar10 import prepare
 
 import kresnet
+import kresnet.layers
 from kresnet.errors import SpecError
 from kresnet.evaluation import re_estimate
-from kresnet.layers import FancyPCA, RandomCrop, RandomFlip
+from kresnet.layers import (
+    ChannelMean,
+    ChannelStandardize,
+    FancyPCA,
+    PerPixelMean,
+    RandomCrop,
+    RandomFlip,
+    Rescaling,
+    ZCAWhitening,
+)
 from kresnet.network import (
     adapt_transforms,
     all_variables,
@@ -52,6 +66,22 @@ ARMS = {
     "resnet20-channel-std": (WIDE - WIDE.mean(axis=(0, 1, 2)))
     / WIDE.std(axis=(0, 1, 2)),
     "resnet20-none": WIDE,
+}
+# In this order, in training.
+ORDER = {
+    "resnet20": (PerPixelMean, RandomCrop, RandomFlip),
+    "resnet20-mean255": (PerPixelMean, Rescaling, RandomCrop, RandomFlip),
+    "resnet20-zca": (
+        *(PerPixelMean, Rescaling, ZCAWhitening),
+        *(RandomCrop, RandomFlip),
+    ),
+    "resnet20-fancy-pca": (
+        *(PerPixelMean, Rescaling, FancyPCA),
+        *(RandomCrop, RandomFlip),
+    ),
+    "resnet20-channel-mean": (ChannelMean, RandomCrop, RandomFlip),
+    "resnet20-channel-std": (ChannelStandardize, RandomCrop, RandomFlip),
+    "resnet20-none": (RandomCrop, RandomFlip),
 }
 each_arm = pytest.mark.parametrize("arm", ARMS)
 
@@ -102,9 +132,12 @@ def test_pixels_below_the_mean_reach_the_network_as_negative_numbers(arm):
 
 @each_arm
 def test_the_training_model_applies_the_layers_in_the_specs_order(arm):
+    """Each layer alone, one after the other in the order written here."""
     layers = _transforms(arm)
+    alone = {type(layer): layer for layer in layers}
+    assert len(alone) == len(layers) == len(ORDER[arm])
     want = IMAGES
-    for layer in layers:
+    for layer in map(alone.get, ORDER[arm]):
         random = isinstance(layer, FancyPCA | RandomCrop | RandomFlip)
         want = _numpy(layer(want, KEYS) if random else layer(want))
 
@@ -172,6 +205,39 @@ def test_a_run_with_fancy_pca_is_read_back_and_re_estimated(tmp_path):
     assert np.isfinite(re_estimated.predict(images, verbose=0)).all()
 
 
+def test_colours_are_shifted_the_same_before_and_after_a_restart(
+    tmp_path, monkeypatch
+):
+    """A run that went on from its middle ends with the bits of the whole."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    changes = [
+        *(f"model.stages[{i}].blocks=1" for i in range(3)),
+        "model.batch_norm.images_per_statistic=8",
+        "data.validation=0",
+        "training.batch_size=8",
+        "training.iterations=4",
+        "training.learning_rate.at=[]",
+    ]
+    options = {
+        "overrides": changes,
+        "data_dir": prepare(tmp_path / "data"),
+        "checkpoint_every": 2,
+    }
+    whole = kresnet.train("resnet20-fancy-pca", tmp_path / "whole", **options)
+    stopped = shutil.copytree(whole, tmp_path / "stopped")
+    shutil.rmtree(stopped / "checkpoints" / "00000004")
+    info = json.loads((stopped / "run.json").read_text())
+    info |= {"status": "running", "iteration": 2, "checkpoint": 2}
+    (stopped / "run.json").write_text(json.dumps(info))
+
+    kresnet.train("resnet20-fancy-pca", stopped, **options)
+
+    last = "checkpoints/00000004/weights.safetensors"
+    assert (stopped / last).read_bytes() == (whole / last).read_bytes()
+    losses = (whole / "losses.csv").read_text()
+    assert (stopped / "losses.csv").read_text() == losses
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="TensorFlow exports"
@@ -191,6 +257,12 @@ def test_a_whitened_run_trains_and_is_evaluated_and_exported(tmp_path):
     assert kresnet.evaluate(run).error < 30
     export = kresnet.export(run, tmp_path / "export")  # compares by itself
     assert (export / "saved_model.pb").exists()
+
+
+def test_every_transform_of_a_spec_is_a_layer_of_kresnet_layers():
+    for arm in ARMS:
+        for layer in _transforms(arm, adapted=False):
+            assert getattr(kresnet.layers, type(layer).__name__) is type(layer)
 
 
 def test_colours_are_adapted_to_after_the_layers_before():

@@ -1,6 +1,7 @@
 """Studies: read, scaled, run, interrupted, continued."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -9,13 +10,17 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from report_page import Page, make_run
+from rich.console import Console
 
 from kresnet.cli import app
 from kresnet.cli_frame import run as run_command
 from kresnet.errors import CannotWriteError, InputMissingError, SpecError
-from kresnet.spec import load_spec
+from kresnet.evaluation import evaluate
+from kresnet.reporting import write_report
+from kresnet.spec import dump_spec, load_spec
 from kresnet.spec.shipped import STUDIES
-from kresnet.study import load_study, parse_budget, run_study
+from kresnet.study import load_study, parse_budget, run_study, study_table
 from kresnet.study.budget import scaled
 from kresnet.study.plan import plan
 from kresnet.study.process import command
@@ -119,7 +124,9 @@ def test_another_budget_is_refused(text):
         ),
         (
             "name: x\nshows: y\nruns:\n  - {spec: ../digits, seeds: [1]}",
-            "x.yaml:4:12: runs[0].spec: must be 1 to 64 letters",
+            "x.yaml:4:12: runs[0].spec: must be the name of a shipped spec, or"
+            " of a .yaml file in the study's folder or below it. Received:"
+            " ../digits",
         ),
         (
             "name: x\nshows: y\nruns:\n"
@@ -149,6 +156,38 @@ def test_mistakes_are_said_with_their_place(
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("file", ["mine.yaml", "more/mine.yaml"])
+def test_a_study_finds_specs_beside_its_own_file(tmp_path, monkeypatch, file):
+    """Wherever it is called from, and whatever lies there."""
+    folder = tmp_path / "studies"
+    (folder / file).parent.mkdir(parents=True)
+    (folder / file).write_text(dump_spec(load_spec("digits", ["name=other"])))
+    (folder / "x.yaml").write_text(
+        f"name: x\nshows: y\nruns:\n  - {{spec: {file}, seeds: [1],"
+        " set: [training.iterations=900]}"
+    )
+    (tmp_path / "mine.yaml").write_text("no spec")
+    monkeypatch.chdir(tmp_path)
+
+    (run,) = plan(load_study("studies/x.yaml"), Fraction(1), tmp_path / "out")
+
+    assert run.spec.training.iterations == 900
+    assert run.spec.name == "mine"  # as its folder
+    assert run.folder == tmp_path / "out" / "mine" / "seed1"
+
+
+@pytest.mark.parametrize(
+    "file", ["../x.yaml", "/x.yaml", "a/../x.yaml", "a//x.yaml", "a/digits"]
+)
+def test_a_study_names_no_file_elsewhere(tmp_path, file):
+    (tmp_path / "x.yaml").write_text(
+        f"name: x\nshows: y\nruns:\n  - {{spec: {file}, seeds: [1]}}"
+    )
+
+    with pytest.raises(SpecError, match=r"in the study's folder or below it"):
+        load_study(tmp_path / "x.yaml")
+
+
 def test_a_net_that_is_not_another_one_deepened_cannot_be_planned(tmp_path):
     (tmp_path / "x.yaml").write_text(
         "name: x\nshows: y\nruns:\n"
@@ -175,6 +214,33 @@ def test_a_deepened_run_begins_with_the_run_of_its_seed(tmp_path):
     assert deep.source == sources[1].folder == tmp_path / "short" / "seed2"
     assert f"--deepen={deep.source}" in command(deep)
     assert not any("--deepen" in part for part in command(sources[0]))
+
+
+def test_the_table_says_how_far_every_run_is_and_what_is_a_proxy_s(tmp_path):
+    study = load_study("colour")
+    first, *rest = plan(study, Fraction(1, 4), tmp_path)
+    make_run(first.folder, first.spec, first.seed, test_error=9.5)
+
+    lines = shown(study_table(study, Fraction(1, 4), [first, *rest]))
+
+    assert "colour, a proxy at 25.000% of the iterations" in lines[0]
+    rows = [re.split(r"\s*│\s*", line)[1:-1] for line in lines if "│" in line]
+    assert rows[0] == [
+        *(first.run.label, f"{first.seed}", "finished"),
+        *("16,000 of 16,000", "9.50 % proxy"),
+    ]
+    assert [row[2:] for row in rows[1:]] == [
+        ["not run", "0 of 16,000", ""] for _ in rest
+    ]
+    whole = study_table(study, Fraction(1), [first])
+    assert "proxy" not in "".join(shown(whole))
+
+
+def shown(table):
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get().splitlines()
 
 
 def test_an_unknown_study_is_missing_and_the_nearest_named():
@@ -241,11 +307,11 @@ def test_an_empty_name_is_no_folder(command, capsys):
     assert '--out: must name a folder. Received: ""' in capsys.readouterr().err
 
 
-def start(folder, stderr=subprocess.PIPE):
+def start(folder, *more, stderr=subprocess.PIPE):
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "kresnet", "study"),
-            *(str(folder / "two.yaml"), f"--out={folder / 'out'}"),
+            *(str(folder / "two.yaml"), f"--out={folder / 'out'}", *more),
         ],
         stdout=subprocess.PIPE,
         stderr=stderr,
@@ -302,16 +368,16 @@ def test_a_study_nobody_hears_trains_a_net_and_then_the_net_deepened(tmp_path):
     shallow, deep = (PLAIN.replace("BLOCKS", n) for n in "13")
     (tmp_path / "two.yaml").write_text(
         "name: two\nshows: that a deepened run follows its source\nruns:\n"
-        f"  - {{name: shallow, spec: digits, seeds: [0],"
-        f' set: [training.iterations=20, "training.learning_rate.at=[]",'
+        f"  - {{name: shallow, spec: digits, seeds: [0], gradients_every: 5,"
+        f' set: [training.iterations=40, "training.learning_rate.at=[]",'
         f' "model.stages={shallow}"]}}\n'
         f"  - {{name: deep, deepen: shallow, spec: digits, seeds: [0],"
-        f' set: [training.iterations=5, "training.learning_rate.at=[]",'
+        f' set: [training.iterations=10, "training.learning_rate.at=[]",'
         f' "model.stages={deep}"]}}\n'
     )
 
     with open("/dev/full", "w") as full:
-        study = start(tmp_path, full)
+        study = start(tmp_path, "--budget=50%", stderr=full)
     said, _ = study.communicate()
 
     assert study.returncode == 0
@@ -321,6 +387,36 @@ def test_a_study_nobody_hears_trains_a_net_and_then_the_net_deepened(tmp_path):
     assert found["test_error"] == source["test_error"]
     page = (tmp_path / "out" / "report" / "index.html").read_text()
     assert "<h2>Deepened networks</h2>" in page
+    _every_number_is_a_proxy_s(tmp_path)
+
+
+def _every_number_is_a_proxy_s(folder):
+    """Also in a report on the folder that the study is in.
+
+    No shipped spec has the names of the networks, which cannot tell it.
+    """
+    evaluate(folder / "out" / "deep" / "seed0")
+    page, _ = write_report([folder], folder / "page")
+    text = page.read_text("utf-8")
+    shown = Page(text)
+
+    columns = {
+        "n": ("test, last iteration", "test, best by validation"),
+        "made of": ("its test error", "last iteration: test"),
+        "top-1 error": ("top-1 error", "top-5 error"),
+        "test error (%)": ("test error (%)",),
+    }
+    for first, names in columns.items():
+        for row in shown.table(first):
+            for name in names:
+                assert row[name].endswith(" proxy"), (first, name)
+    captions = re.findall("<figcaption>(.*?)</figcaption>", text, re.S)
+    assert len(captions) > 3
+    assert all("A proxy was trained for a part" in each for each in captions)
+    legends = re.findall(r"<text[^>]*>(shallow|deep)([^<]*)</text>", text)
+    assert legends
+    assert all(rest.startswith(", proxy") for _, rest in legends)
+    assert "50 % of the iterations" in text
 
 
 @pytest.mark.slow

@@ -1,15 +1,31 @@
 """responses.csv and gradients.csv of whole runs."""
 
 import csv
+import dataclasses
 import json
 import shutil
+from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
+from kresnet.data import Order, load_dataset, split_train_validation
 from kresnet.errors import SpecError
 from kresnet.evaluation import responses
-from kresnet.training import train
+from kresnet.network import (
+    adapt_transforms,
+    all_variables,
+    build_model,
+    build_transforms,
+    training_model,
+)
+from kresnet.training import load_run, train
+from kresnet.training.checkpoints import Checkpoints
+from kresnet.training.measurements import Measurements
+from kresnet.training.options import Options
+from kresnet.training.run_folder import RunFolder
+from kresnet.training.state import from_arrays
 
 OVERRIDES = (
     "training.iterations=20",
@@ -61,6 +77,139 @@ def test_the_last_responses_are_those_of_the_trained_network(run):
         )
 
 
+def eager(network, names, images, training=False):
+    """Outputs of layers, all of the images at once and outside of a graph."""
+    outputs = [network.get_layer(name).output for name in names]
+    found = keras.Model(network.input, outputs)(images, training=training)
+    return {
+        name: keras.ops.convert_to_numpy(values).astype("float64")
+        for name, values in zip(names, found, strict=True)
+    }
+
+
+# Of every block: what adds up, and the names of its second layer and itself.
+BLOCKS = [
+    ("conv2_1_bn2", "conv1_relu", "conv2_1"),
+    ("conv3_1_bn2", "conv3_1_shortcut", "conv3_1"),
+    ("conv4_1_bn2", "conv4_1_shortcut", "conv4_1"),
+]
+
+
+def root_mean_square(values):
+    return np.sqrt(np.mean(np.square(values)))
+
+
+def held_in(split, count):
+    """Images of digits, as floats; digits have no transform but a crop."""
+    data = load_dataset("digits")
+    train_split, _ = split_train_validation(len(data.train_images), split)
+    return data.train_images[train_split][:count]
+
+
+def test_responses_and_ratios_are_numpy_s(run):
+    transforms, network = load_run(run).layers()
+    x = held_in(load_run(run).spec.data.validation, 50)
+    for layer in transforms[:1]:  # the mean; the others are random
+        x = layer(x)
+    pairs = {name for names in BLOCKS for name in names[:2]}
+
+    found = eager(network, ["conv1_bn", *pairs], x)
+
+    at_end = {
+        row.get("layer") or row["block"]: row
+        for name in ("responses", "residual_ratios")
+        for row in rows(run, name)
+        if row["iteration"] == "20"
+    }
+    for residual, shortcut, block in BLOCKS:
+        want = root_mean_square(found[residual]) / root_mean_square(
+            found[shortcut]
+        )
+        assert float(at_end[block]["ratio"]) == pytest.approx(want, rel=1e-4)
+        std = found[residual].std()
+        assert float(at_end[f"{block}_2"]["std"]) == pytest.approx(std, 1e-4)
+    conv1 = found["conv1_bn"].std()
+    assert float(at_end["conv1"]["std"]) == pytest.approx(conv1, rel=1e-4)
+
+
+def test_the_initial_responses_are_those_of_one_batch_of_all_images(run):
+    """Compared with the same network, all in memory at once, by NumPy."""
+    spec = load_run(run).spec
+    batch_norm = {"images_per_statistic": None, "momentum": 0.0}
+    norm = spec.model.batch_norm.model_copy(update=batch_norm)
+    model = spec.model.model_copy(update={"batch_norm": norm})
+    pixels = held_in(spec.data.validation, None)
+    transforms = build_transforms(spec.data, spec.model.input)
+    adapt_transforms(transforms, pixels)
+    network, x = build_model(model, load_run(run).seed), pixels[:50]
+    for layer in transforms[:1]:
+        x = layer(x)
+    names = sorted({name for names in BLOCKS for name in names[:2]})
+
+    responses_found, ratios = responses(run, images=50, initial=True)
+    want = eager(network, names, x, training=True)
+
+    stds = {row["layer"]: row["std"] for row in responses_found}
+    found = {row["block"]: row["ratio"] for row in ratios}
+    for residual, shortcut, block in BLOCKS:
+        assert stds[f"{block}_2"] == pytest.approx(
+            want[residual].std(), rel=1e-4
+        )
+        assert found[block] == pytest.approx(
+            root_mean_square(want[residual]) / root_mean_square(want[shortcut]),
+            rel=1e-4,
+        )
+
+
+def peak_memory_above(before):
+    """Bytes of memory in use at the highest since `before` was returned."""
+    status = Path("/proc/self/status").read_text()
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    if before is None:
+        Path("/proc/self/clear_refs").write_text("5")  # forgets the highest
+        return int(fields["VmRSS"].split()[0]) * 1024
+    return int(fields["VmHWM"].split()[0]) * 1024 - before
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="Linux says its peak"
+)
+def test_the_memory_of_initial_responses_does_not_grow_with_the_depth(run):
+    """31 layers of 4 MB each, three outputs a layer: 380 MB if kept."""
+    stage = {"block": "plain", "blocks": 5, "width": 16, "stride": 1}
+    deep = load_run(run).spec.model_dump()
+    deep["model"]["stages"] = [stage] * 3
+    deep["expect"] = None
+    spec = type(load_run(run).spec).model_validate(deep)
+    one = dataclasses.replace(load_run(run), spec=spec)
+
+    before = peak_memory_above(None)
+    found, _ = responses(one, images=0, initial=True)
+
+    assert len(found) == 31
+    assert peak_memory_above(before) < 200e6
+
+
+def test_zero_images_are_all_of_the_split(run, tmp_path):
+    """Of `kresnet responses`, and of a training that measures."""
+    opened = load_run(run)
+    images = held_in(opened.spec.data.validation, None)
+    transforms, _ = opened.layers()
+
+    found, ratios = responses(run, images=0)
+    (during,) = Measurements(
+        RunFolder(tmp_path),
+        opened.spec,
+        Options(responses_every=1, response_images=0),
+        transforms,
+        images,
+        Order(np.arange(len(images)), 128, 0),
+    ).callbacks
+
+    counts = {row["images"] for row in found + ratios + during.measure()[0]}
+    assert counts == {len(images)} == {1_437 - 137}
+
+
 def test_the_initial_responses_are_one(run):
     """What batch norm makes of any layer, on the images it saw."""
     found, ratios = responses(run, images=50, initial=True)
@@ -81,6 +230,49 @@ def test_gradient_norms_are_of_every_kernel(run):
         "fc",
     ]
     assert all(float(row["norm"]) > 0 for row in found)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow's tape"
+)
+@pytest.mark.parametrize("iteration", [0, 10])
+def test_gradient_norms_are_those_of_the_coming_batch_in_training(
+    run, iteration
+):
+    """Taken again by a tape, from the cross-entropy that Keras has."""
+    import tensorflow as tf
+
+    opened = load_run(run)
+    spec, data = opened.spec, load_dataset("digits")
+    split, _ = split_train_validation(
+        len(data.train_images), spec.data.validation
+    )
+    transforms = build_transforms(spec.data, spec.model.input)
+    adapt_transforms(transforms, data.train_images[split])
+    network = build_model(spec.model, opened.seed)
+    if iteration:
+        checkpoints = Checkpoints(run / "checkpoints", pytest.fail)
+        saved = checkpoints.load(iteration)
+        from_arrays(all_variables(transforms, network), saved.weights)
+    model = training_model(transforms, network)
+    order = Order(split, spec.training.batch_size, opened.seed)
+    (indices,), (keys,) = order.batches(iteration, 1)
+    kernels = [v for v in model.trainable_variables if v.name == "kernel"]
+
+    with tf.GradientTape() as tape:
+        logits = model([data.train_images[indices], keys], training=True)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(
+            data.train_labels[indices], logits
+        )
+    gradients = tape.gradient(loss, [kernel.value for kernel in kernels])
+
+    got = [
+        float(row["norm"])
+        for row in rows(run, "gradients")
+        if row["iteration"] == str(iteration)
+    ]
+    want = [np.linalg.norm(gradient) for gradient in gradients]
+    np.testing.assert_allclose(got, want, rtol=1e-4)
 
 
 def test_measuring_changes_nothing(run, tmp_path):

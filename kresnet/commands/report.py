@@ -24,9 +24,9 @@ def report(
     from kresnet.reporting import write_report
 
     refuse_empty_name(out)
-    page, study = write_report(runs, out)
-    for each in study.left_out:
+    page, reported = write_report(runs, out)
+    for each in reported.left_out:
         notify(f"{each.folder}: not averaged: {each.reason}")
-    count = sum(len(group.finished) for group in study.groups)
-    print(f"networks: {len(study.groups)}, runs averaged: {count}")
+    count = sum(len(group.finished) for group in reported.groups)
+    print(f"networks: {len(reported.groups)}, runs averaged: {count}")
     print(f"page: {page}")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from kresnet.evaluation.in_training import observer
 from kresnet.layers import BatchNormalization
 from kresnet.network import (
     all_variables,
@@ -58,14 +59,13 @@ def re_estimate(run: Run, images: np.ndarray) -> tuple[keras.Model, int]:
     )
     transforms = build_transforms(run.spec.data, run.spec.model.input)
     network = build_model(forgetful, 0)
-    always = keras.Model(network.input, _InTraining(network)(network.input))
-    observer = inference_model(transforms, always)
+    observing = inference_model(transforms, observer(network))
     from_arrays(all_variables(transforms, network), run.checkpoint.weights)
     model = run.inference_model()
 
     sums = None
     for i in range(groups):
-        observer.predict_on_batch(images[i * group : (i + 1) * group])
+        observing.predict_on_batch(images[i * group : (i + 1) * group])
         found = [_array(v) for v in _statistics(network)]
         if sums is None:
             sums = [np.zeros_like(array) for array in found]
@@ -76,20 +76,6 @@ def re_estimate(run: Run, images: np.ndarray) -> tuple[keras.Model, int]:
     ):
         variable.assign(total / groups)
     return model, groups * group
-
-
-class _InTraining(keras.layers.Layer):
-    """Runs a network as in training, although `predict` says otherwise."""
-
-    def __init__(self, network: keras.Model):
-        super().__init__()
-        self.network = network
-
-    def call(self, images):
-        return self.network(images, training=True)
-
-    def compute_output_shape(self, input_shape):
-        return self.network.compute_output_shape(input_shape)
 
 
 def _statistics(network: keras.Model) -> Iterator[keras.Variable]:

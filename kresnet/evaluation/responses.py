@@ -11,12 +11,14 @@ from kresnet.atomic_file import replace_file
 from kresnet.callbacks import LayerResponses
 from kresnet.data import split_train_validation
 from kresnet.errors import SpecError, write_error
+from kresnet.evaluation.in_training import observer
 from kresnet.network import (
     adapt_transforms,
     block_branches,
     build_model,
     build_transforms,
     inference_layers,
+    inference_model,
     layer_responses,
 )
 from kresnet.training import Run, load_run
@@ -38,7 +40,7 @@ def responses(
             augmented; 0 for all.
         initial: Of the initial weights, in place of the newest ones. Batch
             norm then uses the statistics of these very images (of the first
-            1,000 at most), for there are no moving averages yet.
+            1,000 at most, as one batch), for there are no moving averages yet.
         data_dir: Where prepared data sets are; see `load_dataset`.
 
     Returns:
@@ -98,10 +100,8 @@ def _initial_network(run: Run, transforms, pixels) -> keras.Model:
     )
     model = run.spec.model.model_copy(update={"batch_norm": batch_norm})
     network = build_model(model, run.seed)
-    x = pixels[:MOST_AT_ONCE]
-    for layer in inference_layers(transforms):
-        x = layer(x)
-    network(x, training=True)
+    observing = inference_model(transforms, observer(network))
+    observing.predict_on_batch(pixels[:MOST_AT_ONCE])
     return network
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from kresnet.explain.point import DEVIATES, EQUIVALENT, Point, equal_if
 from kresnet.spec import Spec
 
+FLOAT32 = "float32"
+
 
 def run_points(spec: Spec, info: dict[str, Any]) -> Iterator[Point]:
     """Compares the contents of run.json with the paper."""
@@ -30,6 +32,13 @@ def run_points(spec: Spec, info: dict[str, Any]) -> Iterator[Point]:
             # The rule is the paper's; when it fires is an observation.
             DEVIATES if ended is None else EQUIVALENT,
         )
+    yield Point(
+        "precision",
+        "that of its system (Caffe): float32",
+        "section 4.2",
+        _computed_in(precision(info)),
+        equal_if(precision(info) == FLOAT32),
+    )
     if deepened := info.get("deepened"):
         yield Point(
             "initial weights",
@@ -54,6 +63,18 @@ def run_points(spec: Spec, info: dict[str, Any]) -> Iterator[Point]:
         f"{info.get('seed')}",
         EQUIVALENT,
     )
+
+
+def precision(info: dict[str, Any]) -> str:
+    """What a run's convolutions were computed in.
+
+    Runs that do not say are older than the choice, and in float32.
+    """
+    return str(_part(info.get("options"), "precision") or FLOAT32)
+
+
+def _computed_in(name: str) -> str:
+    return name if name == FLOAT32 else f"convolutions in {name}"
 
 
 def progress(spec: Spec, info: dict[str, Any]) -> str:

@@ -91,8 +91,7 @@ def training_points(spec: Spec) -> Iterator[Point]:
         ", ".join(["kernels of convolutions and classifier", *more]),
         EQUIVALENT,
     )
-    # The field is younger than some specs.
-    clip = getattr(training, "gradient_clip", None)
+    clip = training.gradient_clip
     yield Point(
         "gradient clipping",
         "none",

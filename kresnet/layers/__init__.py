@@ -1,4 +1,9 @@
-"""Keras layers, usable in any Keras program: one a file."""
+"""Keras layers, usable in any Keras program: one a file.
+
+`Rescaling` is Keras's own: the transform `rescale` is one by `1 / divide_by`.
+"""
+
+from keras.layers import Rescaling
 
 from kresnet.layers.batch_normalization import BatchNormalization
 from kresnet.layers.channel_mean import ChannelMean
@@ -22,6 +27,7 @@ __all__ = [
     "RandomCrop",
     "RandomFlip",
     "Rematerialized",
+    "Rescaling",
     "ShortcutA",
     "ZCAWhitening",
 ]

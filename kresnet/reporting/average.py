@@ -3,6 +3,8 @@
 import statistics
 from collections.abc import Sequence
 
+NOTHING = "–"  # in the place of a number
+
 
 def mean_and_deviation(values: Sequence[float]) -> str:
     """Writes "28.07 ± 0.21", or one value alone.
@@ -11,7 +13,7 @@ def mean_and_deviation(values: Sequence[float]) -> str:
     is none.
     """
     if not values:
-        return "–"
+        return NOTHING
     mean = statistics.fmean(values)
     if len(values) == 1:
         return f"{mean:.2f}"

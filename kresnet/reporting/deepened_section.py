@@ -3,19 +3,22 @@
 from collections.abc import Iterator
 
 from kresnet.recorded_run import RecordedRun
+from kresnet.reporting.average import NOTHING
+from kresnet.reporting.groups import Group, ReportedRuns
 from kresnet.reporting.markup import Markup, table, wide
-from kresnet.reporting.study import Group, Study, number, part_of
+from kresnet.reporting.proxy import marked
+from kresnet.reporting.recorded_values import number, part_of
 
 
-def deepened_section(study: Study) -> Iterator[Markup]:
+def deepened_section(reported: ReportedRuns) -> Iterator[Markup]:
     """What they began as, before any training, and what became of them.
 
     Nothing where there is no such run.
     """
     rows = [
         _row(group, run)
-        for group in study.groups
-        for run in [*group.finished, *group.unfinished]
+        for group in reported.groups
+        for run in group.runs
         if isinstance(run.info.get("deepened"), dict)
     ]
     if rows:
@@ -50,11 +53,11 @@ def _row(group: Group, run: RecordedRun) -> list:
         group.label,
         run.seed,
         wide(f"{name}, iteration {iteration}"),
-        *map(_percent, [*errors, last]),
+        *(marked(_percent(e), group.proxy) for e in [*errors, last]),
         f"{run.info['iteration']:,}",
     ]
 
 
 def _percent(value: object) -> str:
     error = number(value)
-    return "–" if error is None else f"{error:.2f}"
+    return NOTHING if error is None else f"{error:.2f}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kresnet.errors import BadDataError, KresnetError
-from kresnet.reporting.study import Group, Study
+from kresnet.reporting.groups import Group, ReportedRuns
 from kresnet.spec.problems import shown
 
 PATTERN = "evaluation-*.json"
@@ -49,14 +49,14 @@ class Evaluations:
 
 
 def read_all_evaluations(
-    study: Study, notify: Callable[[str], None]
+    reported: ReportedRuns, notify: Callable[[str], None]
 ) -> list[Evaluations]:
     """The evaluations of the finished runs, by group and protocol.
 
     Those of an iteration before the last are left out.
     """
     evaluations = []
-    for group in study.groups:
+    for group in reported.groups:
         by_file: dict[str, list[RecordedEvaluation]] = {}
         for run in group.finished:
             for path in sorted(run.folder.glob(PATTERN)):

@@ -4,17 +4,21 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from kresnet.errors import KresnetError
 from kresnet.recorded_run import RecordedRun
+from kresnet.reporting.groups import Group, ReportedRuns
 from kresnet.reporting.learning_curve import Curve, learning_curves
 from kresnet.reporting.loss_curve import LossCurve, loss_curve, loss_curves
 from kresnet.reporting.metrics_file import read_metrics
+from kresnet.reporting.proxy import caption
+from kresnet.reporting.recorded_values import number
 from kresnet.reporting.report_figures import Notify, ReportFigure
-from kresnet.reporting.study import Group, Study, number
 from kresnet.spec import Spec
 
 
-def curve_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
+def curve_figures(
+    reported: ReportedRuns, notify: Notify
+) -> Iterator[ReportFigure]:
     """A figure for every family: runs of one kind and one schedule."""
-    for members in _families(study):
+    for members in _families(reported):
         spec = members[0][0].spec
         curves, sentences = [], []
         for group, run in members:
@@ -30,16 +34,19 @@ def curve_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
             yield ReportFigure(
                 "curves",
                 title,
-                "Training error is dashed, validation error solid; a colour"
-                " is a network, a line a run.",
+                caption(
+                    "Training error is dashed, validation error solid; a"
+                    " colour is a network, a line a run.",
+                    _any_proxy(members),
+                ),
                 " ".join(sentences),
                 learning_curves(spec, curves, title),
             )
 
 
-def loss_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
+def loss_figures(reported: ReportedRuns) -> Iterator[ReportFigure]:
     """The validation loss of every family after the first drop of the rate."""
-    for members in _families(study):
+    for members in _families(reported):
         spec = members[0][0].spec
         curves = []
         for group, run in members:
@@ -47,7 +54,7 @@ def loss_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
                 metrics = read_metrics(run.folder)
             except KresnetError:
                 continue  # said with the learning curves
-            curve = loss_curve(group.spec, group.label, metrics)
+            curve = loss_curve(group.spec, group.shown, metrics)
             if curve is not None:
                 curves.append(curve)
         if curves:
@@ -56,10 +63,12 @@ def loss_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
             yield ReportFigure(
                 "losses",
                 f"{title}, validation loss",
-                "Cross-entropy on the validation images from the first drop of"
-                " the learning rate on; a colour is a network, a line a run. "
-                + "; ".join(found)
-                + ".",
+                caption(
+                    "Cross-entropy on the validation images from the first"
+                    " drop of the learning rate on; a colour is a network, a"
+                    f" line a run. {'; '.join(found)}.",
+                    _any_proxy(members),
+                ),
                 " ".join(f"{text}." for text in found),
                 loss_curves(spec, curves, title),
             )
@@ -73,12 +82,18 @@ def _lowest_and_last(curve: LossCurve) -> str:
     )
 
 
-def _families(study: Study) -> Iterable[list[tuple[Group, RecordedRun]]]:
+def _families(
+    reported: ReportedRuns,
+) -> Iterable[list[tuple[Group, RecordedRun]]]:
     families: dict[tuple, list[tuple[Group, RecordedRun]]] = {}
-    for group in study.groups:
-        for run in [*group.finished, *group.unfinished]:
+    for group in reported.groups:
+        for run in group.runs:
             families.setdefault(_family(group.spec), []).append((group, run))
     return families.values()
+
+
+def _any_proxy(members: list[tuple[Group, RecordedRun]]) -> bool:
+    return any(group.proxy for group, _ in members)
 
 
 def _family(spec: Spec) -> tuple:
@@ -99,7 +114,7 @@ def _title(spec: Spec, curves: Sequence[Curve | LossCurve]) -> str:
 def _curve(group: Group, run: RecordedRun) -> Curve:
     tested = number(run.info.get("test_error")) if run.finished else None
     return Curve(
-        group.label, read_metrics(run.folder), tested, not run.finished
+        group.shown, read_metrics(run.folder), tested, not run.finished
     )
 
 

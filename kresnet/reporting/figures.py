@@ -2,7 +2,8 @@
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -25,9 +26,23 @@ GREY = "#999999"
 # Inches. Text of 10 points stays legible at the width of a phone.
 WIDTH = 4.8
 CURVE_SIZE = WIDTH, 3.6
-TWO_PANELS = WIDTH, 5.2
+PANEL_HEIGHT = 2.45  # of several below one another
+LEGEND_HEIGHT = 0.3
 WIDEST_TITLE = 52  # characters
 DARK_GREY = "#666666"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One of several axes with the same networks.
+
+    Attributes:
+        xlabel: What is counted, in integers.
+        lines: Places and values, one line for each run.
+    """
+
+    xlabel: str
+    lines: list[tuple[Sequence[int], Sequence[float]]]
 
 
 def palette_of(labels: Sequence[str]) -> dict[str, object]:
@@ -83,6 +98,45 @@ def network_handles(
         runs = f" ({count} runs)" if count > 1 else ""
         handles.append(Line2D([], [], color=colour, label=label + runs))
     return handles
+
+
+def stacked_panels(
+    panels: Sequence[Panel], labels: Sequence[str], ylabel: str, title: str
+) -> Figure:
+    """Draws panels below one another, one colour for each network.
+
+    Args:
+        panels: From top to bottom.
+        labels: Of the network of each line; those that share it, a colour.
+        ylabel: What is measured, in every panel.
+        title: Above the figure.
+    """
+    figure = new_figure(WIDTH, LEGEND_HEIGHT + len(panels) * PANEL_HEIGHT)
+    palette = palette_of(labels)
+    every = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    for axes, panel in zip(every, panels, strict=True):
+        for label, (x, y) in zip(labels, panel.lines, strict=True):
+            axes.plot(
+                x,
+                y,
+                color=palette[label],
+                linewidth=1.2,
+                marker="o",
+                markersize=4 if len(x) == 1 else 2,
+                label=label,
+            )
+        axes.set(xlabel=panel.xlabel, ylabel=ylabel)
+        axes.margins(x=0.02)
+        axes.grid(alpha=0.3)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    set_title(every[0], title)
+    legend_below(figure, network_handles(labels, palette))
+    return figure
+
+
+def layer_lines(values: Iterable[Sequence[float]]) -> list:
+    """Lines of a panel with one value for each layer, counted from 1."""
+    return [(range(1, len(each) + 1), each) for each in values]
 
 
 def save_figure(figure: Figure, path: Path) -> Path:

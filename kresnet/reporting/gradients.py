@@ -7,14 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from kresnet.reporting.figures import (
-    TWO_PANELS,
-    legend_below,
-    network_handles,
-    new_figure,
-    palette_of,
-    set_title,
-)
+from kresnet.reporting.figures import Panel, layer_lines, stacked_panels
 from kresnet.reporting.layer_values import LayerValues, read_layer_values
 
 FILE = "gradients.csv"
@@ -37,6 +30,16 @@ class Gradients:
         """At the first iteration measured, from input to output."""
         return list(next(iter(self.norms.values())).values())
 
+    @property
+    def last_iteration(self) -> int:
+        """The last iteration measured."""
+        return next(reversed(self.norms))
+
+    @property
+    def last(self) -> list[float]:
+        """At the last iteration measured, from input to output."""
+        return list(self.norms[self.last_iteration].values())
+
     def whole(self) -> list[float]:
         """Of all kernels together, at each iteration measured."""
         return [math.hypot(*norms.values()) for norms in self.norms.values()]
@@ -53,32 +56,28 @@ def read_gradients(folder: Path, label: str) -> Gradients:
 
 
 def gradients_figure(measured: Sequence[Gradients], title: str) -> Figure:
-    """Draws the norms by layer at the start, and the whole along the run.
+    """Draws the norms by layer, first and last, and all along the training.
 
     Args:
         measured: Runs, in the order of the legend.
         title: Above the figure.
     """
-    figure = new_figure(*TWO_PANELS)
-    upper, lower = figure.subplots(2, 1)
-    labels = [each.label for each in measured]
-    palette = palette_of(labels)
-    for each in measured:
-        style = {
-            "color": palette[each.label],
-            "linewidth": 1.2,
-            "marker": "o",
-            "markersize": 2,
-        }
-        upper.plot(range(1, len(each.first) + 1), each.first, **style)
-        lower.plot(list(each.norms), each.whole(), **style)
-    set_title(upper, title)
-    upper.set(xlabel="layer, at the initial weights")
-    lower.set(xlabel="iteration, all layers together")
-    for axes in (upper, lower):
-        axes.set(ylabel="norm of the gradient", yscale="log")
-        axes.margins(x=0.02)
-        axes.grid(alpha=0.3)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    legend_below(figure, network_handles(labels, palette))
+    first = [each.first for each in measured]
+    last = [each.last for each in measured]
+    whole = [(list(each.norms), each.whole()) for each in measured]
+    figure = stacked_panels(
+        [
+            Panel("layer, at the initial weights", layer_lines(first)),
+            Panel("layer, at the last iteration measured", layer_lines(last)),
+            Panel("iteration, all layers together", whole),
+        ],
+        [each.label for each in measured],
+        "norm of the gradient",
+        title,
+    )
+    for axes in figure.axes:
+        axes.set_yscale("log")
+    upper, middle, _ = figure.axes
+    upper.sharey(middle)  # to be compared
+    upper.autoscale()
     return figure

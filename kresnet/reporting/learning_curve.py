@@ -13,18 +13,17 @@ from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.figures import (
     CURVE_SIZE,
     DARK_GREY,
-    GREY,
     legend_below,
     network_handles,
     new_figure,
     palette_of,
     save_figure,
-    set_title,
 )
+from kresnet.reporting.iteration_axis import LONG, finish_axes, iteration_scale
 from kresnet.reporting.metrics_file import Columns, read_metrics
+from kresnet.reporting.proxy import is_proxy, named
 from kresnet.spec import Spec
 
-LONG = 20_000  # iterations
 TOP = 20  # percent
 
 
@@ -58,18 +57,26 @@ def draw_learning_curve(folder: Path) -> Path:
     """
     run = read_recorded_run(folder)
     figure = learning_curve(
-        run.spec, read_metrics(run.folder), run.info.get("test_error")
+        run.spec,
+        read_metrics(run.folder),
+        run.info.get("test_error"),
+        named(run.spec.name, is_proxy(run)),
     )
     return save_figure(figure, run.folder / "curve.png")
 
 
 def learning_curve(
-    spec: Spec, metrics: Columns, test_error: float | None = None
+    spec: Spec,
+    metrics: Columns,
+    test_error: float | None = None,
+    name: str | None = None,
 ) -> Figure:
-    """The figure of one run, from the columns of metrics.csv."""
-    return learning_curves(
-        spec, [Curve(spec.name, metrics, test_error)], spec.name
-    )
+    """The figure of one run, from the columns of metrics.csv.
+
+    It has the name of the spec unless it is given another.
+    """
+    name = name or spec.name
+    return learning_curves(spec, [Curve(name, metrics, test_error)], name)
 
 
 def learning_curves(spec: Spec, curves: Sequence[Curve], title: str) -> Figure:
@@ -82,19 +89,11 @@ def learning_curves(spec: Spec, curves: Sequence[Curve], title: str) -> Figure:
     """
     figure = new_figure(*CURVE_SIZE)
     axes = figure.subplots()
-    scale, xlabel = iteration_scale(spec)
+    scale = iteration_scale(spec)
     palette = palette_of([curve.label for curve in curves])
     for curve in curves:
         _draw(axes, curve, palette[curve.label], scale)
-    mark_drops(axes, spec, scale)
-    set_title(axes, title)
-    axes.set(
-        xlabel=xlabel,
-        ylabel="error (%)",
-        xlim=(0, spec.training.iterations / scale),
-    )
-    if scale == 1:
-        axes.xaxis.get_major_locator().set_params(integer=True)
+    finish_axes(axes, spec, title, "error (%)")
     highest = axes.dataLim.y1
     top = 1.05 * highest if 0 < highest < math.inf else 1
     axes.set_ylim(0, top)
@@ -104,19 +103,8 @@ def learning_curves(spec: Spec, curves: Sequence[Curve], title: str) -> Figure:
     if long and all(error is not None and error < TOP for error in last):
         axes.set_yticks(range(0, TOP + 1, 5))
         axes.set_ylim(top=TOP)
-    axes.grid(alpha=0.3)
     legend_below(figure, _legend(curves, palette))
     return figure
-
-
-def iteration_scale(spec: Spec) -> tuple[float, str]:
-    """What iterations are divided by, and the name of the axis.
-
-    Long runs are on the axes of the paper's figure 6.
-    """
-    if spec.training.iterations >= LONG:
-        return 1e4, "iteration (1e4)"
-    return 1, "iteration"
 
 
 def _draw(axes: Axes, curve: Curve, colour, scale: float) -> None:
@@ -160,24 +148,6 @@ def _draw(axes: Axes, curve: Curve, colour, scale: float) -> None:
             clip_on=False,
             zorder=3,
             label=f"{curve.label}, test",
-        )
-
-
-def mark_drops(axes: Axes, spec: Spec, scale: float) -> None:
-    """Marks where the learning rate drops."""
-    rate = spec.training.learning_rate
-    for boundary in (drop / scale for drop in rate.at):
-        axes.axvline(boundary, color=GREY, linewidth=0.8, linestyle=":")
-        axes.annotate(
-            f"rate ÷ {rate.divide_by:g}",
-            (boundary, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(2, -2),
-            textcoords="offset points",
-            rotation=90,
-            va="top",
-            fontsize=8,
-            color=DARK_GREY,
         )
 
 

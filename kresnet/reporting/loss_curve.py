@@ -15,9 +15,8 @@ from kresnet.reporting.figures import (
     network_handles,
     new_figure,
     palette_of,
-    set_title,
 )
-from kresnet.reporting.learning_curve import iteration_scale, mark_drops
+from kresnet.reporting.iteration_axis import finish_axes, iteration_scale
 from kresnet.reporting.metrics_file import Columns
 from kresnet.spec import Spec
 
@@ -78,7 +77,7 @@ def loss_curves(spec: Spec, curves: Sequence[LossCurve], title: str) -> Figure:
     """
     figure = new_figure(*CURVE_SIZE)
     axes = figure.subplots()
-    scale, xlabel = iteration_scale(spec)
+    scale = iteration_scale(spec)
     labels = [curve.label for curve in curves]
     palette = palette_of(labels)
     for curve in curves:
@@ -89,16 +88,7 @@ def loss_curves(spec: Spec, curves: Sequence[LossCurve], title: str) -> Figure:
             linewidth=1.4,
             label=curve.label,
         )
-    mark_drops(axes, spec, scale)
     first = spec.training.learning_rate.at[0]
-    set_title(axes, title)
-    if scale == 1:
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set(
-        xlabel=xlabel,
-        ylabel="validation loss",
-        xlim=(first / scale, spec.training.iterations / scale),
-    )
-    axes.grid(alpha=0.3)
+    finish_axes(axes, spec, title, "validation loss", first)
     legend_below(figure, network_handles(labels, palette))
     return figure

@@ -1,5 +1,7 @@
 """The paper's test errors, and when a run may stand beside them."""
 
+from typing import Any
+
 from kresnet.explain import explain, paper_network, reasons_against
 from kresnet.explain.network import paper_n
 from kresnet.spec import Spec
@@ -15,28 +17,34 @@ PAPER_TEST_ERROR = {
 }
 
 
-def beside_paper(spec: Spec) -> str:
+def beside_paper(spec: Spec, info: dict[str, Any] | None = None) -> str:
     """The paper's number for a spec, or why there is none to compare with.
 
-    A number of the paper stands beside a run only if nothing in the spec
-    deviates from the paper but the statistics of batch norm in testing.
+    A number of the paper stands beside a run only if nothing in its spec and
+    in the run deviates from the paper but the statistics of batch norm in
+    testing.
+
+    Args:
+        spec: As run, if it was.
+        info: Contents of run.json, for a run.
     """
-    reasons = not_comparable(spec)
+    reasons = not_comparable(spec, info)
     if reasons:
         return "not comparable: " + "; ".join(reasons)
     number = PAPER_TEST_ERROR[paper_network(spec.model)]
     return f"{number} % (on 45k or 50k images: not stated)"
 
 
-def not_comparable(spec: Spec) -> list[str]:
-    """Why a result of a spec may not stand beside the paper's; empty if it may.
+def not_comparable(spec: Spec, info: dict[str, Any] | None = None) -> list[str]:
+    """Why a result may not stand beside the paper's; empty if it may.
 
     Args:
-        spec: As run, to its end.
+        spec: As run, if it was.
+        info: Contents of run.json, for a run.
     """
     if paper_n(spec.model) is None or spec.data.dataset != "cifar10":
         return ["not a network of the paper"]
-    reasons = reasons_against(explain(spec))
+    reasons = reasons_against(explain(spec, info))
     if not reasons and paper_network(spec.model) not in PAPER_TEST_ERROR:
         return ["the paper gives no number"]
     return reasons

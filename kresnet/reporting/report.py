@@ -13,7 +13,9 @@ from kresnet.reporting.deepened_section import deepened_section
 from kresnet.reporting.evaluation_files import read_all_evaluations
 from kresnet.reporting.family_figures import curve_figures, loss_figures
 from kresnet.reporting.figures import save_figure
+from kresnet.reporting.groups import ReportedRuns, read_runs
 from kresnet.reporting.markup import Markup, element, joined
+from kresnet.reporting.points_section import points_section
 from kresnet.reporting.report_figures import (
     ReportFigure,
     confusion_figures,
@@ -21,7 +23,6 @@ from kresnet.reporting.report_figures import (
     response_figures,
 )
 from kresnet.reporting.results_section import results_section
-from kresnet.reporting.study import Study, read_study
 from kresnet.reporting.study_heading import study_headings
 
 PAGE = "index.html"
@@ -29,7 +30,7 @@ PAGE = "index.html"
 
 def write_report(
     paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]
-) -> tuple[Path, Study]:
+) -> tuple[Path, ReportedRuns]:
     """Writes `index.html` and the figures of runs as PNG and SVG files.
 
     The page holds everything it shows and asks for nothing from elsewhere.
@@ -46,17 +47,17 @@ def write_report(
         CannotWriteError: The folder cannot be written.
         DiskFullError: The disk is full.
     """
-    study = read_study(paths)
+    reported = read_runs(paths)
     problems: list[str] = []
-    evaluations = read_all_evaluations(study, problems.append)
+    evaluations = read_all_evaluations(reported, problems.append)
     figures = [
         dataclasses.replace(figure, number=i)
         for i, figure in enumerate(
             [
-                *curve_figures(study, problems.append),
-                *loss_figures(study, problems.append),
-                *response_figures(study, problems.append),
-                *gradient_figures(study, problems.append),
+                *curve_figures(reported, problems.append),
+                *loss_figures(reported),
+                *response_figures(reported, problems.append),
+                *gradient_figures(reported, problems.append),
                 *confusion_figures(evaluations),
             ],
             start=1,
@@ -66,27 +67,28 @@ def write_report(
         [figure for figure in figures if figure.kind == kind]
         for kind in ("curves", "losses", "responses", "gradients", "confusion")
     )
-    deepened = list(deepened_section(study))
-    headings = list(study_headings(paths))
+    deepened = list(deepened_section(reported))
+    matrices = list(sections.confusion(reported, evaluations, confusion))
+    headings = list(study_headings(reported))
     parts: list[tuple[str, object, Iterable[Markup]]] = [
         # Title, whether there is something to show, what.
-        ("Study", headings, headings),
-        ("Results", study.groups, results_section(study)),
-        ("Not averaged", study.left_out, sections.left_out(study)),
+        ("Studies", headings, headings),
+        ("Results", reported.groups, results_section(reported)),
+        ("Not averaged", reported.left_out, sections.left_out(reported)),
         ("Deepened networks", deepened, deepened),
         ("Learning curves", curves, map(sections.figure, curves)),
         ("Validation loss", losses, map(sections.figure, losses)),
         ("Layer responses", responses, map(sections.figure, responses)),
         ("Gradient norms", gradients, map(sections.figure, gradients)),
         ("Evaluations", evaluations, sections.evaluations(evaluations)),
-        ("Confusion matrices", confusion, map(sections.figure, confusion)),
-        ("Beside the paper", study.groups, sections.beside_paper(study)),
-        ("Specs", study.groups, sections.recipes(study)),
-        ("Runs", study.groups, sections.runs(study)),
+        ("Confusion matrices", matrices, matrices),
+        ("Beside the paper", reported.groups, points_section(reported)),
+        ("Specs", reported.groups, sections.recipes(reported)),
+        ("Runs", reported.groups, sections.runs(reported)),
         ("Not shown", problems, sections.notes(problems)),
     ]
     page = _page([(title, what) for title, there, what in parts if there])
-    return _write(Path(out), page, figures), study
+    return _write(Path(out), page, figures), reported
 
 
 def _write(

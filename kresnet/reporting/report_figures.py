@@ -19,6 +19,8 @@ from kresnet.reporting.gradients import (
     gradients_figure,
     read_gradients,
 )
+from kresnet.reporting.groups import Group, ReportedRuns
+from kresnet.reporting.proxy import caption
 from kresnet.reporting.responses import (
     FILE as RESPONSES,
 )
@@ -26,7 +28,6 @@ from kresnet.reporting.responses import (
     read_responses,
     responses_figure,
 )
-from kresnet.reporting.study import Group, Study
 
 Notify = Callable[[str], None]
 
@@ -68,25 +69,35 @@ def _by_dataset(
     file: str,
     read: Callable[[Path, str], Any],
     notify: Notify,
-) -> Iterator[tuple[str, list]]:
-    """What the runs that have a file measured, by the data set's name."""
-    datasets: dict[str, list] = {}
+) -> Iterator[tuple[str, list, bool]]:
+    """What the runs that have a file measured, by the data set's name.
+
+    And whether one of them is a proxy.
+    """
+    datasets: dict[str, tuple[list, list]] = {}
     for group, run in runs:
         if (run.folder / file).exists():
             try:
-                measured = read(run.folder, group.label)
+                measured = read(run.folder, group.shown)
             except KresnetError as error:
                 notify(str(error))
                 continue
             name = group.spec.data.dataset
-            datasets.setdefault(name, []).append(measured)
-    yield from datasets.items()
+            found, proxies = datasets.setdefault(name, ([], []))
+            found.append(measured)
+            proxies.append(group.proxy)
+    for name, (found, proxies) in datasets.items():
+        yield name, found, any(proxies)
 
 
-def response_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
+def response_figures(
+    reported: ReportedRuns, notify: Notify
+) -> Iterator[ReportFigure]:
     """A figure for every data set with the runs that have responses."""
-    runs = [(group, run) for group in study.groups for run in group.finished]
-    for name, measured in _by_dataset(runs, RESPONSES, read_responses, notify):
+    runs = [(g, run) for g in reported.groups for run in g.finished]
+    for name, measured, proxy in _by_dataset(
+        runs, RESPONSES, read_responses, notify
+    ):
         title = f"Layer responses on {name}"
         sentences = [
             f"{each.label}: {len(each.deviations)} layers at iteration"
@@ -97,38 +108,51 @@ def response_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
         yield ReportFigure(
             "responses",
             title,
-            "Standard deviation of each layer's response after batch norm,"
-            " before the non-linearity or the addition; a colour is a network,"
-            " a line a run.",
+            caption(
+                "Standard deviation of each layer's response after batch norm,"
+                " before the non-linearity or the addition; a colour is a"
+                " network, a line a run.",
+                proxy,
+            ),
             " ".join(sentences),
             responses_figure(measured, title),
         )
 
 
-def gradient_figures(study: Study, notify: Notify) -> Iterator[ReportFigure]:
+def gradient_figures(
+    reported: ReportedRuns, notify: Notify
+) -> Iterator[ReportFigure]:
     """A figure for every data set with the runs that have gradient norms."""
-    runs = [
-        (group, run)
-        for group in study.groups
-        for run in [*group.finished, *group.unfinished]
-    ]
-    for name, measured in _by_dataset(runs, GRADIENTS, read_gradients, notify):
+    runs = [(g, run) for g in reported.groups for run in g.runs]
+    for name, measured, proxy in _by_dataset(
+        runs, GRADIENTS, read_gradients, notify
+    ):
         title = f"Gradient norms on {name}"
         sentences = [
-            f"{each.label}: {each.first[0]:.3g} in the first layer and"
-            f" {each.first[-1]:.3g} in the last at the start; all together"
-            f" from {min(each.whole()):.3g} to {max(each.whole()):.3g}."
+            f"{each.label}: in the first layer and in the last"
+            f" {_ends(each.first)} at the start, {_ends(each.last)} at"
+            f" iteration {each.last_iteration:,}; all together from"
+            f" {min(each.whole()):.3g} to {max(each.whole()):.3g}."
             for each in measured
         ]
         yield ReportFigure(
             "gradients",
             title,
-            "Norm of the gradient of the cross-entropy with respect to the"
-            " kernels, on one batch, without weight decay and before any"
-            " clipping; a colour is a network, a line a run.",
+            caption(
+                "Norm of the gradient of the cross-entropy with respect to the"
+                " kernels, on one batch, without weight decay and before any"
+                " clipping: layer by layer at the initial weights and at the"
+                " last iteration measured, and of all kernels together along"
+                " the training; a colour is a network, a line a run.",
+                proxy,
+            ),
             " ".join(sentences),
             gradients_figure(measured, title),
         )
+
+
+def _ends(norms: list[float]) -> str:
+    return f"{norms[0]:.3g} and {norms[-1]:.3g}"
 
 
 def confusion_figures(
@@ -142,14 +166,14 @@ def confusion_figures(
         runs = "1 run" if len(same) == 1 else f"{len(same)} runs"
         statistics = first.file.removesuffix(".json").split("-", 2)[-1]
         title = (
-            f"{each.group.label}, {first.protocol.get('split')},"
+            f"{each.group.shown}, {first.protocol.get('split')},"
             f" {statistics}, {runs}"
         )
         wrong = matrix.sum() - matrix.trace()
         yield ReportFigure(
             "confusion",
             title,
-            "Images by true and predicted class.",
+            caption("Images by true and predicted class.", each.group.proxy),
             f"{wrong:,} of {matrix.sum():,} images are off the diagonal.",
             confusion_figure(matrix, first.class_names, title),
         )

@@ -6,14 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from kresnet.reporting.figures import (
-    TWO_PANELS,
-    legend_below,
-    network_handles,
-    new_figure,
-    palette_of,
-    set_title,
-)
+from kresnet.reporting.figures import Panel, layer_lines, stacked_panels
 from kresnet.reporting.layer_values import read_layer_values
 
 FILE = "responses.csv"
@@ -57,32 +50,18 @@ def responses_figure(measured: Sequence[Responses], title: str) -> Figure:
         measured: Runs, in the order of the legend.
         title: Above the figure.
     """
-    figure = new_figure(*TWO_PANELS)
-    upper, lower = figure.subplots(2, 1)
-    labels = [each.label for each in measured]
-    palette = palette_of(labels)
-    for each in measured:
-        panels = (
-            (upper, list(each.deviations)),
-            (lower, sorted(each.deviations, reverse=True)),
-        )
-        for axes, values in panels:
-            axes.plot(
-                range(1, len(values) + 1),
-                values,
-                color=palette[each.label],
-                linewidth=1.2,
-                marker="o",
-                markersize=4 if len(values) == 1 else 2,
-            )
-    set_title(upper, title)
-    upper.set(xlabel="layer, in the order of the network")
-    lower.set(xlabel="layer, sorted by magnitude")
-    highest = max((max(each.deviations) for each in measured), default=0)
-    for axes in (upper, lower):
-        axes.set(ylabel="standard deviation", ylim=(0, 1.08 * highest or 1))
-        axes.margins(x=0.02)
-        axes.grid(alpha=0.3)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    legend_below(figure, network_handles(labels, palette))
+    original = [each.deviations for each in measured]
+    sorted_ones = [sorted(each, reverse=True) for each in original]
+    figure = stacked_panels(
+        [
+            Panel("layer, in the order of the network", layer_lines(original)),
+            Panel("layer, sorted by magnitude", layer_lines(sorted_ones)),
+        ],
+        [each.label for each in measured],
+        "standard deviation",
+        title,
+    )
+    highest = max(map(max, original), default=0)
+    for axes in figure.axes:
+        axes.set_ylim(0, 1.08 * highest or 1)
     return figure

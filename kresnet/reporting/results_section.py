@@ -6,17 +6,20 @@ from kresnet.census import census
 from kresnet.explain import caveats, explain, paper_network
 from kresnet.recorded_run import RecordedRun
 from kresnet.reporting.average import mean_and_deviation
+from kresnet.reporting.groups import Group, ReportedRuns
 from kresnet.reporting.markup import Markup, element, joined, table, wide
 from kresnet.reporting.paper_table import PAPER_TEST_ERROR, not_comparable
-from kresnet.reporting.study import Group, Study, number, part_of
+from kresnet.reporting.proxy import marked
+from kresnet.reporting.recorded_values import number, part_of
 
 
-def results_section(study: Study) -> Iterator[Markup]:
+def results_section(reported: ReportedRuns) -> Iterator[Markup]:
     """Errors by network, beside the paper's where they may stand there."""
     yield table(
         "Error in percent: mean ± standard deviation over n runs that differ by"
         " their seeds. The last iteration and the best by validation are kept"
-        " apart.",
+        " apart; the best is that of the iterations at which the validation"
+        " error was taken.",
         [
             "network",
             "layers",
@@ -27,9 +30,9 @@ def results_section(study: Study) -> Iterator[Markup]:
             "validation, best",
             "test, paper (table 6)",
         ],
-        [_result(group) for group in study.groups],
+        [_result(group) for group in reported.groups],
     )
-    beside = [g for g in study.groups if not not_comparable(g.spec)]
+    beside = [g for g in reported.groups if not _reasons(g)]
     if beside:
         yield element(
             "p",
@@ -57,7 +60,7 @@ def _result(group: Group) -> list:
         f"{network.parameters:,}",
         len(last),
         *(
-            joined(text, element("small", " proxy")) if group.proxy else text
+            marked(text, group.proxy)
             for text in (
                 mean_and_deviation(last),
                 _partly(best),
@@ -82,9 +85,14 @@ def _partly(values: list[float | None]) -> str:
 
 
 def _paper(group: Group) -> str:
-    reasons = not_comparable(group.spec)
-    if not group.finished:
-        reasons = ["no run is finished", *reasons]
-    if reasons:
+    if reasons := _reasons(group):
         return "not comparable: " + "; ".join(reasons)
     return PAPER_TEST_ERROR[paper_network(group.spec.model)]
+
+
+def _reasons(group: Group) -> list[str]:
+    """Why the mean of a group may not stand beside the paper's number."""
+    if not group.finished:
+        return ["no run is finished", *not_comparable(group.spec)]
+    found = [not_comparable(run.spec, run.info) for run in group.finished]
+    return list(dict.fromkeys(reason for each in found for reason in each))

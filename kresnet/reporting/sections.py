@@ -2,16 +2,9 @@
 
 from collections.abc import Iterator
 
-from kresnet.explain import (
-    DEVIATES,
-    EQUAL,
-    EQUIVALENT,
-    GRADES,
-    explain,
-)
-from kresnet.explain.as_text import counted
 from kresnet.explain.run import machine
-from kresnet.reporting.average import mean_and_deviation
+from kresnet.reporting.average import NOTHING, mean_and_deviation
+from kresnet.reporting.groups import ReportedRuns
 from kresnet.reporting.inline_svg import inline_svg
 from kresnet.reporting.markup import (
     Markup,
@@ -20,19 +13,18 @@ from kresnet.reporting.markup import (
     table,
     wide,
 )
+from kresnet.reporting.proxy import marked
+from kresnet.reporting.recorded_values import number
 from kresnet.reporting.report_figures import Evaluations, ReportFigure
-from kresnet.reporting.study import Group, Study, number
 from kresnet.spec import dump_spec
 
-SIGNS = {EQUAL: "=", EQUIVALENT: "≈", DEVIATES: "≠"}
 
-
-def left_out(study: Study) -> Iterator[Markup]:
+def left_out(reported: ReportedRuns) -> Iterator[Markup]:
     """Runs that are in no average, and why."""
     yield table(
         "These runs are in no average.",
         ["run", "why"],
-        [[str(each.folder), wide(each.reason)] for each in study.left_out],
+        [[str(each.folder), wide(each.reason)] for each in reported.left_out],
     )
 
 
@@ -43,6 +35,31 @@ def figure(shown: ReportFigure) -> Markup:
         inline_svg(shown.figure, shown.place, shown.title, shown.description),
         element("figcaption", f"{shown.title}. {shown.caption}"),
     )
+
+
+def confusion(
+    reported: ReportedRuns,
+    evaluated: list[Evaluations],
+    figures: list[ReportFigure],
+) -> Iterator[Markup]:
+    """The confusion matrices, and how to get those that are missing."""
+    yield from map(figure, figures)
+    there = {each.group.label for each in evaluated}
+    missing = [
+        group.label
+        for group in reported.groups
+        if group.finished and group.label not in there
+    ]
+    if missing:
+        yield element(
+            "p",
+            "No confusion matrix of ",
+            ", ".join(missing),
+            ": ",
+            element("code", "kresnet evaluate RUN"),
+            " measures one.",
+            class_="muted",
+        )
 
 
 def evaluations(found: list[Evaluations]) -> Iterator[Markup]:
@@ -58,8 +75,13 @@ def evaluations(found: list[Evaluations]) -> Iterator[Markup]:
                 protocol.get("batch_norm_statistics"),
                 protocol.get("images"),
                 len(each.found),
-                mean_and_deviation([e.error for e in each.found]),
-                mean_and_deviation([e.top5_error for e in each.found]),
+                *(
+                    marked(mean_and_deviation(errors), each.group.proxy)
+                    for errors in (
+                        [e.error for e in each.found],
+                        [e.top5_error for e in each.found],
+                    )
+                ),
             ]
         )
     yield table(
@@ -78,11 +100,11 @@ def evaluations(found: list[Evaluations]) -> Iterator[Markup]:
     )
 
 
-def runs(study: Study) -> Iterator[Markup]:
+def runs(reported: ReportedRuns) -> Iterator[Markup]:
     """Every run that could be read, and what it ran on."""
     rows = []
-    for group in study.groups:
-        for run in [*group.finished, *group.unfinished]:
+    for group in reported.groups:
+        for run in group.runs:
             info = run.info
             rows.append(
                 [
@@ -91,7 +113,7 @@ def runs(study: Study) -> Iterator[Markup]:
                     run.seed,
                     info["status"],
                     f"{info['iteration']:,}",
-                    _decimals(info.get("test_error"), 2),
+                    marked(_decimals(info.get("test_error"), 2), group.proxy),
                     _decimals(info.get("seconds"), 0),
                     _decimals(info.get("images_per_second"), 0),
                     machine(info),
@@ -119,46 +141,12 @@ def runs(study: Study) -> Iterator[Markup]:
 
 def _decimals(value: object, places: int) -> str:
     there = number(value)
-    return "–" if there is None else f"{there:,.{places}f}"
+    return NOTHING if there is None else f"{there:,.{places}f}"
 
 
-def beside_paper(study: Study) -> Iterator[Markup]:
-    """What the paper says and what the runs do, for each group."""
-    yield bullets([f"{SIGNS[g]} {g}: {means}" for g, means in GRADES.items()])
-    yield from map(_paper_points, study.groups)
-
-
-def _paper_points(group: Group) -> Markup:
-    everyone = [*group.finished, *group.unfinished]
-    info = everyone[0].info if len(everyone) == 1 else None
-    points = explain(group.spec, info)
-    return element(
-        "details",
-        element("summary", f"{group.label}: {counted(points)}"),
-        table(
-            f"{group.label} beside the paper",
-            ["point", "the paper", "where", "here", "grade"],
-            [
-                [
-                    point.topic,
-                    wide(point.paper),
-                    point.source,
-                    wide(point.here),
-                    element(
-                        "span",
-                        f"{SIGNS[point.grade]} {point.grade}",
-                        class_=point.grade,
-                    ),
-                ]
-                for point in points
-            ],
-        ),
-    )
-
-
-def recipes(study: Study) -> Iterator[Markup]:
+def recipes(reported: ReportedRuns) -> Iterator[Markup]:
     """The specs, as run."""
-    for group in study.groups:
+    for group in reported.groups:
         yield element(
             "details",
             element("summary", group.label),

@@ -9,6 +9,7 @@ from kresnet.census import census
 from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.metrics_file import read_metrics
 from kresnet.reporting.paper_table import beside_paper
+from kresnet.reporting.proxy import is_proxy, named
 
 if TYPE_CHECKING:  # measuring needs Keras, tables do not
     from kresnet.evaluation import Evaluation
@@ -25,7 +26,10 @@ def run_summary(folder: Path) -> Table:
     last = {
         name: column[-1] for name, column in read_metrics(run.folder).items()
     }
-    table = Table(title=f"{run.spec.name}, seed {run.seed}", show_header=False)
+    table = Table(
+        title=named(f"{run.spec.name}, seed {run.seed}", is_proxy(run)),
+        show_header=False,
+    )
     table.add_row("layers", f"{counted.layers}")
     table.add_row("parameters", f"{counted.parameters:,}")
     table.add_row("multiply-adds", f"{counted.multiply_adds / 1e6:,.2f} M")
@@ -35,7 +39,7 @@ def run_summary(folder: Path) -> Table:
     table.add_row("training error", _percent(last["training_error"]))
     table.add_row("validation error", _percent(last["validation_error"]))
     table.add_row("test error", f"[bold]{_percent(info['test_error'])}[/]")
-    table.add_row("test error in the paper", beside_paper(run.spec))
+    table.add_row("test error in the paper", beside_paper(run.spec, info))
     if best := info["best_validation"]:
         table.add_row(
             "best by validation",

@@ -5,7 +5,13 @@ Importing this imports neither Keras nor NumPy.
 
 from kresnet.spec.data import DataSpec
 from kresnet.spec.datasets import DATASETS, DatasetFacts
-from kresnet.spec.dumping import differing_fields, dump_spec, spec_digest
+from kresnet.spec.dumping import (
+    CHANGEABLE,
+    differing_fields,
+    dump_spec,
+    recipe_digest,
+    spec_digest,
+)
 from kresnet.spec.loading import load_spec
 from kresnet.spec.model import (
     BasicStage,
@@ -29,6 +35,7 @@ from kresnet.spec.transforms import (
 )
 
 __all__ = [
+    "CHANGEABLE",
     "DATASETS",
     "BasicStage",
     "BatchNorm",
@@ -54,6 +61,7 @@ __all__ = [
     "dump_spec",
     "json_schema",
     "load_spec",
+    "recipe_digest",
     "shipped_specs",
     "spec_digest",
 ]

@@ -12,6 +12,9 @@ from kresnet.spec.problems import Path, field_name
 from kresnet.spec.scalars import plain_scalar
 from kresnet.spec.schema import Spec
 
+# Fields that no weight depends on; they may change in the middle of a run.
+CHANGEABLE = ("training.evaluate_every",)
+
 _ABSENT = object()
 
 
@@ -52,6 +55,15 @@ def spec_digest(spec: Spec) -> str:
         _recipe(spec), sort_keys=True, separators=(",", ":"), allow_nan=False
     )
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def recipe_digest(spec: Spec) -> str:
+    """The digest of a spec with everything in `CHANGEABLE` set to 1.
+
+    Runs of one seed whose specs share it come to the same weights.
+    """
+    training = spec.training.model_copy(update={"evaluate_every": 1})
+    return spec_digest(spec.model_copy(update={"training": training}))
 
 
 def differing_fields(old: Spec, new: Spec) -> list[str]:

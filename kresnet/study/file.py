@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -22,6 +23,18 @@ Name = Annotated[
     ),
     Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
 ]
+SpecName = Annotated[
+    str,
+    Expected(
+        "the name of a shipped spec, or of a .yaml file in the study's folder"
+        " or below it"
+    ),
+    Field(
+        max_length=200,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+        r"|^([A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*\.yaml$",
+    ),
+]
 Text = Annotated[str, Expected("a text"), Field(min_length=1, max_length=4_000)]
 Seed = Annotated[Integer, Field(ge=0, lt=2**63)]
 Every = Annotated[Integer, Field(ge=1, le=100_000_000)]
@@ -31,9 +44,14 @@ class StudyRun(Fields):
     """One network of a study, trained once for each seed."""
 
     name: Name | None = Field(
-        default=None, description="Of its folder; the spec's name if left out."
+        default=None,
+        description="Of its folder; the name of the spec, or of its file, if"
+        " left out.",
     )
-    spec: Name = Field(description="Name of a shipped spec.")
+    spec: SpecName = Field(
+        description="Name of a shipped spec, or a .yaml file: its path from"
+        " the study's file."
+    )
     set: Annotated[tuple[Text, ...], Expected("a list of FIELD=VALUE")] = Field(
         default=(), max_length=50, description="Changes, as of --set."
     )
@@ -55,7 +73,7 @@ class StudyRun(Fields):
     @property
     def label(self) -> str:
         """Name of its folder."""
-        return self.name or self.spec
+        return self.name or Path(self.spec).name.removesuffix(".yaml")
 
 
 class Study(Fields):
@@ -71,6 +89,10 @@ class Study(Fields):
 def load_study(path: str | os.PathLike[str]) -> Study:
     """Reads a study from a file, or a shipped one by its name.
 
+    Returns:
+        The study; specs of the user are named as seen from the working
+        directory.
+
     Raises:
         SpecError: The file is wrong: a line for every problem, as
             "path:line:column: field: what is wrong. Received: …".
@@ -85,7 +107,18 @@ def load_study(path: str | os.PathLike[str]) -> Study:
             document.report(problem)
     if document.problems:
         raise SpecError("\n".join(document.lines()))
-    return study
+    return _found_from(study, Path(path).parent)
+
+
+def _found_from(study: Study, folder: Path) -> Study:
+    """The study with its own specs as paths that begin with its folder."""
+    runs = [
+        run.model_copy(update={"spec": str(folder / run.spec)})
+        if run.spec.endswith(".yaml")
+        else run
+        for run in study.runs
+    ]
+    return study.model_copy(update={"runs": tuple(runs)})
 
 
 def _validated(value: Any) -> tuple[list[Problem], Study | None]:

@@ -16,11 +16,15 @@ def study_table(
 
     Args:
         study: What the runs belong to.
-        budget: Share of the iterations; below 1 the table says "proxy".
+        budget: Share of the iterations; below 1 the table and every number
+            in it say "proxy".
         planned: The runs.
     """
-    proxy = f", a proxy at {float(budget):.3%} of the iterations"
-    table = Table(title=f"{study.name}{proxy if budget < 1 else ''}")
+    title, mark = study.name, ""
+    if budget < 1:
+        title += f", a proxy at {float(budget):.3%} of the iterations"
+        mark = " proxy"
+    table = Table(title=title)
     for name in ("network", "seed", "status"):
         table.add_column(name)
     for name in ("iterations", "test error"):
@@ -33,6 +37,6 @@ def study_table(
             str(each.seed),
             info["status"],
             f"{info['iteration']:,} of {each.spec.training.iterations:,}",
-            f"{error:.2f} %" if error is not None else "",
+            f"{error:.2f} %{mark}" if error is not None else "",
         )
     return table

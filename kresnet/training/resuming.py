@@ -4,18 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kresnet.errors import BadDataError, InputMissingError, SpecError
-from kresnet.spec import Spec, differing_fields, load_spec, spec_digest
+from kresnet.spec import (
+    CHANGEABLE,
+    Spec,
+    differing_fields,
+    load_spec,
+    recipe_digest,
+    spec_digest,
+)
 from kresnet.training.checkpoints import Checkpoint, Checkpoints
 from kresnet.training.run_folder import RunFolder
-
-# Fields that may change in the middle of a run: no weight depends on them.
-CHANGEABLE = ("training.evaluate_every",)
-
-
-def recipe_digest(spec: Spec) -> str:
-    """The digest of a spec with everything that may change set to 1."""
-    training = spec.training.model_copy(update={"evaluate_every": 1})
-    return spec_digest(spec.model_copy(update={"training": training}))
 
 
 def refuse_other_experiment(

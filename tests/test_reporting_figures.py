@@ -190,6 +190,20 @@ def test_the_summary_keeps_last_and_best_apart(folder):
     assert "not comparable: not a network of the paper" in text
 
 
+def test_a_shorter_run_than_its_shipped_spec_s_is_called_a_proxy(
+    folder, monkeypatch
+):
+    """60 iterations of 1,000, in the summary and above the curve."""
+    saved = []
+    module = "kresnet.reporting.learning_curve.save_figure"
+    monkeypatch.setattr(module, lambda figure, path: saved.append(figure))
+
+    draw_learning_curve(folder)
+
+    assert "digits, seed 0, proxy" in text_of(run_summary(folder))
+    assert saved[0].axes[0].get_title() == "digits, proxy"
+
+
 def test_an_evaluation_is_shown_with_its_protocol(folder):
     text = text_of(evaluation_table(evaluate(folder)))
 
@@ -261,11 +275,15 @@ def test_gradient_norms_are_read_by_iteration_and_layer(tmp_path):
     found = read_gradients(tmp_path, "plain20")
 
     assert found.first == [3, 4, 12]
+    assert (found.last_iteration, found.last) == (50, [1])
     assert found.whole() == [13, 1]
     figure = gradients_figure([found], "Gradients")
-    upper, lower = figure.axes
-    assert upper.get_yscale() == lower.get_yscale() == "log"
-    np.testing.assert_array_equal(lower.lines[0].get_xdata(), [0, 50])
+    upper, middle, lower = figure.axes
+    assert {axes.get_yscale() for axes in figure.axes} == {"log"}
+    np.testing.assert_array_equal(upper.lines[0].get_ydata(), [3, 4, 12])
+    np.testing.assert_array_equal(middle.lines[0].get_ydata(), [1])
+    np.testing.assert_array_equal(lower.lines[0].get_data(), [[0, 50], [13, 1]])
+    assert upper.get_ylim() == middle.get_ylim()  # to be compared
 
 
 @pytest.mark.parametrize("cell", ["nan", "-1", "", "x"])

@@ -1,0 +1,70 @@
+"""The command `kresnet report`."""
+
+import pytest
+from report_page import RESULT, make_run, page_of
+
+from kresnet.cli import app
+from kresnet.cli_frame import run
+from kresnet.spec import load_spec
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"hardware": None, "versions": {}},
+        {"hardware": {"devices": 3}, "versions": {"backend": [1]}},
+        {"hardware": [], "best_validation": 7, "finished": {}},
+        {"best_validation": {"test_error": "low"}, "seconds": 10**400},
+    ],
+    ids=["absent", "of another kind", "lists", "no numbers"],
+)
+def test_odd_records_of_a_run_are_shown_as_far_as_they_go(tmp_path, info):
+    folder = make_run(tmp_path / "a", load_spec("resnet20"), **info)
+
+    (row,) = page_of(folder, out=tmp_path / "out").table("n")
+
+    assert row["test, last iteration"] == "28.07"
+    assert run(app, ["explain", str(folder)]) == 0
+    assert run(app, ["diff", str(folder), str(RESULT)]) == 0
+
+
+@pytest.mark.parametrize("make", [False, True])
+def test_a_folder_without_runs_is_66(tmp_path, capsys, make):
+    folder = tmp_path / "study"
+    if make:
+        folder.mkdir()
+
+    assert run(app, ["report", str(folder), "--out", str(tmp_path / "o")]) == 66
+    assert str(folder) in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_73(tmp_path, capsys):
+    (tmp_path / "file").touch()
+
+    code = run(app, ["report", str(RESULT), "--out", str(tmp_path / "file")])
+
+    assert code == 73
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_command_says_what_it_averaged_and_what_not(
+    report_study, tmp_path, capsys
+):
+    assert run(app, ["report", str(report_study), "--out", str(tmp_path)]) == 0
+
+    out, err = capsys.readouterr()
+    assert "networks: 2, runs averaged: 4" in out
+    assert str(tmp_path / "index.html") in out
+    assert err.startswith(
+        f"{report_study}/resnet20/seed9: not averaged: diverged"
+    )
+
+
+def test_a_report_needs_no_keras(tmp_path, heavy_imports):
+    found = heavy_imports(
+        "from kresnet.reporting import write_report;"
+        f" write_report([{str(RESULT)!r}], {str(tmp_path)!r})"
+    )
+
+    assert found == {"matplotlib", "numpy"}
