@@ -1,7 +1,7 @@
 """A real file system that is full: a small tmpfs.
 
-A program, `python tests/faults/tiny_disk.py FOLDER TIMES SEED [ITERATIONS]`, for a
-mount namespace of its own: what it mounts is gone with it.
+A program for a mount namespace of its own, where what it mounts is gone with
+it: `python tests/faults/tiny_disk.py FOLDER TIMES SEED [ITERATIONS]`.
 """
 
 import os
