@@ -173,7 +173,7 @@ def test_a_training_on_a_disk_that_others_fill_ends_with_74_and_goes_on(
     run = subprocess.run(
         [
             *(*tiny_disk.OWN_NAMESPACE, sys.executable, tiny_disk.__file__),
-            *(tmp_path, "1", "0"),
+            *(tmp_path, "1", "0", "100"),
         ],
         capture_output=True,
         text=True,

@@ -248,6 +248,11 @@ def test_an_unknown_study_is_missing_and_the_nearest_named():
         load_study("degradatoin")
 
 
+def no_engine(planned, data_dir, changed):
+    """Runs nothing."""
+    yield from ()
+
+
 @pytest.mark.parametrize(
     "there",
     [
@@ -268,7 +273,11 @@ def test_a_folder_that_is_no_study_s_is_refused_and_left_as_it_is(
     (tmp_path / "two.yaml").write_text(TWO)
 
     with pytest.raises(CannotWriteError, match=r"no study\.json of a study"):
-        run_study(load_study(tmp_path / "two.yaml"), tmp_path / "out")
+        run_study(
+            load_study(tmp_path / "two.yaml"),
+            tmp_path / "out",
+            engine=no_engine,
+        )
 
     files = {
         path.relative_to(tmp_path / "out").as_posix(): path.read_text()
@@ -276,11 +285,6 @@ def test_a_folder_that_is_no_study_s_is_refused_and_left_as_it_is(
         if path.is_file()
     }
     assert files == there
-
-
-def no_engine(planned, data_dir, changed):
-    """Runs nothing."""
-    yield from ()
 
 
 def test_a_folder_of_another_study_is_left_as_it_is(tmp_path):

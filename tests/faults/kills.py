@@ -9,13 +9,6 @@ import sys
 import time
 
 LAST = 400
-SPEC = (
-    "digits",
-    f"--set=training.iterations={LAST}",
-    "--set=training.learning_rate.at=[200,300]",
-    "--set=training.evaluate_every=40",
-    "--checkpoint-every=2",
-)
 
 
 @dataclasses.dataclass
@@ -33,10 +26,17 @@ class Kills:
     runs: int = 0
 
 
-def train(folder):
-    """Starts the run or goes on with it."""
+def train(folder, last=LAST):
+    """Starts the run of so many iterations or goes on with it."""
+    spec = (
+        "digits",
+        f"--set=training.iterations={last}",
+        f"--set=training.learning_rate.at=[{last // 2},{last * 3 // 4}]",
+        f"--set=training.evaluate_every={last // 10}",
+        "--checkpoint-every=2",
+    )
     return subprocess.Popen(
-        [sys.executable, "-m", "kresnet", "train", *SPEC, f"--out={folder}"],
+        [sys.executable, "-m", "kresnet", "train", *spec, f"--out={folder}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -45,7 +45,7 @@ def train(folder):
 
 def content(folder):
     """What must not depend on interruptions."""
-    last = folder / "checkpoints" / f"{LAST:08d}"
+    last = max(folder.glob("checkpoints/0*"))
     files = (
         last / "weights.safetensors",
         last / "optimizer.safetensors",
@@ -117,8 +117,9 @@ def _newest(checkpoints):
     return max(names, default=None)
 
 
-def finish(folder):
-    process = train(folder)
+def finish(folder, last=LAST):
+    """Trains a run to its end."""
+    process = train(folder, last)
     _, said = process.communicate()
     if process.returncode != 0:
         raise AssertionError(said)

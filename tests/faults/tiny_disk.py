@@ -1,7 +1,7 @@
 """A real file system that is full: a small tmpfs.
 
-A program, `python tests/faults/tiny_disk.py FOLDER TIMES SEED`, for a mount
-namespace of its own: what it mounts is gone with it.
+A program for a mount namespace of its own, where what it mounts is gone with
+it: `python tests/faults/tiny_disk.py FOLDER TIMES SEED [ITERATIONS]`.
 """
 
 import os
@@ -62,17 +62,17 @@ def full_in_a_save(disk):
     raise AssertionError("a save does not end")
 
 
-def full_in_a_run(disk, times, generator):
+def full_in_a_run(disk, times, generator, last=kills.LAST):
     """A training whose disk is filled by others, and then has room again.
 
     Returns:
         How often it ended with exit code 74 and went on.
     """
     _resize(disk, 64 * MEBIBYTE)
-    kills.finish(disk / "whole")
+    kills.finish(disk / "whole", last)
     run, ballast, done = disk / "killed", disk / "ballast", 0
     while done < times:
-        process = kills.train(run)
+        process = kills.train(run, last)
         kills.await_checkpoint(process, run / "checkpoints", generator)
         with ballast.open("wb") as file:
             room = int(generator.integers(MEBIBYTE))
@@ -85,7 +85,7 @@ def full_in_a_run(disk, times, generator):
             kills.compare(disk)
         else:
             raise AssertionError(f"{process.returncode}: {said}")
-    kills.finish(run)
+    kills.finish(run, last)
     kills.compare(disk)
     return done
 
@@ -114,13 +114,13 @@ def _resize(disk, size):
     subprocess.run(["mount", "-o", options, disk], check=True)
 
 
-def _main(folder, times, seed):
+def _main(folder, times, seed, last=kills.LAST):
     disk = Path(folder)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={MEBIBYTE}", "none", disk]
     subprocess.run(mount, check=True)
     print(f"{full_in_a_save(disk):,} sizes of a tmpfs that was full in a save")
     generator = np.random.default_rng(int(seed))
-    done = full_in_a_run(disk, int(times), generator)
+    done = full_in_a_run(disk, int(times), generator, int(last))
     print(f"{done:,} times a training ended with 74, had room and went on")
 
 
