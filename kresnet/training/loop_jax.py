@@ -37,9 +37,10 @@ class ChunkModel(keras.Model):
 
     @property
     def one_program(self):
-        """True on accelerators."""
-        # Asked late: asking settles which devices JAX has.
-        return jax.default_backend() != "cpu"
+        """True where the images are on accelerators."""
+        # Not the machine's best device: `--devices cpu` is another.
+        (device, *_) = self.images.devices()
+        return device.platform != "cpu"
 
     def compile(self, *args, **kwargs):
         """Also notes the distribution."""
