@@ -127,6 +127,8 @@ class ChunkModel(keras.Model):
             loss, accuracy, state = self._iteration(
                 state, images, labels, indices[:, i], keys[:, i]
             )
+            # With 64 bits switched on, losses of float32 logits have them.
+            loss, accuracy = (x.astype(zeros.dtype) for x in (loss, accuracy))
             return losses.at[i].set(loss), accuracies.at[i].set(accuracy), state
 
         return jax.lax.fori_loop(0, count, iterate, (zeros, zeros, state))
