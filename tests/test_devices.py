@@ -1,5 +1,6 @@
 """Choosing devices: what exists, and what the batch can be spread over."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 from kresnet.devices import (
     DeviceRequest,
     Devices,
+    Placement,
     choose_devices,
     parse_devices,
 )
@@ -102,6 +104,15 @@ def test_missing_devices_are_named_and_those_there_are_listed(
     for name in gpus or ("no GPU",):
         assert name in str(raised.value)
     assert raised.value.exit_code == 69
+
+
+@pytest.mark.parametrize(
+    ("ids", "more"), [((0, 1), {}), ((0, 2), {"device_ids": [0, 2]})]
+)
+def test_a_record_says_which_gpus_if_not_the_first(ids, more):
+    placement = Placement(Devices("gpu", ids), contextlib.nullcontext)
+
+    assert placement.conditions == {"devices": "2 gpu"} | more
 
 
 @pytest.mark.slow

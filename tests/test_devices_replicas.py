@@ -23,7 +23,7 @@ from kresnet.training.chunks import fit_chunks
 spec = load_spec("digits")
 placement = place("cpu:2", spec)
 data = load_dataset("digits")
-assembly = assemble(spec, 0, scope=placement.scope)
+assembly = assemble(spec, 0, "float32", scope=placement.scope)
 adapt_transforms(assembly.transforms, data.train_images)
 model = assembly.model
 model.hold(data.train_images, data.train_labels)

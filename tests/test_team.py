@@ -2,18 +2,22 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from kresnet.devices import Membership
+from kresnet.devices.joining import HEARTBEAT_SECONDS
 from kresnet.errors import SpecError
+from kresnet.member import supervise
 
 SETTINGS = [
     "--set=training.iterations=60",
@@ -22,34 +26,39 @@ SETTINGS = [
     "--checkpoint-every=10",
 ]
 SECONDS = 300  # that a process may take, far more than it needs
+AS_MEMBER = {"KRESNET_MEMBER": "1"}  # without a parent that outlives it
+CLUSTERS = ("SLURM_", "KUBERNETES_", "OMPI_")
+NO_CLUSTER = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(CLUSTERS)
+}
 
 
-@pytest.fixture
-def train(tmp_path):
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
     """Starts `kresnet train digits` in float64 on JAX, TensorFlow hidden."""
-    hidden = tmp_path / "hidden"
-    hidden.mkdir()
-    (hidden / "tensorflow.py").write_text("raise ImportError('hidden')")
-    (tmp_path / "keras.json").write_text(json.dumps({"floatx": "float64"}))
+    pytest.importorskip("jax")
+    home = tmp_path_factory.mktemp("home")
+    (home / "tensorflow.py").write_text("raise ImportError('hidden')")
+    (home / "keras.json").write_text(json.dumps({"floatx": "float64"}))
     started = []
 
-    def start(*options, settings=SETTINGS, **environment):
+    def start(out, *options, **environment):
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "kresnet", "train", "digits"),
-                *settings,
-                f"--out={tmp_path / 'run'}",
-                *options,
+                *(*SETTINGS, f"--out={out}", *options),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             env={
-                **os.environ,
+                **NO_CLUSTER,
                 "KERAS_BACKEND": "jax",
                 "JAX_ENABLE_X64": "1",
-                "KERAS_HOME": str(tmp_path),
-                "PYTHONPATH": str(hidden),
+                "KERAS_HOME": str(home),
+                "PYTHONPATH": str(home),
                 **environment,
             },
         )
@@ -62,21 +71,48 @@ def train(tmp_path):
         process.communicate()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pair(train):
-    """Starts processes 0 and 1."""
+    """Starts processes 0 and 1.
 
-    def start(**environment):
+    With options for both, more for the second, and one without its parent.
+    """
+
+    def start(out, *options, second=(), alone=None):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         common = f"--coordinator=127.0.0.1:{port}", "--processes=2"
         return [
-            train(*common, f"--process={i}", "--devices=cpu", **environment)
+            train(
+                out,
+                *(*common, f"--process={i}", "--devices=cpu", *options),
+                *(second if i else ()),
+                **(AS_MEMBER if i == alone else {}),
+            )
             for i in range(2)
         ]
 
     return start
+
+
+@pytest.fixture(scope="module")
+def whole(pair, tmp_path_factory):
+    """The folder of a run of two processes that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    for process in pair(folder):
+        code, said = ended(process)
+        assert code == 0, said
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one(train, tmp_path_factory):
+    """That of one process with two devices."""
+    folder = tmp_path_factory.mktemp("one") / "run"
+    code, said = ended(train(folder, "--devices=cpu:2"))
+    assert code == 0, said
+    return folder
 
 
 def ended(process):
@@ -93,6 +129,14 @@ def wait_for_checkpoint(folder, iteration):
         time.sleep(0.05)
 
 
+def all_end(processes, code, said_by_first, said_by_second):
+    first, second = map(ended, processes)
+    assert first[0] == code, first[1]
+    assert said_by_first in first[1]
+    assert second[0] == code, second[1]
+    assert said_by_second in second[1]
+
+
 def last_weights(folder):
     return load_file(
         folder / "checkpoints" / "00000060" / "weights.safetensors"
@@ -100,25 +144,15 @@ def last_weights(folder):
 
 
 @pytest.mark.slow
-def test_two_processes_do_what_one_with_two_devices_does(pair, train, tmp_path):
-    pytest.importorskip("jax")
-    for process in pair():
-        code, said = ended(process)
-        assert code == 0, said
-    two = tmp_path / "run"
-    two = two.rename(tmp_path / "two")
-    code, said = ended(train("--devices=cpu:2"))
-    assert code == 0, said
-    one = tmp_path / "run"
-
+def test_two_processes_do_what_one_with_two_devices_does(whole, one):
     for name in ("losses.csv", "metrics.csv"):
         got, want = (
             np.genfromtxt(folder / name, delimiter=",", skip_header=1)
-            for folder in (two, one)
+            for folder in (whole, one)
         )
         assert len(want)
         np.testing.assert_allclose(got, want, rtol=1e-6)
-    got, want = last_weights(two), last_weights(one)
+    got, want = last_weights(whole), last_weights(one)
     for path, array in want.items():
         np.testing.assert_allclose(
             got[path], array, rtol=1e-6, atol=1e-6 * np.abs(array).max()
@@ -128,38 +162,34 @@ def test_two_processes_do_what_one_with_two_devices_does(pair, train, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("lost", [0, 1])
 def test_when_one_is_killed_the_other_ends_and_the_run_goes_on(
-    pair, tmp_path, lost
+    whole, pair, tmp_path, lost
 ):
     """Bit for bit as if nothing had happened."""
-    pytest.importorskip("jax")
     run = tmp_path / "run"
-    # Members as such, without the parents that would outlive them.
-    processes = pair(KRESNET_MEMBER="1")
+    processes = pair(run, alone=lost)
     wait_for_checkpoint(run, 10)
     processes[lost].send_signal(signal.SIGKILL)
+    # It notices itself, or JAX ends it and its parent says so.
     code, said = ended(processes[1 - lost])
-    # 75 where it noticed itself; else JAX ends it, and its parent says 75.
-    assert code in (75, -signal.SIGABRT), said
+    assert code == 75, said
+    said = " ".join(said.split())
+    assert "another process of this training is gone; start all" in said
+    assert "it goes on from its last checkpoint" in said
 
-    for process in pair():
+    for process in pair(run):
         code, said = ended(process)
         assert code == 0, said
-    resumed = run.rename(tmp_path / "resumed")
-    for process in pair():
-        assert ended(process)[0] == 0
 
-    assert (run / "losses.csv").read_bytes() == (
-        resumed / "losses.csv"
-    ).read_bytes()
-    want = last_weights(run)
-    for path, array in last_weights(resumed).items():
+    name = "losses.csv"
+    assert (run / name).read_bytes() == (whole / name).read_bytes()
+    want = last_weights(whole)
+    for path, array in last_weights(run).items():
         np.testing.assert_array_equal(array, want[path], err_msg=path)
 
 
 @pytest.mark.slow
 def test_a_signal_to_any_saves_and_stops_all(pair, tmp_path):
-    pytest.importorskip("jax")
-    processes = pair()
+    processes = pair(tmp_path / "run")
     wait_for_checkpoint(tmp_path / "run", 10)
     processes[1].send_signal(signal.SIGTERM)
 
@@ -172,19 +202,139 @@ def test_a_signal_to_any_saves_and_stops_all(pair, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_one_is_refused_ends_all(pair, train, tmp_path):
-    """Also a finished run is found finished by all."""
-    pytest.importorskip("jax")
+def test_what_one_is_refused_ends_all(pair, tmp_path):
     foreign = tmp_path / "run" / "thesis.txt"
     foreign.parent.mkdir()
     foreign.write_text("not a run")
 
-    first, second = pair()
+    all_end(
+        pair(foreign.parent),
+        73,
+        "holds files and no run.json",
+        "process 0 ended with exit code 73",
+    )
 
-    assert ended(first)[0] == 73
-    code, said = ended(second)
-    assert code == 73
-    assert "process 0 ended with exit code 73" in said
+
+@pytest.mark.slow
+def test_what_a_run_is_refused_that_goes_on_ends_all(one, pair, tmp_path):
+    """Before the models are built, and when their state is put back."""
+    run = shutil.copytree(one, tmp_path / "run")
+    shutil.rmtree(run / "checkpoints" / "00000060")
+    info = json.loads((run / "run.json").read_text())
+    info |= {"status": "running", "iteration": 50, "checkpoint": 50}
+    (run / "run.json").write_text(json.dumps(info))
+
+    all_end(
+        pair(run, "--strict"),
+        2,
+        "processes: 1 -> 2",
+        "process 0 ended with exit code 2",
+    )
+    metrics = run / "metrics.csv"
+    metrics.write_text(metrics.read_text().replace(",", ";"))
+    all_end(
+        pair(run),
+        65,
+        "metrics.csv: was changed",
+        "process 0 ended with exit code 65",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("--checkpoint-every=20", "different specs, seeds, data sets or opt"),
+        ("--devices=cpu:2", "1 in process 0, 2 in process 1"),
+    ],
+)
+def test_processes_that_do_not_run_the_same_all_end(
+    pair, tmp_path, option, reason
+):
+    """They would wait for each other for ever."""
+    run = tmp_path / "run"
+
+    all_end(pair(run, second=[option]), 2, reason, reason)
+
+    assert not run.exists()
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_is_said(train, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = ended(
+            train(
+                tmp_path / "run",
+                f"--coordinator=127.0.0.1:{port}",
+                "--processes=2",
+                "--process=0",
+                **AS_MEMBER,
+            )
+        )
+
+    assert code == 69
+    assert f"cannot listen at port {port} of this machine" in said
+
+
+@pytest.mark.slow
+def test_without_a_cluster_there_is_nothing_to_find(train, tmp_path):
+    """JAX itself says only that an address should be defined."""
+    run = tmp_path / "run"
+
+    code, said = ended(train(run, "--coordinator=auto", **AS_MEMBER))
+
+    assert code == 69
+    assert "auto found no processes by SLURM or Kubernetes" in said
+    assert "name HOST:PORT, --processes and --process" in said
+
+
+TOO_LATE = """
+import jax
+from kresnet.devices import Membership, join
+from kresnet.errors import SpecError
+jax.devices()
+try:
+    join(Membership("127.0.0.1:7711", 2, 1), None)
+except SpecError as error:
+    print(error)
+"""
+
+
+def test_processes_must_find_each_other_before_jax_is_used(on_jax):
+    pytest.importorskip("jax")
+
+    assert b"must come before JAX is used in this process" in on_jax(TOO_LATE)
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "says"),
+    [
+        ("import os; os.abort()", 75, "another process of this training is"),
+        ("import sys; sys.exit(65)", 65, ""),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137, ""),
+    ],
+)
+def test_a_parent_ends_as_its_member_did_or_says_what_jax_did_not(
+    tmp_path, monkeypatch, capfd, program, code, says
+):
+    """JAX ends a process that has lost another by SIGABRT."""
+    (tmp_path / "kresnet.py").write_text(program)  # found before the package
+    monkeypatch.chdir(tmp_path)
+
+    assert supervise() == code
+
+    said = capfd.readouterr().err
+    assert said.startswith(says)
+    assert bool(said) == bool(says)
+
+
+def test_the_readme_states_the_time_after_which_a_process_is_lost():
+    readme = Path(__file__).parent.parent / "README.md"
+
+    assert f"after at most {HEARTBEAT_SECONDS} seconds of silence" in " ".join(
+        readme.read_text("utf-8").split()
+    )
 
 
 def test_tensorflow_is_refused_with_the_command_that_works(monkeypatch):

@@ -22,14 +22,23 @@ kind, out, every = sys.argv[1:]
 if kind == "one program":  # what an accelerator runs
     from kresnet.training.loop_jax import ChunkModel
     ChunkModel.one_program = True
+again = "again" in kind
+if kind.startswith("calls") and again:  # as beside a GPU that is not used
+    import jax
+    jax.default_backend = lambda: "gpu"
 overrides = [
     "training.iterations=20",
     "training.learning_rate={start: 0.01, divide_by: 10, at: [10]}",
     f"training.evaluate_every={every}",
     "data.validation=0",
 ]
-again = "again" in kind
-kresnet.train("digits", out, overrides=overrides, rematerialize=again)
+kresnet.train(
+    "digits",
+    out,
+    overrides=overrides,
+    rematerialize=again,
+    deterministic=again,
+)
 """
 pytestmark = pytest.mark.slow
 
@@ -55,7 +64,7 @@ def recorded(folder):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Weights after the same 20 iterations, and what was said, by kind."""
+    """Of the same 20 iterations: weights, what was said, options; by kind."""
     pytest.importorskip("jax")
     home = tmp_path_factory.mktemp("float64")
     hidden = home / "hidden"
@@ -91,7 +100,8 @@ def runs(tmp_path_factory):
         # TensorBoard's events are written without TensorFlow too.
         assert recorded(out / "events") == [int(r.split(",")[0]) for r in rows]
         weights = out / "checkpoints" / "00000020" / "weights.safetensors"
-        found[kind, every] = load_file(weights), run.stderr
+        options = json.loads((out / "run.json").read_text())["options"]
+        found[kind, every] = load_file(weights), run.stderr, options
     return found
 
 
@@ -123,6 +133,19 @@ def test_tensorflow_and_jax_train_to_the_same_weights(runs):
 @pytest.mark.parametrize("kind", ["tensorflow", "calls"])
 def test_activations_computed_again_change_nothing(runs, kind):
     assert_close(runs[f"{kind}, computing again", 20][0], runs[kind, 20][0])
+
+
+@pytest.mark.parametrize("kind", ["tensorflow", "calls"])
+def test_determinism_may_be_asked_for_and_is_written_down(runs, kind):
+    assert runs[f"{kind}, computing again", 20][2]["deterministic"] is True
+    assert runs[kind, 20][2]["deterministic"] is False
+
+
+def test_the_loop_is_that_of_the_devices_in_use_not_of_the_machine_s_best(runs):
+    said = runs["calls, computing again", 20][1]
+
+    assert "compilation of jit(_iteration)" in said
+    assert "compilation of jit(_chunk)" not in said
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
-"""The figures of run.json."""
+"""What run.json says: speed, and what the bits depend on."""
 
+import pytest
 from kresnet.callbacks import Throughput
 
-from kresnet.training.record import speed
+from kresnet.errors import SpecError
+from kresnet.spec import load_spec
+from kresnet.training.record import Record, speed
+from kresnet.training.run_folder import RunFolder
 
 
 def test_a_speed_that_was_not_measured_does_not_replace_one_that_was():
@@ -21,3 +25,36 @@ def test_speed_is_images_over_seconds():
         "images_per_second": 640.0,
         "cpu_seconds_per_1000_images": 3.0,
     }
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "changes"),
+    [
+        ({}, {}, []),
+        ({}, {"processes": 2}, ["processes: 1 -> 2"]),
+        ({"processes": 2}, {}, ["processes: 2 -> 1"]),
+        ({}, {"device_ids": [1]}, ["device_ids: the first -> [1]"]),
+        ({"device_ids": [0, 2]}, {}, ["device_ids: [0, 2] -> the first"]),
+        ({"device_ids": [1]}, {"device_ids": [1]}, []),
+        ({}, {"floatx": "float32"}, []),
+        ({}, {"floatx": "float64"}, ["floatx: float32 -> float64"]),
+    ],
+)
+def test_what_a_record_does_not_have_is_what_is_usual(
+    tmp_path, before, now, changes
+):
+    """So that the records of older runs can be compared."""
+    always = {"devices": "2 gpu"}
+    folder = RunFolder(tmp_path)
+    spec = load_spec("digits")
+    Record(folder, spec, 0, "abc", always | before).update("running", 1)
+
+    record = Record(folder, spec, 0, "abc", always | now)
+
+    assert record.changed_conditions == changes
+    said = []
+    if changes:
+        with pytest.raises(SpecError, match="not be bit-identical"):
+            record.compare_conditions(True, said.append)
+    record.compare_conditions(False, said.append)
+    assert len(said) == len(changes)

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections import namedtuple
 
+import keras
 import pytest
 from rich.console import Console
 
+from kresnet import cli, cli_frame
 from kresnet.errors import (
     BadDataError,
     CannotWriteError,
@@ -201,6 +203,57 @@ def test_strict_refuses_other_versions(killed):
     assert "keras: 0 -> " in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "change"),
+    [
+        ({"deterministic": True}, "deterministic: False -> True"),
+        ({"precision": "bfloat16"}, "precision: float32 -> bfloat16"),
+    ],
+)
+def test_strict_refuses_other_options_that_bits_depend_on(
+    killed, arguments, change
+):
+    refused(killed, SpecError, change, strict=True, **arguments)
+
+
+def test_strict_refuses_numbers_of_another_size(killed):
+    """Also where the record, an older one, does not have it."""
+    for options in ({}, {"floatx": "float32"}):
+        old = json.loads((killed / "run.json").read_text())["options"]
+        old.pop("floatx", None)
+        change_info(killed, options=old | options)
+        keras.config.set_floatx("float64")
+        try:
+            refused(
+                killed, SpecError, "floatx: float32 -> float64", strict=True
+            )
+        finally:
+            keras.config.set_floatx("float32")
+
+
+@pytest.mark.parametrize("where", ["hold", "fit_chunks"])
+def test_memory_that_runs_out_ends_with_69_and_leaves_the_checkpoints(
+    killed, monkeypatch, capsys, where
+):
+    """Of a device: when it takes the images, or in the training."""
+    from kresnet.training.loop_tensorflow import ChunkModel
+
+    def take_a_pebibyte(*_):
+        keras.ops.ones((2**50,), "uint8")
+
+    monkeypatch.setattr(ChunkModel, where, take_a_pebibyte)
+    before = content(killed / "checkpoints")
+    arguments = ["train", "digits", f"--out={killed}"]
+    arguments += [f"--set={override}" for override in OVERRIDES]
+
+    code = cli_frame.run(cli.app, arguments)
+
+    assert code == 69
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{killed}: out of memory with batches of 128; a smaller" in said
+    assert content(killed / "checkpoints") == before
+
+
 def test_strict_refuses_another_machine_and_leaves_the_run_as_it_is(killed):
     info = json.loads((killed / "run.json").read_text())
     change_info(killed, hardware=info["hardware"] | {"cores": 0})
@@ -329,7 +382,7 @@ def test_a_full_disk_is_said_before_anything_is_written(tmp_path, monkeypatch):
         run_folder_module.shutil, "disk_usage", lambda _: usage(10, 9, 1)
     )
 
-    with pytest.raises(CannotWriteError, match=r"need 2\.4 MB and 0\.0 MB"):
+    with pytest.raises(CannotWriteError, match=r"need 2\.5 MB and 0\.0 MB"):
         again(tmp_path / "run")
 
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """Which devices a run uses, and how its arrays are spread over them."""
 
 from kresnet.devices.choice import Devices, choose_devices
+from kresnet.devices.joining import join
 from kresnet.devices.overview import overview
 from kresnet.devices.placement import (
     Placement,
@@ -10,7 +11,7 @@ from kresnet.devices.placement import (
     visible_gpus,
 )
 from kresnet.devices.request import DeviceRequest, parse_devices
-from kresnet.devices.team import Membership, ProcessLostError, Team, join
+from kresnet.devices.team import Membership, ProcessLostError, Team
 
 __all__ = [
     "DeviceRequest",

@@ -32,9 +32,19 @@ class Placement:
     team: Team | None = None
 
     @property
-    def conditions(self) -> dict[str, str]:
-        """What the bits of a result depend on."""
-        return {"devices": f"{len(self.devices.ids)} {self.devices.kind}"}
+    def conditions(self) -> dict[str, object]:
+        """What the bits of a result depend on.
+
+        Which devices, if not the first ones, and how many processes, if
+        several: what is usual is not in the records of older runs either.
+        """
+        ids = self.devices.ids
+        found = {"devices": f"{len(ids)} {self.devices.kind}"}
+        if ids != tuple(range(len(ids))):
+            found["device_ids"] = list(ids)
+        if self.team:
+            found["processes"] = self.team.count
+        return found
 
 
 def visible_gpus() -> list[str]:

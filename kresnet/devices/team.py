@@ -12,11 +12,8 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
-from kresnet.devices.request import parse_devices
 from kresnet.errors import SpecError, StoppedError
 
-# A process that is silent for so many seconds is taken for lost.
-HEARTBEAT_SECONDS = 60
 AUTOMATIC = "auto"
 # In the messages of JAX, when another process does not answer.
 SIGNS_OF_LOSS = ("Gloo", "NCCL", "UNAVAILABLE", "DEADLINE_EXCEEDED")
@@ -139,37 +136,3 @@ def _told_when_lost() -> Iterator[None]:
             "another process of this training is gone; start all of them"
             f" again, and it goes on from its last checkpoint ({reason})"
         ) from error
-
-
-def join(membership: Membership, devices: str | None) -> Team:
-    """Finds the other processes; before JAX has been used in this one.
-
-    Args:
-        membership: How.
-        devices: Of this process; see `parse_devices`. A count must be the
-            same in all.
-
-    Raises:
-        ProcessLostError: They did not come in time.
-        SpecError: Too late, or the devices cannot be had so.
-    """
-    import jax
-
-    request = parse_devices(devices)
-    ids = None
-    if request and request.kind == "cpu":
-        jax.config.update("jax_platforms", "cpu")
-        if request.count > 1:
-            jax.config.update("jax_num_cpu_devices", request.count)
-    elif request:
-        ids = request.ids or (request.count and range(request.count))
-    automatic = membership.coordinator == AUTOMATIC
-    with _told_when_lost():
-        jax.distributed.initialize(
-            coordinator_address=None if automatic else membership.coordinator,
-            num_processes=membership.processes,
-            process_id=membership.process,
-            local_device_ids=ids and list(ids),
-            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-        )
-        return Team()

@@ -70,7 +70,7 @@ class Assembly:
 def assemble(
     spec: Spec,
     seed: int,
-    precision: str = "float32",
+    precision: str,
     rematerialize: bool = False,
     scope: Callable[
         [], contextlib.AbstractContextManager

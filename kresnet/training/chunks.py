@@ -46,8 +46,8 @@ def chunks(
     last: int,
     callbacks: Sequence[keras.callbacks.Callback],
     iterations_per_second: Callable[[], float],
-    capacity: int = CAPACITY,
-    part: slice = slice(None),
+    capacity: int,
+    part: slice,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yields the chunks from iteration `first` up to `last`, not included.
 

@@ -1,27 +1,23 @@
 """The course of one run: begin or go on, train, measure, write down."""
 
-import contextlib
-
 from rich.console import Console
 
-from kresnet.data import Order, load_dataset, split_train_validation
+from kresnet.data import Dataset
 from kresnet.devices import Placement
-from kresnet.errors import SpecError, StoppedError
+from kresnet.errors import StoppedError
 from kresnet.network import adapt_transforms
 from kresnet.spec import Spec, dump_spec
-from kresnet.training.agreement import Agreement, identity_of, leading
-from kresnet.training.assembly import assemble
+from kresnet.training.agreement import leading, told
 from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
 from kresnet.training.chunks import fit_chunks
-from kresnet.training.compilation_cache import keep_compiled_programs
 from kresnet.training.deepening import Source
-from kresnet.training.environment import make_deterministic
 from kresnet.training.events import Events
-from kresnet.training.failures import DIVERGENCES, divergence, out_of_memory
+from kresnet.training.failures import DIVERGENCES, diverged, write_diagnosis
 from kresnet.training.final_test import error_and_loss, final_numbers
 from kresnet.training.measurements import Measurements
-from kresnet.training.memory import is_out_of_memory
+from kresnet.training.memory import out_of_memory_said
 from kresnet.training.options import Options
+from kresnet.training.preparation import prepare
 from kresnet.training.record import Record, speed
 from kresnet.training.resuming import (
     recipe_digest,
@@ -47,7 +43,8 @@ class Experiment:
         placement: The devices to run on, and the processes that train
             together, this one the first.
         console: For progress and notices.
-        source: A run whose weights, deepened, are the initial ones.
+        source: A run whose weights, deepened, are the initial ones; `None`
+            for those drawn from the seed.
 
     Raises:
         BadDataError: The data are not those of the checkpoint.
@@ -64,7 +61,7 @@ class Experiment:
         options: Options,
         placement: Placement,
         console: Console,
-        source: Source | None = None,
+        source: Source | None,
     ):
         self.folder = folder
         self.spec = spec
@@ -72,47 +69,16 @@ class Experiment:
         self.newest = newest
         self.checkpoints = checkpoints
         self.source = source
+        self.options = options
         self.notify = checkpoints.notify
-        make_deterministic(seed)
-        keep_compiled_programs()
-        self.data = load_dataset(spec.data.dataset, options.data_dir)
-        if newest:
-            refuse_other_data(
-                folder, newest, self.data.name, self.data.fingerprint
-            )
-            refuse_other_precision(
-                folder, newest, folder.read_info(), options.precision
-            )
-        self.agreement = None
-        if team := placement.team:
-            identity = identity_of(spec, seed, self.data.fingerprint)
-            self.agreement = Agreement(team, identity, spec.training.iterations)
-            self.agreement.exchange()
-        self.train_indices, held_out = split_train_validation(
-            len(self.data.train_images), spec.data.validation
-        )
-        self.record = Record(
-            folder,
-            spec,
-            seed,
-            self.data.fingerprint,
-            options.conditions | placement.conditions,
-        )
-        if newest:
-            self._compare_conditions(options.strict)
-        if source:
-            self.record.info.setdefault("deepened", source.record)
-        assembly = assemble(
-            spec,
-            seed,
-            options.precision,
-            options.rematerialize,
-            placement.scope,
-        )
-        self.transforms = assembly.transforms
+        self.conditions = options.conditions | placement.conditions
+        self.prepared = prepare(spec, seed, options, placement, self._accept)
+        self.data = self.prepared.data
+        self.agreement = self.prepared.agreement
+        assembly = self.prepared.assembly
         self.model = assembly.model
         self.logits = assembly.logits
-        self.order = Order(self.train_indices, spec.training.batch_size, seed)
+        held_out = self.prepared.held_out
         self.callbacks = RunCallbacks(
             folder,
             spec,
@@ -126,8 +92,8 @@ class Experiment:
                 spec,
                 options,
                 assembly.inference_transforms,
-                self._images(),
-                self.order,
+                self.prepared.train_images(),
+                self.prepared.order,
             ),
             checkpoints,
             options.checkpoint_every,
@@ -145,45 +111,50 @@ class Experiment:
             self.agreement.holder = self.callbacks.saver
             self.agreement.measured_pace = self._measured_pace
 
-    def _images(self):
-        """The training split: a copy, not kept."""
-        return self.data.train_images[self.train_indices]
-
-    def _compare_conditions(self, strict):
-        if strict and (unknown := self.record.unknown_conditions):
-            raise SpecError(
-                f"{self.folder.path}: --strict: run.json does not say the"
-                f" {' and '.join(unknown)} of the run until now"
+    def _accept(self, data: Dataset):
+        """Compares the run in the folder with what it would go on with."""
+        if self.newest:
+            refuse_other_data(
+                self.folder, self.newest, data.name, data.fingerprint
             )
-        if not (changed := self.record.changed_conditions):
-            return
-        message = (
-            "the result will not be bit-identical to an uninterrupted run's: "
-            + "; ".join(changed)
+            refuse_other_precision(
+                self.folder,
+                self.newest,
+                self.folder.read_info(),
+                self.options.precision,
+            )
+        self.record = Record(
+            self.folder,
+            self.spec,
+            self.seed,
+            data.fingerprint,
+            self.conditions,
         )
-        if strict:
-            raise SpecError(f"{self.folder.path}: --strict: {message}")
-        self.notify(message)
+        if self.newest:
+            self.record.compare_conditions(self.options.strict, self.notify)
+        if self.source:
+            self.record.info.setdefault("deepened", self.source.record)
 
     def run(self) -> None:
         """Trains from where the run is, measures, and writes run.json."""
         last = self.spec.training.iterations
         first = self.newest.iteration if self.newest else 0
-        if self.newest:
-            self.callbacks.saver.restore(self.model, self.newest)
-            self.notify(
-                f"{self.folder.path}: continuing at iteration {first} of {last}"
-            )
-        else:
-            self._set_initial_weights()
-            self.callbacks.empty_tables()
-        # run.json first: a folder that has none is not a run's.
-        self.record.update("running", first)
-        self.folder.write_spec(dump_spec(self.spec))
+        with told(self.agreement):
+            if self.newest:
+                self.callbacks.saver.restore(self.model, self.newest)
+                self.notify(
+                    f"{self.folder.path}: continuing at iteration {first} of"
+                    f" {last}"
+                )
+            else:
+                self._set_initial_weights()
+                self.callbacks.empty_tables()
+            # run.json first: a folder that has none is not a run's.
+            self.record.update("running", first)
+            self.folder.write_spec(dump_spec(self.spec))
         if self.source and not first:
             self._measure_beginning()
-        agreement = self.agreement
-        with leading(agreement) if agreement else contextlib.nullcontext():
+        with leading(self.agreement):
             if first < last:
                 self._fit(first)
         self._finish()
@@ -191,10 +162,12 @@ class Experiment:
     def _set_initial_weights(self):
         """Those drawn from the seed are set; what data decide is not."""
         if self.source is None:
-            adapt_transforms(self.transforms, self._images())
+            transforms = self.prepared.assembly.transforms
+            adapt_transforms(transforms, self.prepared.train_images())
             return
         self.notify(f"deepening {self.source.run.folder}")
-        weights = self.source.initial_weights(self.spec, self._images())
+        images = self.prepared.train_images()
+        weights = self.source.initial_weights(self.spec, images)
         from_arrays(self.model.weights, weights)
 
     def _measured_pace(self) -> float:
@@ -218,38 +191,36 @@ class Experiment:
 
     def _fit(self, first: int):
         training = self.spec.training
-        self.model.hold(self.data.train_images, self.data.train_labels)
         events = Events(self.folder.events, first, self.notify)
         callbacks = self.callbacks.in_order(events)
-        part = slice(None)
         if self.agreement:
             # First: it is before a chunk that the processes agree on it.
             callbacks.insert(0, self.agreement)
-            part = self.agreement.team.part(training.batch_size)
         try:
-            with self.callbacks.progress, Signals(self.callbacks.saver):
+            with (
+                out_of_memory_said(self.folder.path, training.batch_size),
+                self.callbacks.progress,
+                Signals(self.callbacks.saver),
+            ):
+                self.model.hold(self.data.train_images, self.data.train_labels)
                 fit_chunks(
                     self.model,
-                    self.order,
+                    self.prepared.order,
                     first,
                     training.iterations,
                     callbacks,
                     self._pace,
-                    part,
+                    self.prepared.part(),
                 )
         except StoppedError:
             self._update("stopped")
             raise
         except DIVERGENCES as error:
-            message, diverged = divergence(
-                self.folder, self.checkpoints, self.callbacks, error
-            )
+            rate = self.callbacks.schedule.rate
+            message = f"{error}; learning rate {rate:g}"
+            write_diagnosis(self.folder, self.callbacks, error)
             self._update("diverged", message=message)
-            raise diverged from error
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            raise out_of_memory(self.folder, training.batch_size) from error
+            raise diverged(self.folder, self.checkpoints, message) from error
         finally:
             events.close()
         self._update("running")

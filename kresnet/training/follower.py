@@ -7,15 +7,15 @@ from kresnet.callbacks import (
     WarmUpError,
     next_multiple,
 )
-from kresnet.data import Order, load_dataset, split_train_validation
 from kresnet.devices import Team, place_team
 from kresnet.network import adapt_transforms
 from kresnet.spec import Spec
-from kresnet.training.agreement import Agreement, identity_of
-from kresnet.training.assembly import assemble, make_schedule
+from kresnet.training.agreement import told
+from kresnet.training.assembly import make_schedule
 from kresnet.training.chunks import fit_chunks
-from kresnet.training.environment import make_deterministic
+from kresnet.training.memory import out_of_memory_said
 from kresnet.training.options import Options
+from kresnet.training.preparation import prepare
 from kresnet.training.signals import Signals
 from kresnet.training.state import from_arrays
 from kresnet.training.team_start import hear_start
@@ -60,29 +60,17 @@ def follow(
     training = spec.training
     last = training.iterations
     first = newest.iteration if newest else 0
-    make_deterministic(seed)
-    data = load_dataset(spec.data.dataset, options.data_dir)
-    agreement = Agreement(team, identity_of(spec, seed, data.fingerprint), last)
-    agreement.exchange()
-    train_indices, _ = split_train_validation(
-        len(data.train_images), spec.data.validation
-    )
-    order = Order(train_indices, training.batch_size, seed)
-    assembly = assemble(
-        spec,
-        seed,
-        options.precision,
-        options.rematerialize,
-        place_team(team, spec).scope,
-    )
-    model = assembly.model
+    prepared = prepare(spec, seed, options, place_team(team, spec))
+    agreement, model = prepared.agreement, prepared.assembly.model
     schedule = make_schedule(training)
-    if newest:
-        from_arrays(model.weights, newest.weights)
-        from_arrays(model.optimizer.variables, newest.optimizer)
-        schedule.set_state(newest.state["schedule"])
-    else:
-        adapt_transforms(assembly.transforms, data.train_images[train_indices])
+    with told(agreement):
+        if newest:
+            from_arrays(model.weights, newest.weights)
+            from_arrays(model.optimizer.variables, newest.optimizer)
+            schedule.set_state(newest.state["schedule"])
+        else:
+            transforms = prepared.assembly.transforms
+            adapt_transforms(transforms, prepared.train_images())
     intervals = (
         training.evaluate_every,
         options.checkpoint_every,
@@ -93,23 +81,23 @@ def follow(
         schedule,
         *(Station(every, last) for every in intervals if every),
     ]
-    model.hold(data.train_images, data.train_labels)
-    notify(
-        f"process {team.index} of {team.count}: training along from iteration"
-        f" {first}"
-    )
-    with team.watch():
+    me = f"process {team.index} of {team.count}"
+    notify(f"{me}: training along from iteration {first}")
+    with team.watch(), out_of_memory_said(me, training.batch_size):
         try:
             if first < last:
+                model.hold(
+                    prepared.data.train_images, prepared.data.train_labels
+                )
                 with Signals(agreement):
                     fit_chunks(
                         model,
-                        order,
+                        prepared.order,
                         first,
                         last,
                         callbacks,
                         lambda: agreement.pace,
-                        team.part(training.batch_size),
+                        prepared.part(),
                     )
         except WarmUpError:
             pass  # process 0 has seen it too and will end

@@ -37,9 +37,10 @@ class ChunkModel(keras.Model):
 
     @property
     def one_program(self):
-        """True on accelerators."""
-        # Asked late: asking settles which devices JAX has.
-        return jax.default_backend() != "cpu"
+        """True where the images are on accelerators."""
+        # Not the machine's best device: `--devices cpu` is another.
+        (device, *_) = self.images.devices()
+        return device.platform != "cpu"
 
     def compile(self, *args, **kwargs):
         """Also notes the distribution."""
@@ -126,6 +127,8 @@ class ChunkModel(keras.Model):
             loss, accuracy, state = self._iteration(
                 state, images, labels, indices[:, i], keys[:, i]
             )
+            # With 64 bits switched on, losses of float32 logits have them.
+            loss, accuracy = (x.astype(zeros.dtype) for x in (loss, accuracy))
             return losses.at[i].set(loss), accuracies.at[i].set(accuracy), state
 
         return jax.lax.fori_loop(0, count, iterate, (zeros, zeros, state))

@@ -40,7 +40,10 @@ class MetricsLog(IterationCallback):
         images: Validation images, uint8; none: the columns stay empty.
         labels: Their labels.
         throughput: Told what is not training.
-        listeners: Called with each row, a dict by column.
+
+    Attributes:
+        best: Iteration and validation error of the best row; `None` so far.
+        listeners: Called with each row, a dict by column; none at first.
     """
 
     def __init__(
@@ -53,7 +56,6 @@ class MetricsLog(IterationCallback):
         images: np.ndarray,
         labels: np.ndarray,
         throughput: Throughput,
-        listeners: Sequence[Callable[[dict], None]] = (),
     ):
         super().__init__()
         self.log = CsvLog(path, COLUMNS)
@@ -64,7 +66,7 @@ class MetricsLog(IterationCallback):
         self.images = images
         self.labels = labels
         self.throughput = throughput
-        self.listeners = listeners
+        self.listeners: Sequence[Callable[[dict], None]] = ()
         self.best = None
         self._losses = _Sum()
         self._errors = _Sum()

@@ -3,31 +3,48 @@
 import dataclasses
 import os
 
+import keras
+
 from kresnet.devices import Membership
 from kresnet.errors import SpecError
 from kresnet.network import PRECISIONS
 
+# What each process of a team may have its own of.
+OWN = frozenset(
+    {"data_dir", "devices", "membership", "strict", "wait_for_lock"}
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How to run, whatever the spec; `train` says more.
+    """How to run, whatever the spec.
 
     Attributes:
-        data_dir: Where prepared data sets are.
+        data_dir: Where prepared data sets are; see `load_dataset`.
         checkpoint_every: Iterations between checkpoints.
-        strict: Refuse to go on where the result would not be bit-identical.
-        precision: Of the convolutions, "float32" or "bfloat16".
-        rematerialize: Keep the inputs of blocks only.
-        responses_every: Iterations between rows of responses.csv; `None` for
-            no such file.
-        response_images: Training images they are measured on, the first ones
-            of the split; 0 for all.
-        gradients_every: Iterations between rows of gradients.csv.
-        devices: Which ones, see `parse_devices`; `None` for all GPUs that
-            fit, or one CPU device.
-        deterministic: Ask for equal bits each time on GPUs too.
-        membership: Of the processes that train together; `None` for one.
-        wait_for_lock: Seconds to wait for another process in the folder.
+        strict: Refuse to continue a run where versions or hardware changed
+            and the result would not be bit-identical.
+        precision: "float32", or "bfloat16" for the convolutions: weights,
+            batch-norm statistics and the loss stay float32.
+        rematerialize: Keep only the inputs of blocks for the backward pass:
+            less memory, a third more time, the same result.
+        responses_every: Iterations between measurements of the layer
+            responses (figure 7), written to responses.csv and
+            residual_ratios.csv; `None` for none.
+        response_images: Images they are measured on, the first ones of the
+            training split, not augmented; 0 for the whole split.
+        gradients_every: Iterations between measurements of the gradient's
+            norm by layer, written to gradients.csv; `None` for none.
+        devices: "all" GPUs, a number of them, a list such as "0,2", "cpu", or
+            "cpu:2" for virtual devices; `None` for all GPUs that the batch
+            can be spread over, or one CPU device. Before anything has been
+            computed in this process.
+        deterministic: Ask for equal bits each time on GPUs too, where it costs
+            speed. CPUs are deterministic.
+        membership: For one of several processes that train one network
+            together, on JAX; process 0 alone writes the folder.
+        wait_for_lock: Seconds to wait for another process in the same folder
+            before it is an error.
 
     Raises:
         SpecError: A value is out of range.
@@ -72,9 +89,17 @@ class Options:
             )
 
     @property
+    def shared(self) -> dict[str, object]:
+        """Those that all processes of a team must have in common."""
+        return {
+            name: value for name, value in vars(self).items() if name not in OWN
+        }
+
+    @property
     def conditions(self) -> dict[str, object]:
         """Those that the bits of a result depend on."""
         return {
+            "floatx": keras.config.floatx(),
             "precision": self.precision,
             "rematerialize": self.rematerialize,
             "deterministic": self.deterministic,

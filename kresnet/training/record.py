@@ -2,14 +2,18 @@
 
 import datetime
 import time
+from collections.abc import Callable
 
 from kresnet.callbacks import Throughput
+from kresnet.errors import SpecError
 from kresnet.spec import Spec, spec_digest
 from kresnet.training.environment import hardware, versions
 from kresnet.training.run_folder import RunFolder
 
 # Parts of the environment that the bits of a result depend on.
 CONDITIONS = ("versions", "hardware", "options")
+# What one of these is where a record, perhaps an older one, does not have it.
+USUAL = {"device_ids": "the first", "floatx": "float32", "processes": 1}
 
 
 class Record:
@@ -21,6 +25,11 @@ class Record:
         seed: The run's seed.
         data_fingerprint: Of the data set that was loaded.
         options: Those that the bits of the result depend on, by name.
+
+    Attributes:
+        info: What run.json says.
+        changed_conditions: What has changed since it was last written, and
+            the bits of the result depend on.
     """
 
     def __init__(
@@ -58,13 +67,40 @@ class Record:
             part for part in CONDITIONS if part not in before
         ]
         self.changed_conditions = [
-            f"{name}: {before[part].get(name)} -> {value}"
+            line
             for part in CONDITIONS
             if part in before
-            for name, value in self.info[part].items()
-            if before[part].get(name) != value
+            for line in _changes(before[part], self.info[part])
         ]
         self._clock = time.perf_counter(), time.process_time()
+
+    def compare_conditions(
+        self, strict: bool, notify: Callable[[str], None]
+    ) -> None:
+        """Says what the bits depend on and has changed since the run began.
+
+        Args:
+            strict: Refuse it instead.
+            notify: Told, in words.
+
+        Raises:
+            SpecError: `strict`, and something changed, or run.json does not
+                say how the run was until now.
+        """
+        if strict and self.unknown_conditions:
+            raise SpecError(
+                f"{self.folder.path}: --strict: run.json does not say the"
+                f" {' and '.join(self.unknown_conditions)} of the run until now"
+            )
+        if not self.changed_conditions:
+            return
+        message = (
+            "the result will not be bit-identical to an uninterrupted run's: "
+            + "; ".join(self.changed_conditions)
+        )
+        if strict:
+            raise SpecError(f"{self.folder.path}: --strict: {message}")
+        notify(message)
 
     def update(self, status: str, iteration: int, **more) -> None:
         """Writes the status, the times until now, and `more`."""
@@ -76,6 +112,20 @@ class Record:
         if status == "finished":
             self.info["finished"] = _now()
         self.folder.write_info(self.info)
+
+
+def _changes(before: dict, now: dict) -> list[str]:
+    """Lines such as "devices: 1 cpu -> 2 cpu"."""
+    unusual = [name for name in USUAL if name in before and name not in now]
+    pairs = {
+        name: [each.get(name, USUAL.get(name)) for each in (before, now)]
+        for name in (*now, *unusual)
+    }
+    return [
+        f"{name}: {old} -> {new}"
+        for name, (old, new) in pairs.items()
+        if old != new
+    ]
 
 
 def speed(throughput: Throughput, batch_size: int) -> dict[str, float]:

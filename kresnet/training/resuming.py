@@ -21,9 +21,16 @@ def refuse_other_experiment(
     info: dict,
     spec: Spec,
     seed: int,
-    deepened_from: str | None = None,
+    deepened_from: str | None,
 ) -> list[str]:
     """Compares what a folder was begun with.
+
+    Args:
+        folder: The run's folder.
+        info: What run.json says.
+        spec: What is to be run.
+        seed: Its seed.
+        deepened_from: See `Identity`.
 
     Returns:
         The fields that differ and may.
@@ -56,7 +63,7 @@ def newest_of_this_experiment(
     spec: Spec,
     seed: int,
     notify: Callable[[str], None],
-    deepened_from: str | None = None,
+    deepened_from: str | None,
 ) -> Checkpoint | None:
     """The checkpoint to go on from; `None` where the run begins.
 

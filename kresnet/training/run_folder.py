@@ -111,9 +111,13 @@ class RunFolder:
         return self._lock.read()
 
     def _check_space(self):
+        # Without those that were set aside: they stay. What a killed process
+        # left in a temporary folder is removed before the next save.
         there = sum(
             path.stat().st_size
-            for path in self.checkpoints.rglob("*")
+            for folder in self.checkpoints.glob("*")
+            if ".corrupt" not in folder.name
+            for path in folder.rglob("*")
             if path.is_file()
         )
         needed = max(0, self.needed - there)

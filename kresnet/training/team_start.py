@@ -1,6 +1,8 @@
 """How the processes of a team begin: all from the checkpoint of process 0."""
 
-from kresnet.devices import Team
+import contextlib
+
+from kresnet.devices import ProcessLostError, Team
 from kresnet.errors import KresnetError
 from kresnet.training.checkpoint_bytes import from_bytes, to_bytes
 from kresnet.training.checkpoints import Checkpoint
@@ -9,16 +11,17 @@ from kresnet.training.checkpoints import Checkpoint
 GO, FINISHED = 0, -1
 
 
-class LeaderEndedError(KresnetError):
-    """Process 0 ended with an error of its own.
+class MemberEndedError(KresnetError):
+    """Another process ended with an error of its own.
 
     Args:
+        index: Its number.
         exit_code: Its exit code, and so this process's.
     """
 
-    def __init__(self, exit_code: int):
+    def __init__(self, index: int, exit_code: int):
         super().__init__(
-            f"process 0 ended with exit code {exit_code} and says why"
+            f"process {index} ended with exit code {exit_code} and says why"
         )
         self.exit_code = exit_code
 
@@ -45,9 +48,11 @@ class Start:
                 team.share(to_bytes(newest) if newest else b"")
 
     def __exit__(self, kind, error, traceback) -> None:
-        if self._waiting:
+        if team := self._waiting:
             code = getattr(error, "exit_code", 1) if error else FINISHED
-            self._waiting.gather([code])
+            with contextlib.suppress(ProcessLostError), team.watch():
+                team.gather([code])
+                team.leave()
 
 
 def hear_start(team: Team) -> tuple[bool, Checkpoint | None]:
@@ -59,9 +64,10 @@ def hear_start(team: Team) -> tuple[bool, Checkpoint | None]:
     """
     with team.watch():
         code = int(team.gather([GO])[0, 0])
-        if code == FINISHED:
-            return False, None
         if code != GO:
-            raise LeaderEndedError(code)
+            team.leave()
+            if code == FINISHED:
+                return False, None
+            raise MemberEndedError(0, code)
         data = team.share()
     return True, from_bytes(data) if data else None

@@ -3,14 +3,15 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from kresnet.census import census
-from kresnet.devices import Membership, join, place, place_team
+from kresnet.devices import join, place, place_team
 from kresnet.errors import SpecError
 from kresnet.notices import standard_error
 from kresnet.spec import Spec, load_spec
+from kresnet.training.checkpoint_size import checkpoint_bytes
 from kresnet.training.checkpoints import Checkpoints
 from kresnet.training.deepening import open_source
 from kresnet.training.environment import make_gpus_deterministic
@@ -34,20 +35,9 @@ def train(
     *,
     overrides: Sequence[str] = (),
     seed: int = 0,
-    data_dir: str | os.PathLike[str] | None = None,
-    checkpoint_every: int = 1_000,
-    strict: bool = False,
-    precision: str = "float32",
-    rematerialize: bool = False,
-    responses_every: int | None = None,
-    response_images: int = 1_000,
-    gradients_every: int | None = None,
-    devices: str | None = None,
-    deterministic: bool = False,
-    membership: Membership | None = None,
-    wait_for_lock: int = 0,
     deepen: str | os.PathLike[str] | None = None,
     console: Console | None = None,
+    **options: Any,
 ) -> Path:
     """Trains a spec, or continues the run in `out`, or finds it finished.
 
@@ -57,35 +47,12 @@ def train(
         overrides: Changes such as `"training.iterations=1500"`; they need an
             `out` of their own.
         seed: Integer in [0, 2**63): initial weights, order and draws.
-        data_dir: Where prepared data sets are; see `load_dataset`.
-        checkpoint_every: Iterations between checkpoints.
-        strict: Refuse to continue a run where versions or hardware changed
-            and the result would not be bit-identical.
-        precision: "float32", or "bfloat16" for the convolutions: weights,
-            batch-norm statistics and the loss stay float32.
-        rematerialize: Keep only the inputs of blocks for the backward pass:
-            less memory, a third more time, the same result.
-        responses_every: Iterations between measurements of the layer
-            responses (figure 7), written to responses.csv and
-            residual_ratios.csv. Defaults to none.
-        response_images: Images they are measured on, the first ones of the
-            training split, not augmented; 0 for the whole split.
-        gradients_every: Iterations between measurements of the gradient's
-            norm by layer, written to gradients.csv. Defaults to none.
-        devices: "all" GPUs, a number of them, a list such as "0,2", "cpu", or
-            "cpu:2" for virtual devices. Defaults to all GPUs that the batch
-            can be spread over, or one CPU device. Before anything has been
-            computed in this process.
-        deterministic: Ask for equal bits each time on GPUs too, where it costs
-            speed. CPUs are deterministic.
-        membership: For one of several processes that train one network
-            together, on JAX; process 0 alone writes the folder.
-        wait_for_lock: Seconds to wait for another process in the same folder
-            before it is an error.
         deepen: Folder of a finished run of a shallower plain net: begin with
             its weights and added blocks that are the identity. Defaults to
             none, weights drawn from the seed.
         console: For progress and notices. Defaults to standard error.
+        **options: How to run, such as `devices="cpu:2"`: the attributes of
+            `kresnet.training.Options`, which says what they do.
 
     Returns:
         The run's folder.
@@ -93,8 +60,11 @@ def train(
     Raises:
         KresnetError: One of the errors of `kresnet.errors`; the run folder
             keeps everything up to the last checkpoint.
+        TypeError: There is no such option.
         ValueError: `overrides` for a spec that is loaded already.
     """
+    options = Options(**options)
+    membership = options.membership
     console = console or standard_error()
     if not isinstance(spec, Spec):
         spec = load_spec(
@@ -115,31 +85,17 @@ def train(
         raise SpecError("--deepen: is for one process; leave out --coordinator")
     if not 0 <= seed < 2**63:
         raise SpecError(f"--seed: must be in [0, 2**63). Received: {seed}")
-    options = Options(
-        data_dir,
-        checkpoint_every,
-        strict,
-        precision,
-        rematerialize,
-        responses_every,
-        response_images,
-        gradients_every,
-        devices,
-        deterministic,
-        membership,
-        wait_for_lock,
-    )
 
     def notify(text):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    if deterministic:
+    if options.deterministic:
         make_gpus_deterministic()
     source = None if deepen is None else open_source(deepen, spec)
     digest = source and source.digest
-    needed = CHECKPOINTS * _checkpoint_bytes(spec)
-    folder = RunFolder(Path(out), needed, wait_for_lock)
-    team = join(membership, devices) if membership else None
+    needed = CHECKPOINTS * checkpoint_bytes(spec)
+    folder = RunFolder(Path(out), needed, options.wait_for_lock)
+    team = join(membership, options.devices) if membership else None
     if team and team.index:
         follow(team, spec, seed, options, notify)
         return folder.path
@@ -153,7 +109,9 @@ def train(
             )
             return folder.path
         placement = (
-            place_team(team, spec) if team else place(devices, spec, notify)
+            place_team(team, spec)
+            if team
+            else place(options.devices, spec, notify)
         )
         with folder:
             # Another process may have written meanwhile.
@@ -189,8 +147,3 @@ def _info_of_same_experiment(
             for line in changed:
                 notify(f"{folder.path}: from here on, {line}")
     return info
-
-
-def _checkpoint_bytes(spec: Spec) -> int:
-    """Weights and momenta, four bytes each."""
-    return 8 * census(spec.model).parameters

@@ -1,0 +1,102 @@
+"""What a run begins with, the same on every process that trains it."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from kresnet.data import (
+    Dataset,
+    Order,
+    load_dataset,
+    split_train_validation,
+)
+from kresnet.devices import Placement
+from kresnet.spec import Spec
+from kresnet.training.agreement import Agreement, identity_of, told
+from kresnet.training.assembly import Assembly, assemble
+from kresnet.training.compilation_cache import keep_compiled_programs
+from kresnet.training.environment import make_deterministic
+from kresnet.training.options import Options
+
+
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """Data and models of a run.
+
+    Attributes:
+        data: The data set.
+        train_indices: Positions of the training split.
+        held_out: Those of the validation images.
+        order: Of the training images.
+        assembly: The models, with initial weights.
+        agreement: With the other processes; `None` where there are none.
+    """
+
+    data: Dataset
+    train_indices: np.ndarray
+    held_out: np.ndarray
+    order: Order
+    assembly: Assembly
+    agreement: Agreement | None
+
+    def train_images(self) -> np.ndarray:
+        """Copies the training split."""
+        return self.data.train_images[self.train_indices]
+
+    def part(self) -> slice:
+        """This process's part of a batch."""
+        if self.agreement is None:
+            return slice(None)
+        return self.agreement.team.part(self.order.batch_size)
+
+
+def prepare(
+    spec: Spec,
+    seed: int,
+    options: Options,
+    placement: Placement,
+    accept: Callable[[Dataset], None] = lambda data: None,
+) -> Preparation:
+    """Loads the data and builds the models; all processes at the same time.
+
+    Args:
+        spec: What to run.
+        seed: Of initial weights, order and draws.
+        options: How to run.
+        placement: The devices to run on.
+        accept: Called with the data before anything is built. What it raises
+            ends the other processes too, with the same exit code.
+
+    Raises:
+        KresnetError: The data are missing or damaged, were not accepted, or
+            another process said so of itself.
+        SpecError: The processes do not train the same.
+    """
+    make_deterministic(seed)
+    keep_compiled_programs()
+    training = spec.training
+    agreement = None
+    if team := placement.team:
+        agreement = Agreement(team, training.iterations)
+    with told(agreement):
+        data = load_dataset(spec.data.dataset, options.data_dir)
+        accept(data)
+        if agreement:
+            agreement.identity = identity_of(
+                spec, seed, data.fingerprint, options
+            )
+    train_indices, held_out = split_train_validation(
+        len(data.train_images), spec.data.validation
+    )
+    assembly = assemble(
+        spec,
+        seed,
+        options.precision,
+        options.rematerialize,
+        placement.scope,
+    )
+    order = Order(train_indices, training.batch_size, seed)
+    return Preparation(
+        data, train_indices, held_out, order, assembly, agreement
+    )
