@@ -70,8 +70,10 @@ def run_child(
     Returns:
         Its exit code; of a signal that killed it, minus its number.
     """
-    process = start_child(arguments, more_environment)
-    with handling(lambda received, _: process.send_signal(received)):
+    with (
+        start_child(arguments, more_environment) as process,
+        handling(lambda received, _: process.send_signal(received)),
+    ):
         return process.wait()
 
 

@@ -94,6 +94,7 @@ def test_what_is_there_counts_unless_it_was_set_aside(
     folder = tmp_path / "checkpoints" / name
     folder.mkdir(parents=True)
     (folder / "weights.safetensors").write_bytes(bytes(1_000))
+    (tmp_path / "run.json").write_text("{}")  # a run's folder
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(
         run_folder.shutil, "disk_usage", lambda _: usage(10, 10, 0)
