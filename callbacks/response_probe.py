@@ -46,8 +46,13 @@ class ResponseProbe:
         """Mean and mean square of each tensor over all images and positions.
 
         Args:
-            images: Array, as the first layer takes them.
+            images: Array `(count, height, width, channels)`, of the type and
+                in the units that the first layer takes.
             batch_size: Images at a time.
+
+        Returns:
+            By name, the mean and the mean of the squares, in the units of the
+            tensor and those squared.
         """
         found = self._model.predict(images, batch_size=batch_size, verbose=0)
         found = found if isinstance(found, list) else [found]

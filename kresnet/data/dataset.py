@@ -36,7 +36,14 @@ class Dataset:
 def make_dataset(
     name: str, class_names: tuple[str, ...], arrays: dict[str, np.ndarray]
 ) -> Dataset:
-    """Returns a `Dataset` of `arrays`, named as in `ARRAYS`, fingerprinted."""
+    """Puts the arrays of a data set together, fingerprinted and read-only.
+
+    Args:
+        name: Of the data set.
+        class_names: In the order of the labels.
+        arrays: Named as in `ARRAYS`: images uint8
+            `(count, height, width, channels)`, labels int32 `(count,)`.
+    """
     digest = hashlib.sha256(json.dumps([name, class_names]).encode())
     for key in ARRAYS:
         array = np.ascontiguousarray(arrays[key])

@@ -23,6 +23,9 @@ class Order:
         indices: Integer array, the positions of the images to draw from.
         batch_size: Images per iteration, at least 1.
         seed: The run's seed, from 0 to 2**63 - 1.
+
+    Raises:
+        ValueError: An argument is out of range.
     """
 
     def __init__(self, indices: np.ndarray, batch_size: int, seed: int):
@@ -57,6 +60,9 @@ class Order:
         Returns:
             Two arrays of shape `(count, batch_size)`: entries of `indices`
             (int32), and the keys of the random layers (uint32).
+
+        Raises:
+            ValueError: A number is negative.
         """
         if first_iteration < 0 or count < 0:
             raise ValueError(

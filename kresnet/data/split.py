@@ -23,6 +23,9 @@ def split_train_validation(
     Returns:
         Two sorted int64 arrays of positions, `(count - validation,)` of the
         training part and `(validation,)` of the validation part.
+
+    Raises:
+        ValueError: `validation` is out of range.
     """
     if not 0 <= validation < count:
         raise ValueError(

@@ -28,6 +28,9 @@ def random_bits(keys: KerasTensor, stream: int) -> KerasTensor:
     Returns:
         uint32 tensor, same shape as `keys`.
 
+    Raises:
+        ValueError: `stream` is out of range.
+
     Reference:
         C. Wellons 2018, "Prospecting for Hash Functions",
         https://nullprogram.com/blog/2018/07/31/
@@ -54,6 +57,9 @@ def random_integers(keys: KerasTensor, stream: int, bound: int) -> KerasTensor:
 
     Returns:
         int32 tensor, same shape as `keys`.
+
+    Raises:
+        ValueError: `stream` or `bound` is out of range.
     """
     if not 1 <= bound <= 2**16:
         raise ValueError(

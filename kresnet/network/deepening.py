@@ -105,9 +105,13 @@ def identity_norm(
     """Weights of a batch norm that leaves what has these statistics as it is.
 
     Args:
-        mean: Of each channel.
-        variance: Of each channel.
+        mean: Of each channel, float array of shape `(channels,)`.
+        variance: The same; biased, not negative.
         epsilon: What batch norm adds to the variance.
+
+    Returns:
+        Scale, offset and moving averages by their names in a batch norm,
+        float32 of the same shape.
     """
     variance = variance.astype("float32")
     return {

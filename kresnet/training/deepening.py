@@ -48,7 +48,14 @@ class Source:
 
         Args:
             deep: The spec of the deeper model.
-            images: The training split, uint8.
+            images: The training split, uint8 array of shape
+                `(count, height, width, channels)`.
+
+        Returns:
+            Float arrays by the path of their variable.
+
+        Reference:
+            He et al. 2015, section 1 (the solution by construction).
         """
         model = self.run.spec.model
         statistics = stage_statistics(*self.run.layers(), model, images)
