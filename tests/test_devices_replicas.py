@@ -28,7 +28,11 @@ adapt_transforms(assembly.transforms, data.train_images)
 model = assembly.model
 model.hold(data.train_images, data.train_labels)
 order = Order(np.arange(len(data.train_images)), 128, 0)
-fit_chunks(model, order, 0, 5, [IterationSchedule(0.1)], lambda: 0.0)
+counted = model.optimizer.iterations.value._values
+for first, last in [(0, 3), (3, 4), (4, 5)]:
+    fit_chunks(model, order, first, last, [IterationSchedule(0.1)], lambda: 0.0)
+    # Where the data ends too, none counts an iteration more.
+    assert [int(value.numpy()) for value in counted] == [last, last]
 
 moved = 0
 for variable in [*model.variables, *model.optimizer.variables]:

@@ -22,6 +22,9 @@ kind, out, every = sys.argv[1:]
 if kind == "one program":  # what an accelerator runs
     from kresnet.training.loop_jax import ChunkModel
     ChunkModel.one_program = True
+if kind.endswith("whole batch"):  # what an accelerator runs
+    from kresnet.training import loop_tensorflow
+    loop_tensorflow.SMALLEST_PASS = 1000
 again = "again" in kind
 if kind.startswith("calls") and again:  # as beside a GPU that is not used
     import jax
@@ -46,6 +49,7 @@ pytestmark = pytest.mark.slow
 KINDS = [
     ("tensorflow", 1),
     ("tensorflow", 20),
+    ("tensorflow, whole batch", 20),
     ("calls", 1),
     ("calls", 20),
     ("one program", 1),
@@ -126,6 +130,12 @@ def test_one_program_computes_what_single_calls_do(runs):
     assert_close(runs["one program", 20][0], runs["calls", 20][0])
 
 
+def test_a_batch_in_passes_is_what_a_whole_batch_is(runs):
+    assert_close(
+        runs["tensorflow", 20][0], runs["tensorflow, whole batch", 20][0]
+    )
+
+
 def test_tensorflow_and_jax_train_to_the_same_weights(runs):
     assert_close(runs["calls", 20][0], runs["tensorflow", 20][0])
 
@@ -166,7 +176,8 @@ from kresnet.training.loop_tensorflow import ChunkModel
 
 iteration = ChunkModel._iteration
 def traced(self, indices, keys):
-    print(indices.shape[0], keys.shape[0])
+    batch = indices.shape[0]
+    print(batch, keys.shape[0], self.passes(batch))
     return iteration(self, indices, keys)
 ChunkModel._iteration = traced
 kresnet.train("digits", sys.argv[1], devices=sys.argv[2], overrides=[
@@ -178,7 +189,7 @@ kresnet.train("digits", sys.argv[1], devices=sys.argv[2], overrides=[
 
 
 @pytest.mark.parametrize(
-    ("devices", "batches"), [("cpu", ["128 128"]), ("cpu:2", ["64 64"] * 2)]
+    ("devices", "batches"), [("cpu", ["128 128 2"]), ("cpu:2", ["64 64 1"] * 2)]
 )
 def test_tensorflow_traces_once_and_knows_the_size_of_a_batch(
     tmp_path, devices, batches

@@ -4,32 +4,35 @@ import tensorflow as tf
 
 from kresnet.benchmark.serving import Part, timed
 from kresnet.benchmark.training_path import TrainingPath
+from kresnet.training.passes_tensorflow import mean_over_parts
 
 
 def parts(path: TrainingPath) -> dict[str, Part]:
     """Compiled functions, each doing what the one before does and more."""
     model = path.model
 
-    def loss_of(indices, keys):
-        labels = tf.gather(model.labels, indices)
-        logits = model([tf.gather(model.images, indices), keys], training=True)
-        return tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        )
+    batch = path.order.batch_size
 
     def transforms(indices, keys):
         pixels = tf.gather(model.images, indices)
         return path.transforms_model([pixels, keys], training=True)
 
-    def backward(indices, keys):
-        with tf.GradientTape() as tape:
-            loss = loss_of(indices, keys)
-        return loss, tape.gradient(loss, model.trainable_weights)
+    def loss(indices, keys):
+        labels = tf.gather(model.labels, indices)
+        logits = model([tf.gather(model.images, indices), keys], training=True)
+        return [
+            tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            )
+        ]
+
+    def forward(indices, keys):
+        return mean_over_parts(loss, (indices, keys), model.passes(batch))
 
     functions = {
         "transforms": transforms,
-        "forward": loss_of,
-        "backward": backward,
+        "forward": forward,
+        "backward": model.gradients,
         "update": model._iteration,
     }
     return {name: _part(f, path.order) for name, f in functions.items()}

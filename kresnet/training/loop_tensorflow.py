@@ -3,7 +3,12 @@
 import keras
 import tensorflow as tf
 
+from kresnet.layers import BatchNormalization
 from kresnet.training.chunks import CAPACITY
+from kresnet.training.passes_tensorflow import mean_over_parts
+
+# Images; passes of fewer take longer than the layers' cutting and joining.
+SMALLEST_PASS = 16
 
 
 class ChunkModel(keras.Model):
@@ -15,6 +20,10 @@ class ChunkModel(keras.Model):
     Under a strategy with several replicas a chunk is one iteration, since
     replicas cannot exchange gradients inside a loop. Each takes its part of
     the batch; the loss and the gradient are the means of theirs.
+
+    On a CPU the groups of batch norm go through the network by themselves, as
+    on the paper's two GPUs, and the gradient is the mean of theirs: no layer
+    has to cut a batch and join it. An accelerator is faster with a whole batch.
     """
 
     logs_are_per_iteration = True
@@ -39,7 +48,10 @@ class ChunkModel(keras.Model):
         if self.replicas == 1:
             self.images = tf.constant(images)
             self.labels = tf.constant(labels)
+            self._on_cpu = "CPU" in self.images.device
             return
+        devices = self.distribute_strategy.extended.worker_devices
+        self._on_cpu = all("CPU" in device for device in devices)
         # As variables every replica has them on its own device.
         with self.distribute_strategy.scope():
             self.images = tf.Variable(images, trainable=False)
@@ -110,23 +122,34 @@ class ChunkModel(keras.Model):
         Returns:
             Tensors in the order of `trainable_variables`.
         """
-        weights = [
-            tf.convert_to_tensor(v.value) for v in self.trainable_weights
+        gradients, *_ = self._forward_and_backward(indices, keys)
+        return gradients
+
+    def passes(self, batch):
+        """In how many parts a batch goes through the network.
+
+        Args:
+            batch: Images in it, or in the replica's part of it.
+        """
+        # The same in all layers; `None` is a batch.
+        group = self._batch_norms()[0].images_per_statistic or batch
+        if not self._on_cpu or group < SMALLEST_PASS:
+            return 1
+        return batch // group
+
+    def _batch_norms(self):
+        return [
+            layer
+            for layer in self._flatten_layers()
+            if isinstance(layer, BatchNormalization)
         ]
-        averages = [
-            tf.convert_to_tensor(v.value) for v in self.non_trainable_variables
+
+    def _moving_averages(self):
+        return [
+            variable
+            for norm in self._batch_norms()
+            for variable in norm.non_trainable_variables
         ]
-        pixels, labels = self._examples(indices)
-        with tf.GradientTape() as tape:
-            tape.watch(weights)
-            # Stateless: the averages of batch norm must not move.
-            logits, _ = self.stateless_call(
-                weights, averages, [pixels, keys], training=True
-            )
-            loss = tf.reduce_mean(
-                tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-            )
-        return tape.gradient(loss, weights)
 
     def _examples(self, indices):
         # Read whole first: gathering from a variable is another kernel.
@@ -136,19 +159,59 @@ class ChunkModel(keras.Model):
         )
 
     def _iteration(self, indices, keys):
-        pixels, labels = self._examples(indices)
-        with tf.GradientTape() as tape:
-            logits = self([pixels, keys], training=True)
-            loss = tf.reduce_mean(
-                tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-            )
-        weights = self.trainable_weights
-        gradients = tape.gradient(loss, weights)
+        gradients, averages, loss, accuracy = self._forward_and_backward(
+            indices, keys
+        )
         if self.replicas > 1:
             gradients = self._share_of_mean(gradients)
-        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
-        hits = tf.argmax(logits, 1, output_type=labels.dtype) == labels
-        return loss, tf.reduce_mean(tf.cast(hits, loss.dtype))
+        # Nothing of an update without a batch: where the data ends, each
+        # replica would count another iteration, or would not.
+        with tf.control_dependencies([loss]):
+            self.optimizer.apply_gradients(
+                zip(gradients, self.trainable_variables, strict=True)
+            )
+        for variable, value in zip(
+            self._moving_averages(), averages, strict=True
+        ):
+            variable.assign(value)
+        return loss, accuracy
+
+    def _forward_and_backward(self, indices, keys):
+        """Gradients, moving averages, loss, accuracy; assigns nothing."""
+        # All else that is not trained, the statistics of transforms, stays.
+        moving = self._moving_averages()
+        weights, averages = (
+            [tf.convert_to_tensor(variable.value) for variable in variables]
+            for variables in (self.trainable_variables, moving)
+        )
+
+        def run(indices, keys):
+            pixels, labels = self._examples(indices)
+            given = [
+                *zip(self.trainable_variables, weights, strict=True),
+                *zip(moving, averages, strict=True),
+            ]
+            with (
+                tf.GradientTape() as tape,
+                keras.StatelessScope(given) as scope,
+            ):
+                tape.watch(weights)
+                logits = self([pixels, keys], training=True)
+                loss = tf.reduce_mean(
+                    tf.nn.sparse_softmax_cross_entropy_with_logits(
+                        labels, logits
+                    )
+                )
+            moved = [scope.get_current_value(v) for v in moving]
+            hits = tf.argmax(logits, 1, output_type=labels.dtype) == labels
+            accuracy = tf.reduce_mean(tf.cast(hits, loss.dtype))
+            return [*tape.gradient(loss, weights), *moved, loss, accuracy]
+
+        *results, loss, accuracy = mean_over_parts(
+            run, (indices, keys), self.passes(indices.shape[0])
+        )
+        count = len(weights)
+        return results[:count], results[count:], loss, accuracy
 
     def _share_of_mean(self, gradients):
         """What the replicas' sum, which the optimiser takes, is the mean of."""
