@@ -216,6 +216,22 @@ def test_a_deepened_run_begins_with_the_run_of_its_seed(tmp_path):
     assert not any("--deepen" in part for part in command(sources[0]))
 
 
+def test_a_run_evaluated_more_often_is_the_study_s_another_rate_is_not(
+    tmp_path,
+):
+    def made_with(**changes):
+        out = tmp_path / str(changes)
+        first, *_ = plan(load_study("colour"), Fraction(1), out)
+        training = first.spec.training.model_copy(update=changes)
+        spec = first.spec.model_copy(update={"training": training})
+        make_run(first.folder, spec, first.seed)
+        return first.info()
+
+    assert made_with(evaluate_every=100)["status"] == "finished"
+    with pytest.raises(SpecError, match="a run of another experiment"):
+        made_with(momentum=0.8)
+
+
 def test_the_table_says_how_far_every_run_is_and_what_is_a_proxy_s(tmp_path):
     study = load_study("colour")
     first, *rest = plan(study, Fraction(1, 4), tmp_path)

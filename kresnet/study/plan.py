@@ -13,7 +13,7 @@ from kresnet.errors import (
     write_error,
 )
 from kresnet.recorded_run import read_recorded_run
-from kresnet.spec import Spec, dump_spec, load_spec, spec_digest
+from kresnet.spec import Spec, dump_spec, load_spec, recipe_digest
 from kresnet.spec.deepening import reasons_not_deeper
 from kresnet.study.budget import scaled
 from kresnet.study.file import Study, StudyRun
@@ -45,6 +45,8 @@ class PlannedRun:
     def info(self) -> dict:
         """What run.json says; a run not begun has the status "not run".
 
+        How often it was evaluated may differ: its weights are the same.
+
         Raises:
             SpecError: The folder holds a run of another spec or seed.
         """
@@ -53,7 +55,7 @@ class PlannedRun:
         except InputMissingError:
             return {"status": "not run", "iteration": 0}
         if (
-            spec_digest(found.spec) != spec_digest(self.spec)
+            recipe_digest(found.spec) != recipe_digest(self.spec)
             or found.seed != self.seed
             or ("deepened" in found.info) != (self.source is not None)
         ):
