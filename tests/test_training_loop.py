@@ -23,8 +23,8 @@ if kind == "one program":  # what an accelerator runs
     from kresnet.training.loop_jax import ChunkModel
     ChunkModel.one_program = True
 if kind.endswith("whole batch"):  # what an accelerator runs
-    from kresnet.training import loop_tensorflow
-    loop_tensorflow.SMALLEST_PASS = 1000
+    from kresnet.training.loop_tensorflow import ChunkModel
+    ChunkModel.smallest_pass = 1000
 again = "again" in kind
 if kind.startswith("calls") and again:  # as beside a GPU that is not used
     import jax

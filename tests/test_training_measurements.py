@@ -239,6 +239,24 @@ def test_gradient_norms_are_of_every_kernel(run):
 def test_gradient_norms_are_those_of_the_coming_batch_in_training(
     run, iteration
 ):
+    assert_norms_are_the_tape_s(run, iteration)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow's tape"
+)
+def test_gradient_norms_where_a_batch_is_one_group(tmp_path):
+    run = train(
+        "digits",
+        tmp_path / "run",
+        overrides=(*OVERRIDES, "training.batch_size=64"),
+        gradients_every=10,
+    )
+
+    assert_norms_are_the_tape_s(run, 0)
+
+
+def assert_norms_are_the_tape_s(run, iteration):
     """Taken again by a tape, from the cross-entropy that Keras has."""
     import tensorflow as tf
 

@@ -1,5 +1,6 @@
 """An iteration up to its transforms, its loss, its gradients, its update."""
 
+import keras
 import tensorflow as tf
 
 from kresnet.benchmark.serving import Part, timed
@@ -9,9 +10,7 @@ from kresnet.training.passes_tensorflow import mean_over_parts
 
 def parts(path: TrainingPath) -> dict[str, Part]:
     """Compiled functions, each doing what the one before does and more."""
-    model = path.model
-
-    batch = path.order.batch_size
+    model, batch = path.model, path.order.batch_size
 
     def transforms(indices, keys):
         pixels = tf.gather(model.images, indices)
@@ -19,7 +18,10 @@ def parts(path: TrainingPath) -> dict[str, Part]:
 
     def loss(indices, keys):
         labels = tf.gather(model.labels, indices)
-        logits = model([tf.gather(model.images, indices), keys], training=True)
+        pixels = tf.gather(model.images, indices)
+        # The moving averages stay: parts of a batch must not both move them.
+        with keras.StatelessScope():
+            logits = model([pixels, keys], training=True)
         return [
             tf.reduce_mean(
                 tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)

@@ -64,9 +64,14 @@ def start(job_file: str) -> dict[str, Part]:
     def tiny_path() -> TrainingPath:
         small = tiny(spec)
         # Gradients through many layers normalised over a few numbers overflow.
-        return TrainingPath(
+        found = TrainingPath(
             small, seed, *tiny_data(small), folder, mixed, finite=False
         )
+        batch_size = spec.training.batch_size
+        if backend == "tensorflow" and path.model.passes(batch_size) > 1:
+            # Of few images, but as many.
+            found.model.smallest_pass = 1
+        return found
 
     def save_weights(_: int) -> dict:
         save_file(to_arrays(path.model.weights), job["weights"])

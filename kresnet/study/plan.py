@@ -48,7 +48,7 @@ class PlannedRun:
         How often it was evaluated may differ: its weights are the same.
 
         Raises:
-            SpecError: The folder holds a run of another spec or seed.
+            SpecError: The folder holds a run of another recipe or seed.
         """
         try:
             found = read_recorded_run(self.folder)

@@ -7,9 +7,6 @@ from kresnet.layers import BatchNormalization
 from kresnet.training.chunks import CAPACITY
 from kresnet.training.passes_tensorflow import mean_over_parts
 
-# Images; passes of fewer take longer than the layers' cutting and joining.
-SMALLEST_PASS = 16
-
 
 class ChunkModel(keras.Model):
     """A model whose step of `fit` is a chunk of iterations.
@@ -23,10 +20,16 @@ class ChunkModel(keras.Model):
 
     On a CPU the groups of batch norm go through the network by themselves, as
     on the paper's two GPUs, and the gradient is the mean of theirs: no layer
-    has to cut a batch and join it. An accelerator is faster with a whole batch.
+    has to cut a batch and join it. Small groups stay together, as all do on
+    an accelerator.
+
+    Attributes:
+        smallest_pass: Images; groups of fewer stay together, since passes of
+            so few take longer than cutting and joining (results/speed.md).
     """
 
     logs_are_per_iteration = True
+    smallest_pass = 16
 
     @property
     def replicas(self):
@@ -122,6 +125,7 @@ class ChunkModel(keras.Model):
         Returns:
             Tensors in the order of `trainable_variables`.
         """
+        indices, keys = map(tf.convert_to_tensor, (indices, keys))
         gradients, *_ = self._forward_and_backward(indices, keys)
         return gradients
 
@@ -130,10 +134,14 @@ class ChunkModel(keras.Model):
 
         Args:
             batch: Images in it, or in the replica's part of it.
+
+        Returns:
+            Integer: the groups of batch norm, or 1 where they stay together.
         """
         # The same in all layers; `None` is a batch.
         group = self._batch_norms()[0].images_per_statistic or batch
-        if not self._on_cpu or group < SMALLEST_PASS:
+        # One that does not divide the batch is refused by batch norm.
+        if not self._on_cpu or group < self.smallest_pass or batch % group:
             return 1
         return batch // group
 
@@ -180,17 +188,14 @@ class ChunkModel(keras.Model):
         """Gradients, moving averages, loss, accuracy; assigns nothing."""
         # All else that is not trained, the statistics of transforms, stays.
         moving = self._moving_averages()
-        weights, averages = (
-            [tf.convert_to_tensor(variable.value) for variable in variables]
-            for variables in (self.trainable_variables, moving)
-        )
+        variables = [*self.trainable_variables, *moving]
+        values = [tf.convert_to_tensor(each.value) for each in variables]
+        count = len(self.trainable_variables)
+        weights = values[:count]
 
         def run(indices, keys):
             pixels, labels = self._examples(indices)
-            given = [
-                *zip(self.trainable_variables, weights, strict=True),
-                *zip(moving, averages, strict=True),
-            ]
+            given = list(zip(variables, values, strict=True))
             with (
                 tf.GradientTape() as tape,
                 keras.StatelessScope(given) as scope,
@@ -210,7 +215,6 @@ class ChunkModel(keras.Model):
         *results, loss, accuracy = mean_over_parts(
             run, (indices, keys), self.passes(indices.shape[0])
         )
-        count = len(weights)
         return results[:count], results[count:], loss, accuracy
 
     def _share_of_mean(self, gradients):

@@ -15,14 +15,15 @@ def mean_over_parts(
 
     The function is in the graph once. Its results travel as one vector, since
     a loop over many tensors takes TensorFlow long to prepare. (Adding them up
-    inside the loop fails: with loop in loop the temporary variables of its
-    optimiser meet.)
+    inside the loop fails: with a loop in a loop, the temporary variables of
+    TensorFlow's graph optimiser meet.)
 
     Args:
         function: Takes a part of each argument; returns tensors of `floatx`
             whose shapes are known.
         arguments: Tensors with the same first axis.
-        parts: How many; divides that axis.
+        parts: How many; divides that axis. The results of all are kept until
+            the last is done.
 
     Returns:
         Tensors in the order of the function's.
@@ -43,8 +44,9 @@ def mean_over_parts(
             for argument in arguments
         ],
         fn_output_signature=keras.config.floatx(),
-        # Beside each other they keep more cores busy than one at a time does.
-        parallel_iterations=2,
+        # Beside each other they keep more cores busy than one at a time does;
+        # outside a graph TensorFlow cannot, and says so.
+        parallel_iterations=None if tf.executing_eagerly() else 2,
     )
     mean = tf.reduce_mean(vectors, 0)
     sizes = [shape.num_elements() for shape in shapes]
