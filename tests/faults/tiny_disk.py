@@ -4,6 +4,7 @@ A program for a mount namespace of its own, where what it mounts is gone with
 it: `python tests/faults/tiny_disk.py FOLDER TIMES SEED [ITERATIONS]`.
 """
 
+import errno
 import os
 import shutil
 import subprocess
@@ -74,9 +75,7 @@ def full_in_a_run(disk, times, generator, last=kills.LAST):
     while done < times:
         process = kills.train(run, last)
         kills.await_checkpoint(process, run / "checkpoints", generator)
-        with ballast.open("wb") as file:
-            room = int(generator.integers(MEBIBYTE))
-            os.posix_fallocate(file.fileno(), 0, max(PAGE, _free(disk) - room))
+        _fill(disk, ballast, int(generator.integers(MEBIBYTE)))
         _, said = process.communicate()
         ballast.unlink()
         if process.returncode == 74:
@@ -88,6 +87,20 @@ def full_in_a_run(disk, times, generator, last=kills.LAST):
     kills.finish(run, last)
     kills.compare(disk)
     return done
+
+
+def _fill(disk, ballast, room):
+    """Leaves `room` bytes, on a disk that a training writes to meanwhile."""
+    with ballast.open("wb") as file:
+        while (size := _free(disk) - room) > 0:
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                # The training has taken some of it between the two calls.
+            else:
+                return
 
 
 def _large(iteration):
