@@ -69,7 +69,7 @@ def start(job_file: str) -> dict[str, Part]:
         )
         batch_size = spec.training.batch_size
         if backend == "tensorflow" and path.model.passes(batch_size) > 1:
-            # Of few images, but as many.
+            # In as many passes as the whole net, of few images each.
             found.model.smallest_pass = 1
         return found
 
