@@ -202,7 +202,7 @@ def test_zero_images_are_all_of_the_split(run, tmp_path):
         opened.spec,
         Options(responses_every=1, response_images=0),
         transforms,
-        images,
+        lambda: images,
         Order(np.arange(len(images)), 128, 0),
     ).callbacks
 

@@ -112,11 +112,9 @@ class BatchNormalization(keras.layers.Layer):
         return outputs
 
     def _move(self, average, statistic):
-        """Moves an average towards the mean over groups, (groups, channels)."""
-        # Not `ops.mean`: on JAX it takes float64 to float32.
-        groups = ops.cast(ops.shape(statistic)[0], statistic.dtype)
-        new = ops.cast(ops.sum(statistic, 0) / groups, average.dtype)
-        average.assign(average * self.momentum + new * (1.0 - self.momentum))
+        """Moves an average towards the statistic, both `(channels,)`."""
+        step = ops.cast(statistic, average.dtype) - average
+        average.assign(average + step * (1.0 - self.momentum))
 
     def compute_output_shape(self, input_shape):
         """The input's shape."""

@@ -15,9 +15,9 @@ def normalize_groups(inputs, gamma, beta, images_per_group, epsilon):
         epsilon: Float, added to the variance.
 
     Returns:
-        The normalised images, shape and dtype of `inputs`, and the groups'
-        means and biased variances, float32 or wider, shape
-        `(groups, channels)`.
+        The normalised images, shape and dtype of `inputs`, and the mean over
+        the groups of their means and of their biased variances, float32 or
+        wider, shape `(channels,)`.
     """
     _, height, width, channels = inputs.shape
     if images_per_group is None:
@@ -30,6 +30,12 @@ def normalize_groups(inputs, gamma, beta, images_per_group, epsilon):
     outputs = values * scale + (beta - mean * scale)
     return (
         ops.cast(ops.reshape(outputs, ops.shape(inputs)), inputs.dtype),
-        ops.squeeze(mean, 1),
-        ops.squeeze(variance, 1),
+        _mean_over_groups(mean),
+        _mean_over_groups(variance),
     )
+
+
+def _mean_over_groups(statistic):
+    # Not `ops.mean`: on JAX it takes float64 to float32.
+    groups = ops.cast(ops.shape(statistic)[0], statistic.dtype)
+    return ops.sum(statistic, (0, 1)) / groups

@@ -22,7 +22,8 @@ def normalize_groups(inputs, gamma, beta, images_per_group, epsilon):
         )
     groups = batch // (images_per_group or batch)
     outputs, means, variances = [], [], []
-    for part in tf.split(inputs, groups):
+    # Every operation counts: a net of 56 layers is prepared in seconds.
+    for part in tf.split(inputs, groups) if groups > 1 else [inputs]:
         output, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=part,
             scale=tf.convert_to_tensor(gamma),
@@ -40,6 +41,10 @@ def normalize_groups(inputs, gamma, beta, images_per_group, epsilon):
     biased = (count - 1) / count if count > 1 else 1.0
     return (
         tf.concat(outputs, 0) if groups > 1 else outputs[0],
-        tf.stack(means),
-        tf.stack(variances) * biased,
+        _mean(means),
+        _mean(variances) * biased,
     )
+
+
+def _mean(tensors):
+    return tf.add_n(tensors) / len(tensors) if len(tensors) > 1 else tensors[0]

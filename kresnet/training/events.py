@@ -11,7 +11,6 @@ from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.record_writer import RecordWriter
 
 
 class Events:
@@ -65,6 +64,10 @@ class Events:
             self.notify(f"no TensorBoard events: {self.folder}: {error}")
 
     def _open(self):
+        # Not above: it takes 0.3 CPU-seconds, which the first iteration would
+        # wait for.
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
         self.folder.mkdir(exist_ok=True)
         name = f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"
         self._file = (self.folder / name).open("wb")

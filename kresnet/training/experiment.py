@@ -92,7 +92,7 @@ class Experiment:
                 spec,
                 options,
                 assembly.inference_transforms,
-                self.prepared.train_images(),
+                self.prepared.train_images,
                 self.prepared.order,
             ),
             checkpoints,

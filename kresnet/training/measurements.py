@@ -1,5 +1,7 @@
 """What is measured during training when it is asked for."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
@@ -26,7 +28,7 @@ class Measurements:
         spec: What is run.
         options: What to measure, and how often.
         transforms: Layers of the run, in its order.
-        images: The training split, uint8.
+        images: Makes the training split, uint8.
         order: Gives the batches.
 
     Attributes:
@@ -41,7 +43,7 @@ class Measurements:
         spec: Spec,
         options: Options,
         transforms: list[keras.layers.Layer],
-        images: np.ndarray,
+        images: Callable[[], np.ndarray],
         order: Order,
     ):
         self.callbacks: list[Periodic] = []
@@ -56,13 +58,14 @@ class Measurements:
             )
             # A copy: undistributed, in float32, with every layer in sight.
             network = build_model(spec.model, 0)
-            count = options.response_images or len(images)
+            train_images = images()
+            count = options.response_images or len(train_images)
             self.callbacks.append(
                 LayerResponses(
                     network,
                     layer_responses(network),
                     block_branches(network),
-                    images[:count],
+                    train_images[:count],
                     options.responses_every,
                     last,
                     responses.write,

@@ -88,8 +88,11 @@ class CoupledSGD(keras.optimizers.SGD):
             return
         velocity = self.momentums[index]
         momentum = ops.convert_to_tensor(self.momentum, dtype)
-        self.assign(velocity, velocity * momentum - step)
-        self.assign_add(variable, velocity)
+        # Kept: reading it back for each variable takes TensorFlow longer to
+        # prepare.
+        moved = velocity * momentum - step
+        self.assign(velocity, moved)
+        self.assign_add(variable, moved)
 
     def get_config(self):
         """The arguments of `__init__`."""

@@ -35,7 +35,7 @@ def mean_over_parts(
     def flat(part):
         results = function(*part)
         shapes[:] = [result.shape for result in results]
-        return tf.concat([tf.reshape(result, [-1]) for result in results], 0)
+        return tf.concat([_reshaped(result, [-1]) for result in results], 0)
 
     vectors = tf.map_fn(
         flat,
@@ -51,6 +51,13 @@ def mean_over_parts(
     mean = tf.reduce_mean(vectors, 0)
     sizes = [shape.num_elements() for shape in shapes]
     return [
-        tf.reshape(part, shape)
+        _reshaped(part, shape)
         for part, shape in zip(tf.split(mean, sizes), shapes, strict=True)
     ]
+
+
+def _reshaped(tensor, shape):
+    # Most are vectors: scales, offsets, moving averages.
+    if len(tensor.shape) == len(shape) == 1:
+        return tensor
+    return tf.reshape(tensor, shape)

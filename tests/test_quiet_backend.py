@@ -1,0 +1,32 @@
+"""Importing Keras as the commands do."""
+
+import subprocess
+import sys
+
+
+def test_keras_comes_without_plots_and_estimators_which_come_when_asked_for():
+    script = """
+import sys
+
+from kresnet.quiet_backend import import_keras_quietly
+
+import_keras_quietly()
+assert {"keras", "matplotlib", "sklearn"} & set(sys.modules) == {"keras"}
+from matplotlib.figure import Figure
+from sklearn.metrics import confusion_matrix
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_what_was_imported_before_stays():
+    script = """
+import sys
+
+import sklearn
+
+from kresnet.quiet_backend import import_keras_quietly
+
+import_keras_quietly()
+assert sys.modules["sklearn"] is sklearn
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
