@@ -57,6 +57,7 @@ KNOW_TENSORFLOW = {
     "kresnet/layers/rematerialize_tensorflow.py",
     "kresnet/training/environment.py",
     "kresnet/training/loop_tensorflow.py",
+    "kresnet/training/momentum_step_tensorflow.py",
     "kresnet/training/passes_tensorflow.py",
 }
 LIGHT = {

@@ -3,6 +3,11 @@
 import keras
 from keras import ops
 
+if keras.backend.backend() == "tensorflow":
+    from kresnet.training.momentum_step_tensorflow import momentum_step
+else:
+    from kresnet.training.momentum_step import momentum_step
+
 # What `add_weight` calls the parameters of each kind.
 BATCH_NORM_NAMES = ("gamma", "beta")
 BIAS_NAMES = ("bias",)
@@ -82,17 +87,17 @@ class CoupledSGD(keras.optimizers.SGD):
         if self._decays[index]:
             decay = ops.convert_to_tensor(self.decay, dtype)
             gradient = gradient + decay * variable
-        step = gradient * ops.cast(learning_rate, dtype)
+        rate = ops.cast(learning_rate, dtype)
         if self.momentum == 0:
-            self.assign_sub(variable, step)
+            self.assign_sub(variable, gradient * rate)
             return
-        velocity = self.momentums[index]
-        momentum = ops.convert_to_tensor(self.momentum, dtype)
-        # Kept: reading it back for each variable takes TensorFlow longer to
-        # prepare.
-        moved = velocity * momentum - step
-        self.assign(velocity, moved)
-        self.assign_add(variable, moved)
+        momentum_step(
+            variable,
+            self.momentums[index],
+            gradient,
+            rate,
+            ops.convert_to_tensor(self.momentum, dtype),
+        )
 
     def get_config(self):
         """The arguments of `__init__`."""
