@@ -12,7 +12,11 @@ from report_page import make_run, page_of
 from kresnet.errors import BadDataError, InputMissingError
 from kresnet.reporting.loss_curve import loss_curve, loss_curves
 from kresnet.reporting.metrics_file import read_metrics
-from kresnet.reporting.responses import read_responses, responses_figure
+from kresnet.reporting.responses import (
+    Responses,
+    read_responses,
+    responses_figure,
+)
 from kresnet.spec import load_spec
 from kresnet.training.metrics_log import COLUMNS
 
@@ -48,6 +52,22 @@ def test_responses_are_those_of_the_last_iteration(report_study):
     upper, lower = responses_figure([read], "").axes
     np.testing.assert_array_equal(upper.lines[0].get_ydata(), [1.5, 0.5, 2.5])
     np.testing.assert_array_equal(lower.lines[0].get_ydata(), [2.5, 1.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("deviations", "scale"),
+    [
+        ((0.5, 1.0, 9.0), "linear"),
+        ((0.5, 1.0, 11.0), "log"),
+        ((0.0, 1.0, 11.0), "linear"),  # 0 has no logarithm
+    ],
+)
+def test_one_large_response_does_not_flatten_the_others(deviations, scale):
+    measured = Responses("net", 1, ("a", "b", "c"), deviations)
+
+    figure = responses_figure([measured], "")
+
+    assert [axes.get_yscale() for axes in figure.axes] == [scale] * 2
 
 
 @pytest.mark.parametrize(

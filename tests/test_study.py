@@ -259,6 +259,37 @@ def shown(table):
     return capture.get().splitlines()
 
 
+def test_only_the_named_networks_run(tmp_path):
+    given = []
+
+    def engine(planned, data_dir, changed):
+        given.extend((each.run.label, each.seed) for each in planned)
+        yield from ()
+
+    run_study(
+        load_study("depth"),
+        tmp_path,
+        engine=engine,
+        only=("plain20", "plain110"),
+    )
+
+    expected = [("plain20", seed) for seed in range(5)] + [("plain110", 0)]
+    assert given == expected
+
+
+def test_a_name_that_no_network_has_is_refused_before_anything_is_written(
+    tmp_path,
+):
+    with pytest.raises(SpecError, match=r"Allowed: plain20.*Received: plain21"):
+        run_study(
+            load_study("degradation"),
+            tmp_path / "out",
+            engine=no_engine,
+            only=("plain20", "plain21"),
+        )
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_unknown_study_is_missing_and_the_nearest_named():
     with pytest.raises(InputMissingError, match="did you mean degradation"):
         load_study("degradatoin")

@@ -39,6 +39,14 @@ def study(
             " and -<budget> below 100%]",
         ),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A network of the study, to run it and leave the others for"
+            " later; may be given several times.",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     engine: Annotated[
         Engine,
@@ -101,6 +109,7 @@ def study(
             data_dir,
             lambda planned: console.print(study_table(loaded, share, planned)),
             runs_them,
+            only or (),
         )
     except RunFailedError as error:
         notify(error)

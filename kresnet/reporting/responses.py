@@ -1,5 +1,6 @@
 """Layer responses, as in the paper's figure 7."""
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,9 @@ def read_responses(folder: Path, label: str) -> Responses:
 def responses_figure(measured: Sequence[Responses], title: str) -> Figure:
     """Draws responses in the order of the layers, and sorted by magnitude.
 
+    The axis starts at 0, as the paper's, unless the largest would flatten the
+    others: then it is logarithmic.
+
     Args:
         measured: Runs, in the order of the legend.
         title: Above the figure.
@@ -61,7 +65,15 @@ def responses_figure(measured: Sequence[Responses], title: str) -> Figure:
         "standard deviation",
         title,
     )
-    highest = max(map(max, original), default=0)
+    values = [deviation for each in original for deviation in each] or [0]
     for axes in figure.axes:
-        axes.set_ylim(0, 1.08 * highest or 1)
+        if _flattened(values):
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(0, 1.08 * max(values) or 1)
     return figure
+
+
+def _flattened(values: Sequence[float]) -> bool:
+    """Whether a linear axis would show little but the largest values."""
+    return min(values) > 0 and max(values) > 10 * statistics.median(values)

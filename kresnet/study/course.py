@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from kresnet.errors import DivergedError, StoppedError
+from kresnet.errors import DivergedError, SpecError, StoppedError
 from kresnet.study.file import Study
 from kresnet.study.plan import (
     PlannedRun,
@@ -51,6 +51,7 @@ def run_study(
     data_dir: str | os.PathLike[str] | None = None,
     show: Callable[[list[PlannedRun]], None] = lambda _: None,
     engine: Engine = one_by_one,
+    only: Sequence[str] = (),
 ) -> Path:
     """Runs what is missing.
 
@@ -67,6 +68,7 @@ def run_study(
         data_dir: Where prepared data sets are; see `load_dataset`.
         show: Called with all runs whenever the status of one changed.
         engine: What runs them; one after the other by default.
+        only: Names of the networks to run now; all by default.
 
     Returns:
         The folder of the study.
@@ -74,10 +76,18 @@ def run_study(
     Raises:
         StoppedError: A run was stopped by a signal, and saved.
         RunFailedError: A run ended with another error.
-        SpecError: A spec is wrong, or a folder holds another experiment.
+        SpecError: A spec is wrong, a folder holds another experiment, or the
+            study has no network of a name in `only`.
         CannotWriteError: `out` holds files that are no study's.
     """
     folder = Path(out)
+    labels = [run.label for run in study.runs]
+    for name in only:
+        if name not in labels:
+            raise SpecError(
+                f"--only: {study.name} has no network of this name. Allowed:"
+                f" {', '.join(labels)}. Received: {name}"
+            )
     planned = plan(study, budget, folder)
     refuse_other_folder(folder, study)
     states = [each.info()["status"] for each in planned]
@@ -86,7 +96,7 @@ def run_study(
     missing = [
         each
         for each, state in zip(planned, states, strict=True)
-        if state not in DONE
+        if state not in DONE and each.run.label in (only or labels)
     ]
     changed = _on_change(planned, show)
     with contextlib.closing(engine(missing, data_dir, changed)) as ended:
