@@ -48,6 +48,18 @@ def test_one_group_agrees_with_the_layer_of_keras(images):
     )
 
 
+def test_without_momentum_nothing_is_left_of_earlier_averages(images):
+    """Bit for bit: re-estimated statistics are made of this."""
+    fresh, used = (BatchNormalization(momentum=0.0) for _ in range(2))
+    used(1e4 * images, training=True)
+
+    for layer in (fresh, used):
+        layer(1e-2 * images, training=True)
+
+    np.testing.assert_array_equal(fresh.moving_mean, used.moving_mean)
+    np.testing.assert_array_equal(fresh.moving_variance, used.moving_variance)
+
+
 def test_moving_averages_take_the_mean_over_groups(images):
     layer = BatchNormalization(images_per_statistic=3, momentum=0.75)
 

@@ -290,6 +290,17 @@ def test_a_name_that_no_network_has_is_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_net_to_be_deepened_comes_first(tmp_path):
+    with pytest.raises(SpecError, match="add --only plain20"):
+        run_study(
+            load_study("constructed"),
+            tmp_path / "out",
+            engine=no_engine,
+            only=("plain32-full-rate",),
+        )
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_unknown_study_is_missing_and_the_nearest_named():
     with pytest.raises(InputMissingError, match="did you mean degradation"):
         load_study("degradatoin")

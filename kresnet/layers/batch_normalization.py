@@ -113,8 +113,10 @@ class BatchNormalization(keras.layers.Layer):
 
     def _move(self, average, statistic):
         """Moves an average towards the statistic, both `(channels,)`."""
-        step = ops.cast(statistic, average.dtype) - average
-        average.assign(average + step * (1.0 - self.momentum))
+        new = ops.cast(statistic, average.dtype)
+        # One product less than in the class' formula, and as exact without
+        # momentum: nothing is left of what was there before.
+        average.assign(new + (average - new) * self.momentum)
 
     def compute_output_shape(self, input_shape):
         """The input's shape."""

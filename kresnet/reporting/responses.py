@@ -48,7 +48,7 @@ def responses_figure(measured: Sequence[Responses], title: str) -> Figure:
     """Draws responses in the order of the layers, and sorted by magnitude.
 
     The axis starts at 0, as the paper's, unless the largest would flatten the
-    others: then it is logarithmic.
+    others and none is 0: then it is logarithmic.
 
     Args:
         measured: Runs, in the order of the legend.

@@ -77,7 +77,8 @@ def run_study(
         StoppedError: A run was stopped by a signal, and saved.
         RunFailedError: A run ended with another error.
         SpecError: A spec is wrong, a folder holds another experiment, or the
-            study has no network of a name in `only`.
+            study has no network of a name in `only`, or one of them begins
+            with another that is neither there nor finished.
         CannotWriteError: `out` holds files that are no study's.
     """
     folder = Path(out)
@@ -91,6 +92,7 @@ def run_study(
     planned = plan(study, budget, folder)
     refuse_other_folder(folder, study)
     states = [each.info()["status"] for each in planned]
+    _refuse_unfinished_sources(planned, states, only or labels)
     write_summary(folder, study, budget)  # first: it marks the folder
     write_specs(planned)
     missing = [
@@ -110,6 +112,28 @@ def run_study(
                 raise RunFailedError(each.folder, code)
     changed()
     return folder
+
+
+def _refuse_unfinished_sources(
+    planned: list[PlannedRun], states: list[str], chosen: Sequence[str]
+) -> None:
+    finished = {
+        each.folder
+        for each, state in zip(planned, states, strict=True)
+        if state == "finished"
+    }
+    for each in planned:
+        source = each.run.deepen
+        if (
+            each.run.label in chosen
+            and source
+            and source not in chosen
+            and each.source not in finished
+        ):
+            raise SpecError(
+                f"--only: {each.run.label} begins with {source}, which is not"
+                f" finished; add --only {source}"
+            )
 
 
 def _on_change(

@@ -54,6 +54,9 @@ class ChunkModel(keras.Model):
     def hold(self, images, labels):
         """Puts the training images and labels on the device.
 
+        On a CPU it also switches the passes `IDLE_ON_CPU` off, in the whole
+        process.
+
         Args:
             images: uint8 array, shape `(count, height, width, channels)`.
             labels: Integer array, shape `(count,)`.
