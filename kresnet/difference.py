@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
-from kresnet.census import Census, census
+from kresnet.architecture import Census, census
 from kresnet.explain.run import precision
 from kresnet.spec import Spec, differing_fields
 

@@ -4,8 +4,15 @@ import time
 
 import pytest
 
-from kresnet.census import census, layer_table
-from kresnet.spec import BasicStage, BatchNorm, ModelSpec, PlainStage, Stem
+from kresnet.architecture import (
+    BasicStage,
+    BatchNorm,
+    ModelSpec,
+    PlainStage,
+    Stem,
+    census,
+    layer_table,
+)
 
 # He et al. 2015, section 4.2: 6n+2 layers; parameters computed by hand for
 # options A, B and C, and multiply-adds in millions for option A.

@@ -5,13 +5,17 @@ import numpy as np
 import pytest
 from kresnet.callbacks import LayerResponses, ResponseProbe, copy_weights
 
-from kresnet.network import block_branches, build_model, layer_responses
+from kresnet.network import build_model, find_places
 from kresnet.spec import load_spec
 
 
 @pytest.fixture(scope="module")
 def network():
     return build_model(load_spec("digits").model, 0)
+
+
+def places(network):
+    return find_places(network, load_spec("digits").model)
 
 
 @pytest.fixture(scope="module")
@@ -21,18 +25,18 @@ def images():
 
 def test_the_layers_are_the_paper_s_3x3_layers(network):
     """6n + 1 of them: all but the classifier, projections left out."""
-    names = list(layer_responses(network))
+    names = list(places(network).responses)
 
     assert names[:3] == ["conv1", "conv2_1_1", "conv2_1_2"]
     assert len(names) == 7
     for net, count in (("resnet20-c", 19), ("plain20", 19)):
-        model = build_model(load_spec(net).model)
-        assert len(layer_responses(model)) == count
+        spec = load_spec(net).model
+        assert len(find_places(build_model(spec), spec).responses) == count
 
 
 def test_moments_are_numpy_s(network, images):
     """Over all images, positions and channels; batches do not matter."""
-    tensors = layer_responses(network)
+    tensors = places(network).responses
     probe = ResponseProbe(network, tensors)
     whole = keras.Model(network.input, list(tensors.values()))
 
@@ -47,7 +51,7 @@ def test_moments_are_numpy_s(network, images):
 
 def test_the_residual_is_what_the_shortcut_is_not(network, images):
     """Both branches add to the input of the block's last ReLU."""
-    branches = block_branches(network)
+    branches = places(network).branches
     assert list(branches) == ["conv2_1", "conv3_1", "conv4_1"]
     residual, shortcut = branches["conv2_1"]
     block = [

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from kresnet import build_model
-from kresnet.census import census
+from kresnet.architecture import census
 from kresnet.network.he_normal import HeNormal
 from kresnet.spec import load_spec, shipped_specs
 

@@ -5,7 +5,7 @@ from importlib import resources
 
 import pytest
 
-from kresnet.census import census
+from kresnet.architecture import census
 from kresnet.spec import (
     ChannelMean,
     ChannelStandardize,

@@ -16,7 +16,7 @@ activation can do better.
 
 import math
 
-from kresnet.census import census
+from kresnet.architecture import census
 from kresnet.spec import Spec
 
 CROSSINGS_OF_ACTIVATIONS = 5

@@ -9,7 +9,7 @@ from kresnet.notices import notify
 
 def check(specs: SpecNames, overrides: Overrides = None) -> None:
     """Check specs without building anything."""
-    from kresnet.census import census
+    from kresnet.architecture import census
     from kresnet.spec import load_spec
 
     codes = set()

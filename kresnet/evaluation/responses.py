@@ -14,12 +14,11 @@ from kresnet.errors import SpecError, write_error
 from kresnet.evaluation.in_training import observer
 from kresnet.network import (
     adapt_transforms,
-    block_branches,
     build_model,
     build_transforms,
+    find_places,
     inference_layers,
     inference_model,
-    layer_responses,
 )
 from kresnet.training import Run, load_run
 
@@ -76,10 +75,11 @@ def responses(
         network = _initial_network(run, transforms, pixels[: images or None])
     else:
         transforms, network = run.layers()
+    places = find_places(network, run.spec.model)
     probe = LayerResponses(
         network,
-        layer_responses(network),
-        block_branches(network),
+        places.responses,
+        places.branches,
         pixels[: images or None],
         every=1,
         last=1,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kresnet.census import census
+from kresnet.architecture import ModelSpec, census
 from kresnet.explain.point import (
     DEVIATES,
     EQUAL,
@@ -10,7 +10,7 @@ from kresnet.explain.point import (
     Point,
     equal_if,
 )
-from kresnet.spec import ModelSpec, Spec
+from kresnet.spec import Spec
 
 # Layers and parameters as table 6 prints them, by n.
 PAPER_COUNTS = {
@@ -79,10 +79,7 @@ def network_points(spec: Spec) -> Iterator[Point]:
 
 
 def _kinds(model):
-    return {
-        " ".join(filter(None, [s.block, getattr(s, "shortcut", None)]))
-        for s in model.stages
-    }
+    return {stage.kind for stage in model.stages}
 
 
 def _architecture(model):

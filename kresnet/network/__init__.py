@@ -1,6 +1,11 @@
 """Networks of He et al. 2015 as Keras functional models."""
 
-from kresnet.network.builder import PRECISIONS, build_model
+from kresnet.network.build import (
+    PRECISIONS,
+    KerasParts,
+    build_model,
+    find_places,
+)
 from kresnet.network.pipeline import (
     adapt_transforms,
     all_variables,
@@ -9,17 +14,16 @@ from kresnet.network.pipeline import (
     inference_model,
     training_model,
 )
-from kresnet.network.responses import block_branches, layer_responses
 
 __all__ = [
     "PRECISIONS",
+    "KerasParts",
     "adapt_transforms",
     "all_variables",
-    "block_branches",
     "build_model",
     "build_transforms",
+    "find_places",
     "inference_layers",
     "inference_model",
-    "layer_responses",
     "training_model",
 ]

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
+from kresnet.architecture import Counting, Map, ModelSpec, walk
+from kresnet.network.build import find_places
 from kresnet.network.pipeline import inference_model
-from kresnet.spec import ModelSpec
 
 Arrays = dict[str, np.ndarray]
 # Of each channel, float64.
@@ -37,12 +38,9 @@ def stage_statistics(
     Returns:
         One pair for each stage, over images, rows and columns.
     """
-    ends = [
-        network.get_layer(f"conv{i}_{stage.blocks}_out").output
-        for i, stage in enumerate(spec.stages, start=2)
-    ]
+    ends = find_places(network, spec).ends
     observer = inference_model(transforms, keras.Model(network.input, ends))
-    sums = [np.zeros((2, stage.width)) for stage in spec.stages]
+    sums = [np.zeros((2, stage.emits)) for stage in spec.stages]
     for start in range(0, len(images), batch_size):
         found = observer.predict_on_batch(images[start : start + batch_size])
         found = found if isinstance(found, list) else [found]
@@ -79,17 +77,42 @@ def deepened(
     Returns:
         float32 arrays by variable path: those of `weights`, and the added.
     """
-    found = dict(weights)
-    stages = zip(shallow.stages, deep.stages, statistics, strict=True)
-    for i, (old, new, channels) in enumerate(stages, start=2):
-        for j in range(old.blocks + 1, new.blocks + 1):
-            for k in (1, 2):
-                norm = identity_norm(*channels, deep.batch_norm.epsilon)
-                for name, array in norm.items():
-                    found[f"conv{i}_{j}_bn{k}/{name}"] = array
-                kernel = identity_kernel(new.width)
-                found[f"conv{i}_{j}_conv{k}/kernel"] = kernel
-    return found
+    added = _Identities(shallow, deep, statistics)
+    walk(deep, Map(deep.input), added)
+    return {**weights, **added.arrays}
+
+
+class _Identities(Counting):
+    """Gives the layers of added blocks the weights of the identity.
+
+    Attributes:
+        arrays: Float32 arrays by variable path.
+    """
+
+    def __init__(self, shallow, deep, statistics):
+        super().__init__()
+        self.arrays: Arrays = {}
+        self._old = [stage.blocks for stage in shallow.stages]
+        self._epsilon = deep.batch_norm.epsilon
+        self._statistics = statistics
+
+    def convolution(self, x, width, kernel, stride, name):
+        if self._added():
+            path = f"{self.place.named(name)}/kernel"
+            self.arrays[path] = identity_kernel(width)
+        return super().convolution(x, width, kernel, stride, name)
+
+    def norm(self, x, name):
+        if self._added():
+            channels = self._statistics[self.place.stage]
+            norm = identity_norm(*channels, self._epsilon)
+            for each, array in norm.items():
+                self.arrays[f"{self.place.named(name)}/{each}"] = array
+        return super().norm(x, name)
+
+    def _added(self) -> bool:
+        place = self.place
+        return place.stage is not None and place.block > self._old[place.stage]
 
 
 def identity_kernel(width: int) -> np.ndarray:

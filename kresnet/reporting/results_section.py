@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kresnet.census import census
+from kresnet.architecture import census
 from kresnet.explain import caveats, explain, paper_network
 from kresnet.recorded_run import RecordedRun
 from kresnet.reporting.average import mean_and_deviation

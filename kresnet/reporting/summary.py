@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from kresnet.census import census
+from kresnet.architecture import census
 from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.metrics_file import read_metrics
 from kresnet.reporting.paper_table import beside_paper

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kresnet.census import LAYERS_IN_BLOCK, census
+from kresnet.architecture import census
 from kresnet.spec.problems import Problem
 
 if TYPE_CHECKING:
@@ -26,29 +26,20 @@ def name_can_be_a_folder(spec: "Spec") -> Iterator[Problem]:
         yield Problem(("name",), "must be usable as a folder's name everywhere")
 
 
-def layers_as_expected(spec: "Spec") -> Iterator[Problem]:
-    """The depth in `expect` is that of the stages."""
+def counts_as_expected(spec: "Spec") -> Iterator[Problem]:
+    """Depth and parameters in `expect` are those of the census."""
     if spec.expect is None:
         return
-    stages = [
-        LAYERS_IN_BLOCK[stage.block] * stage.blocks
-        for stage in spec.model.stages
-    ]
-    yield from _as_expected("layers", spec.expect.layers, [1, *stages, 1])
-
-
-def parameters_as_expected(spec: "Spec") -> Iterator[Problem]:
-    """The parameters in `expect` are those of the census."""
-    if spec.expect is None:
-        return
-    parts = [  # conv1, conv2_x, conv3_x …, pool, fc
-        sum(row.parameters for row in rows)
-        for _, rows in itertools.groupby(
-            census(spec.model).rows, key=lambda row: row.name.partition("_")[0]
-        )
-    ]
-    del parts[-2]  # the pool has none
-    yield from _as_expected("parameters", spec.expect.parameters, parts)
+    rows = census(spec.model).rows
+    for field, want in spec.expect:
+        parts = [  # conv1, conv2_x, conv3_x …, pool, fc
+            sum(getattr(row, field) for row in part)
+            for _, part in itertools.groupby(
+                rows, key=lambda row: row.name.partition("_")[0]
+            )
+        ]
+        del parts[-2]  # the pool has none
+        yield from _as_expected(field, want, parts)
 
 
 def _as_expected(field: str, want: int, parts: list[int]) -> Iterator[Problem]:
@@ -64,6 +55,5 @@ def _as_expected(field: str, want: int, parts: list[int]) -> Iterator[Problem]:
 
 EXPECT_CHECKS = (
     name_can_be_a_folder,
-    layers_as_expected,
-    parameters_as_expected,
+    counts_as_expected,
 )

@@ -9,7 +9,7 @@ from kresnet.spec.data import DataSpec
 from kresnet.spec.data_checks import DATA_CHECKS
 from kresnet.spec.expect_checks import EXPECT_CHECKS
 from kresnet.spec.fields import Expected, Fields, Integer
-from kresnet.spec.model import ModelSpec
+from kresnet.architecture import ModelSpec
 from kresnet.spec.training import TrainingSpec
 from kresnet.spec.training_checks import TRAINING_CHECKS
 

@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from kresnet.census import census
+from kresnet.architecture import census
 from kresnet.spec import Spec
 
 # Numbers that a transform keeps of the training split, by values in an image

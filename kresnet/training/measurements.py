@@ -8,10 +8,9 @@ import numpy as np
 from kresnet.callbacks import LayerResponses, Periodic
 from kresnet.data import Order
 from kresnet.network import (
-    block_branches,
     build_model,
+    find_places,
     inference_layers,
-    layer_responses,
 )
 from kresnet.spec import Spec
 from kresnet.training.gradient_norms import GradientNorms
@@ -58,13 +57,14 @@ class Measurements:
             )
             # A copy: undistributed, in float32, with every layer in sight.
             network = build_model(spec.model, 0)
+            places = find_places(network, spec.model)
             train_images = images()
             count = options.response_images or len(train_images)
             self.callbacks.append(
                 LayerResponses(
                     network,
-                    layer_responses(network),
-                    block_branches(network),
+                    places.responses,
+                    places.branches,
                     train_images[:count],
                     options.responses_every,
                     last,

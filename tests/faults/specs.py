@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from faults.generated_specs import contents, overrides
 from faults.hostile import CORPUS
 
-from kresnet.census import census
+from kresnet.architecture import census
 from kresnet.errors import SpecError
 from kresnet.spec import dump_spec, load_spec
 

@@ -15,19 +15,19 @@ Reference:
     He et al. 2015, section 4.2, tables 1 and 6.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import dataclasses
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # the spec checks `expect` by the census, so it comes first
-    from kresnet.spec.model import ModelSpec, Stage
+from kresnet.architecture.parts import Parts
+from kresnet.architecture.walk import walk
+
+if TYPE_CHECKING:  # a model is checked by its census
+    from kresnet.architecture.model import ModelSpec
 
 Shape = tuple[int, int, int]
 
-LAYERS_IN_BLOCK = {"plain": 2, "basic": 2}
 
-
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Row:
     """A line of the layer table: the stem, a block, the pool or the classifier.
 
@@ -53,7 +53,7 @@ class Row:
         return self.layers > 0
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Census:
     """The layer table of a network and its totals.
 
@@ -79,7 +79,9 @@ def census(model: "ModelSpec") -> Census:
     Returns:
         The census; its numbers are exact.
     """
-    rows = tuple(_rows(model))
+    parts = Counting()
+    walk(model, Map(model.input), parts)
+    rows = tuple(parts.rows)
     return Census(
         rows,
         sum(row.layers for row in rows),
@@ -88,49 +90,81 @@ def census(model: "ModelSpec") -> Census:
     )
 
 
-def _rows(model: "ModelSpec") -> Iterator[Row]:
-    stem = model.stem
-    shape = _strided(model.input, stem.width, stem.stride)
-    conv = _convolution(stem.kernel, model.input[2], shape)
-    yield Row("conv1", f"{stem.kernel}×{stem.kernel}", shape, 1, *conv)
+@dataclasses.dataclass(frozen=True)
+class Map:
+    """What stands for a tensor while counting.
 
-    for i, stage in enumerate(model.stages, start=2):  # conv2_x, conv3_x …
-        for j in range(1, stage.blocks + 1):
-            row = _block(f"conv{i}_{j}", shape, stage, first=j == 1)
-            shape = row.output
-            yield row
+    Attributes:
+        shape: Height, width and channels.
+        layers: Weighted layers on the longest way to it. Projections are on
+            the shorter way, so they count as the paper counts them: not.
+    """
 
-    channels, classes = shape[2], model.classes
-    yield Row("pool", "global average", (1, 1, channels), 0, 0, 0)
-    weights = channels * classes
-    yield Row("fc", "dense", (1, 1, classes), 1, weights + classes, weights)
+    shape: Shape
+    layers: int = 0
 
 
-def _block(name: str, before: Shape, stage: "Stage", *, first: bool) -> Row:
-    """Two 3×3 convolutions and what its shortcut projects."""
-    shape = _strided(before, stage.width, stage.stride if first else 1)
-    parts = [
-        _convolution(3, before[2], shape),
-        _convolution(3, stage.width, shape),
-    ]
-    shortcut = getattr(stage, "shortcut", None)
-    if shortcut == "C" or (shortcut == "B" and before != shape):
-        parts.append(_convolution(1, before[2], shape))
-    kind = f"basic {shortcut}" if shortcut else stage.block
-    layers = LAYERS_IN_BLOCK[stage.block]
-    return Row(name, kind, shape, layers, *map(sum, zip(*parts, strict=True)))
+class Counting(Parts):
+    """Counts what is defined at each place, a row for each.
 
+    Attributes:
+        rows: Lines of the table, in the order of the walk.
+    """
 
-def _strided(before: Shape, width: int, stride: int) -> Shape:
-    """The output of an evenly padded convolution."""
-    return (-(-before[0] // stride), -(-before[1] // stride), width)
+    def __init__(self):
+        self.rows: list[Row] = []
+        self._counts: list[tuple[int, int]] = []
 
+    def define(self, definition, x):
+        """Counts the place and writes its row."""
+        self._counts.clear()
+        y = definition(x, self)
+        parameters, multiply_adds = map(
+            sum, zip((0, 0), *self._counts, strict=True)
+        )
+        self.rows.append(
+            Row(
+                self.place.name,
+                self.place.kind,
+                y.shape,
+                y.layers - x.layers,
+                parameters,
+                multiply_adds,
+            )
+        )
+        return y
 
-def _convolution(kernel: int, channels: int, out: Shape) -> tuple[int, int]:
-    """Parameters, with those of the batch norm, and multiply-adds."""
-    height, width, filters = out
-    weights = kernel**2 * channels * filters
-    return weights + 2 * filters, weights * height * width
+    def channels(self, x):
+        return x.shape[2]
+
+    def convolution(self, x, width, kernel, stride, name):
+        height, side, channels = x.shape
+        shape = (-(-height // stride), -(-side // stride), width)
+        weights = kernel**2 * channels * width
+        self._counts.append((weights, weights * shape[0] * shape[1]))
+        return Map(shape, x.layers + 1)
+
+    def norm(self, x, name):
+        self._counts.append((2 * x.shape[2], 0))
+        return x
+
+    def relu(self, x, name):
+        return x
+
+    def pad_channels(self, x, width, stride, name):
+        height, side, _ = x.shape
+        return Map((-(-height // stride), -(-side // stride), width), x.layers)
+
+    def add(self, shortcut, residual, name):
+        return Map(residual.shape, max(shortcut.layers, residual.layers))
+
+    def average(self, x):
+        return Map((1, 1, x.shape[2]), x.layers)
+
+    def dense(self, x, width):
+        weights = x.shape[2] * width
+        self._counts.append((weights + width, weights))
+        return Map((1, 1, width), x.layers + 1)
 
 
 def layer_table(counted: Census) -> str:

@@ -1,0 +1,37 @@
+"""Networks as fields, and one walk over them. Keras is not needed.
+
+Importing this imports neither Keras nor NumPy.
+"""
+
+from kresnet.architecture.census import (
+    Census,
+    Counting,
+    Map,
+    Row,
+    census,
+    layer_table,
+)
+from kresnet.architecture.model import BatchNorm, ModelSpec, Stem
+from kresnet.architecture.parts import Parts, Place
+from kresnet.architecture.plain import PlainStage
+from kresnet.architecture.residual import BasicStage
+from kresnet.architecture.stage import StageFields
+from kresnet.architecture.walk import walk
+
+__all__ = [
+    "BasicStage",
+    "BatchNorm",
+    "Census",
+    "Counting",
+    "Map",
+    "ModelSpec",
+    "Parts",
+    "Place",
+    "PlainStage",
+    "Row",
+    "StageFields",
+    "Stem",
+    "census",
+    "layer_table",
+    "walk",
+]
