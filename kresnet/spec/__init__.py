@@ -12,7 +12,7 @@ from kresnet.spec.dumping import (
     recipe_digest,
     spec_digest,
 )
-from kresnet.spec.loading import load_spec
+from kresnet.spec.loading import load_spec, shipped_specs
 from kresnet.spec.model import (
     BasicStage,
     BatchNorm,
@@ -21,7 +21,6 @@ from kresnet.spec.model import (
     Stem,
 )
 from kresnet.spec.schema import Expect, Spec, json_schema
-from kresnet.spec.shipped import shipped_specs
 from kresnet.spec.training import LearningRate, TrainingSpec, WarmUp
 from kresnet.spec.transforms import (
     ChannelMean,

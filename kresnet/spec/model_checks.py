@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kresnet.census import census
-from kresnet.spec.problems import Problem
+from kresnet.documents import Problem
 
 if TYPE_CHECKING:
     from kresnet.spec.model import ModelSpec
