@@ -64,7 +64,8 @@ training:
 # replicas add up their gradients by another way. It warms up, and the warm-up
 # ends after three iterations: chunks of one iteration, then longer ones.
 BOUNDED = """gradient_clip: 0.1
-  warm_up: {learning_rate: 0.005, until_training_error: 100, over: 3, limit: 4}"""
+  warm_up:
+    {learning_rate: 0.005, until_training_error: 100, over: 3, limit: 4}"""
 KINDS = {
     "plain": ("block: plain", BOUNDED),
     "residual": ("block: basic, shortcut: A", ""),

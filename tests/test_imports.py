@@ -20,6 +20,7 @@ ORDER = (
     "child_process",
     "member",
     "measures",
+    "documents",
     "census",
     "spec",
     "explain",
@@ -62,6 +63,7 @@ KNOW_TENSORFLOW = {
 }
 LIGHT = {
     "errors",
+    "documents",
     "census",
     "spec",
     "explain",

@@ -15,11 +15,11 @@ from rich.console import Console
 
 from kresnet.cli import app
 from kresnet.cli_frame import run as run_command
+from kresnet.documents import STUDIES
 from kresnet.errors import CannotWriteError, InputMissingError, SpecError
 from kresnet.evaluation import evaluate
 from kresnet.reporting import write_report
 from kresnet.spec import dump_spec, load_spec
-from kresnet.spec.shipped import STUDIES
 from kresnet.study import load_study, parse_budget, run_study, study_table
 from kresnet.study.budget import scaled
 from kresnet.study.plan import plan

@@ -47,8 +47,8 @@ class BasicStage(StageFields):
         if self.shortcut == "C" or (self.shortcut == "B" and not same):
             x = parts.convolution(x, self.emits, 1, stride, "shortcut")
             return parts.norm(x, "shortcut_bn")
-        return x if same else parts.pad_channels(
-            x, self.emits, stride, "shortcut"
+        return (
+            x if same else parts.pad_channels(x, self.emits, stride, "shortcut")
         )
 
     def problems(self, channels: int) -> Iterator[Problem]:

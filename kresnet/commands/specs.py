@@ -11,7 +11,7 @@ def specs(
     ] = False,
 ) -> None:
     """List the shipped specs."""
-    from kresnet.spec.shipped import SPECS, STUDIES
+    from kresnet.documents import SPECS, STUDIES
 
     for name in (STUDIES if studies else SPECS).names():
         print(name)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from kresnet.documents import shown
 from kresnet.errors import BadDataError, KresnetError
 from kresnet.reporting.groups import Group, ReportedRuns
-from kresnet.spec.problems import shown
 
 PATTERN = "evaluation-*.json"
 

@@ -12,16 +12,8 @@ from kresnet.spec.dumping import (
     recipe_digest,
     spec_digest,
 )
-from kresnet.spec.loading import load_spec
-from kresnet.spec.model import (
-    BasicStage,
-    BatchNorm,
-    ModelSpec,
-    PlainStage,
-    Stem,
-)
+from kresnet.spec.loading import load_spec, shipped_specs
 from kresnet.spec.schema import Expect, Spec, json_schema
-from kresnet.spec.shipped import shipped_specs
 from kresnet.spec.training import LearningRate, TrainingSpec, WarmUp
 from kresnet.spec.transforms import (
     ChannelMean,
@@ -37,8 +29,6 @@ from kresnet.spec.transforms import (
 __all__ = [
     "CHANGEABLE",
     "DATASETS",
-    "BasicStage",
-    "BatchNorm",
     "ChannelMean",
     "ChannelStandardize",
     "DataSpec",
@@ -46,14 +36,11 @@ __all__ = [
     "Expect",
     "FancyPCA",
     "LearningRate",
-    "ModelSpec",
     "PerPixelMean",
-    "PlainStage",
     "RandomCrop",
     "RandomFlip",
     "Rescale",
     "Spec",
-    "Stem",
     "TrainingSpec",
     "WarmUp",
     "ZCAWhitening",

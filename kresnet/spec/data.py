@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kresnet.spec.fields import Expected, Fields, Integer
+from kresnet.documents import Expected, Fields, Integer
 from kresnet.spec.transforms import Transform
 
 

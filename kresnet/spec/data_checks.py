@@ -6,8 +6,8 @@ A check is a generator of problems over a `Spec` or a partial view of one.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from kresnet.documents import Problem, as_yaml
 from kresnet.spec.datasets import DATASETS
-from kresnet.spec.problems import Problem, as_yaml
 from kresnet.spec.transform_checks import INPUT, TRANSFORM_CHECKS
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import Any
 
 import yaml
 
-from kresnet.spec.problems import Path, field_name
-from kresnet.spec.scalars import plain_scalar
+from kresnet.documents import Path, field_name, plain_scalar
 from kresnet.spec.schema import Spec
 
 # Fields that no weight depends on; they may change in the middle of a run.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kresnet.architecture import census
-from kresnet.spec.problems import Problem
+from kresnet.documents import Problem
 
 if TYPE_CHECKING:
     from kresnet.spec.schema import Spec

@@ -6,18 +6,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from kresnet.architecture.model import MODEL_CHECKS
+from kresnet.documents import (
+    SPECS,
+    Document,
+    Problem,
+    apply_overrides,
+    read_document,
+)
+from kresnet.documents.checks import run_checks
 from kresnet.errors import SpecError
-from kresnet.spec.checks import run_checks
-from kresnet.spec.document import Document
-from kresnet.spec.model_checks import MODEL_CHECKS
-from kresnet.spec.overrides import apply_overrides
 from kresnet.spec.partial import partial_spec
-from kresnet.spec.problems import Problem
-from kresnet.spec.reading import read_text
 from kresnet.spec.schema import SPEC_CHECKS, Spec
-from kresnet.spec.shipped import SPECS
 from kresnet.spec.wording import structural_problems
-from kresnet.spec.yaml_reader import read_yaml
 
 
 def load_spec(
@@ -42,13 +43,12 @@ def load_spec(
             "path:line:column: field: what is wrong. Received: …".
         InputMissingError: If there is no such file, or it cannot be read.
     """
-    text, label = read_text(os.fspath(path), SPECS)
-    document = read_yaml(text, label)
+    document = read_document(path, SPECS)
     if () not in document.unusable:
         if isinstance(document.value, dict):
             changed = {p[0] for p in apply_overrides(document, overrides)}
             if "model" in changed and "expect" not in changed:
-                _drop_expect(document, label, notify)
+                _drop_expect(document, notify)
         spec = _validate(document)
     if document.problems:
         raise SpecError("\n".join(document.lines()))
@@ -56,14 +56,17 @@ def load_spec(
 
 
 def _drop_expect(
-    document: Document, label: str, notify: Callable[[str], None] | None
+    document: Document, notify: Callable[[str], None] | None
 ) -> None:
     """The counts of the file are not those of a network that was changed."""
     if document.value.pop("expect", None) is None:
         return
     document.remove_places(("expect",))
     if notify is not None:
-        notify(f"{label}: expect is dropped: --set changes the model it counts")
+        notify(
+            f"{document.label}: expect is dropped: --set changes the model it"
+            " counts"
+        )
 
 
 def _validate(document: Document) -> Spec | None:
@@ -100,3 +103,8 @@ def _inside_refused(problem: Problem, document: Document) -> bool:
 def _model_checks(spec: Any) -> Iterator[Problem]:
     for problem in run_checks(MODEL_CHECKS, spec.model):
         yield problem.under("model")
+
+
+def shipped_specs() -> list[str]:
+    """Returns the names of the shipped specs."""
+    return SPECS.names()

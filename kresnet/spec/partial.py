@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from kresnet.spec.checks import MissingFieldError
-from kresnet.spec.problems import Path
+from kresnet.documents import Path
+from kresnet.documents.checks import MissingFieldError
 from kresnet.spec.schema import Spec
 from kresnet.spec.shapes import Shape, shape_of
 

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from kresnet.spec.checks import raise_problems
+from kresnet.architecture import ModelSpec
+from kresnet.documents import Expected, Fields, Integer
+from kresnet.documents.checks import raise_problems
 from kresnet.spec.data import DataSpec
 from kresnet.spec.data_checks import DATA_CHECKS
 from kresnet.spec.expect_checks import EXPECT_CHECKS
-from kresnet.spec.fields import Expected, Fields, Integer
-from kresnet.architecture import ModelSpec
 from kresnet.spec.training import TrainingSpec
 from kresnet.spec.training_checks import TRAINING_CHECKS
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from kresnet.spec.fields import Expected
+from kresnet.documents import Expected
 
 
 @dataclass(frozen=True)

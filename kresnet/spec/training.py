@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from kresnet.spec.fields import Expected, Fields, Flag, Integer, Number
+from kresnet.documents import Expected, Fields, Flag, Integer, Number
 
 # The paper's longest training, on ImageNet, is 600,000 iterations.
 MOST_ITERATIONS = 100_000_000

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kresnet.spec.problems import Problem
+from kresnet.documents import Problem
 
 if TYPE_CHECKING:
     from kresnet.spec.schema import Spec

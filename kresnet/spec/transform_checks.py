@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kresnet.spec.problems import Path, Problem
+from kresnet.documents import Path, Problem
 
 if TYPE_CHECKING:
     from kresnet.spec.schema import Spec

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kresnet.spec.fields import Fields, Integer, Number
+from kresnet.documents import Fields, Integer, Number
 
 
 class PerPixelMean(Fields):

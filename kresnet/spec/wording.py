@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from kresnet.spec.problems import Path, Problem
+from kresnet.documents import Path, Problem
 from kresnet.spec.schema import Spec
 from kresnet.spec.shapes import Shape, either, shape_of
 

@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from kresnet.documents import (
+    STUDIES,
+    Expected,
+    Fields,
+    Integer,
+    Problem,
+    read_document,
+)
 from kresnet.errors import SpecError
-from kresnet.spec.fields import Expected, Fields, Integer
-from kresnet.spec.problems import Problem
-from kresnet.spec.reading import read_text
-from kresnet.spec.shipped import STUDIES
 from kresnet.spec.wording import structural_problems
-from kresnet.spec.yaml_reader import read_yaml
 
 Name = Annotated[
     str,
@@ -98,8 +101,7 @@ def load_study(path: str | os.PathLike[str]) -> Study:
             "path:line:column: field: what is wrong. Received: …".
         InputMissingError: There is no such file.
     """
-    text, label = read_text(os.fspath(path), STUDIES)
-    document = read_yaml(text, label)
+    document = read_document(path, STUDIES)
     study = None
     if () not in document.unusable:
         problems, study = _validated(document.value)

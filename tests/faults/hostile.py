@@ -1,6 +1,6 @@
 """Hostile YAML: scalars for the place of a value, and whole files."""
 
-from kresnet.spec.shipped import SPECS
+from kresnet.documents import SPECS
 
 TEXTS = [SPECS.file(name).read_text("utf-8") for name in SPECS.names()]
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from kresnet.spec.document import Document, Place
-from kresnet.spec.problems import Path, shown
-from kresnet.spec.yaml_reader import LONGEST_FILE, read_yaml
+from kresnet.documents.document import Document, Place
+from kresnet.documents.problems import Path, shown
+from kresnet.documents.yaml_reader import LONGEST_FILE, read_yaml
 
 _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]+)\]")
 _LONGEST_PATH = 200

@@ -1,25 +1,56 @@
 """Reads YAML safely: the subset a spec needs, with the place of every value.
 
-Built on PyYAML's parser, which yields events and builds nothing: anchors,
-aliases, merge keys, tags, duplicate keys, further documents and deep nesting
-are refused as they come, before they can cost anything.
+PyYAML's parser yields events and builds nothing. Anchors, aliases, merge keys,
+tags, duplicate keys, further documents and deep nesting are refused as their
+events come, before they can cost anything.
+
+An unquoted scalar means what the YAML 1.2 core schema says, a little stricter.
+PyYAML follows YAML 1.1, where `1e-4` is a string, `016` is 14, `12:30` is 750
+and `no` is false. Here `1e-4` is a number and the others are strings; numbers
+with a leading zero, octal and hexadecimal numbers are strings too.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
-from kresnet.spec.document import Document, Place
-from kresnet.spec.problems import Path, field_name, shown
-from kresnet.spec.scalars import LONGEST_NUMBER, plain_scalar
-from kresnet.spec.yaml_events import NotYAMLError, yaml_events
+from kresnet.documents.document import Document, Place
+from kresnet.documents.problems import Path, field_name, shown
 
 LONGEST_FILE = 64 * 1024  # bytes; a spec takes about one thousand
 DEEPEST = 20  # a spec nests four levels
 MOST_VALUES = 2_000  # a spec holds about fifty
+# Longer numbers are mistakes, and Python converts long integers slowly.
+LONGEST_NUMBER = 100
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KEY = "?"  # stands in a path for a key that is being read or was refused
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+)
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+class NotYAMLError(Exception):
+    """The text is not YAML.
+
+    Attributes:
+        line: Line of the mistake, from 0.
+        column: Column of the mistake, from 0.
+    """
+
+    def __init__(self, message: str, line: int, column: int):
+        super().__init__(message)
+        self.line = line
+        self.column = column
 
 
 class UnreadableError(Exception):
@@ -41,8 +72,8 @@ def read_yaml(
         The document with its problems; after a syntax error, `()` is among
         its unusable paths.
     """
-    document = Document()
-    reader = _Reader(document, label, order)
+    document = Document(label)
+    reader = _Reader(document, order)
     try:
         reader.read(text)
     except NotYAMLError as error:
@@ -58,18 +89,17 @@ def read_yaml(
 class _Reader:
     """Builds a document from the parser's events."""
 
-    def __init__(self, document, label, order):
+    def __init__(self, document, order):
         self.document = document
-        self.label = label
         self.order = order
         self.count = 0
 
     def place(self, line: int, column: int, text: str = "") -> Place:
         """A place, from a line and a column that count from 0."""
         if self.order is not None:
-            return Place(self.order, self.label, text)
+            return Place(self.order, self.document.label, text)
         line, column = line + 1, column + 1
-        label = f"{self.label}:{line}:{column}"
+        label = f"{self.document.label}:{line}:{column}"
         return Place((0, line, column), label, text)
 
     def refuse(self, mark: Any, message: str, path: Path = ()) -> None:
@@ -86,7 +116,7 @@ class _Reader:
 
     def read(self, text: str) -> None:
         """Reads the document and makes sure that it is the only one."""
-        events = yaml_events(text)
+        events = _events(text)
         start = next(events, None)
         if start is None:
             return
@@ -178,3 +208,60 @@ class _Reader:
         first = self.document.keys[(*path, key)].order[1]
         second = event.start_mark.line + 1
         return f"duplicate key {shown(key)}, on lines {first} and {second}"
+
+
+def plain_scalar(text: str) -> bool | int | float | str | None:
+    """Returns the value of an unquoted scalar."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) > LONGEST_NUMBER:
+        return text
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _NOT_FINITE.fullmatch(text):
+        return float(text.replace(".", "").lower())
+    return text
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    """Yields the parser's events, without those of the stream.
+
+    Raises:
+        NotYAMLError: If the text is not YAML, once the parser gets there.
+    """
+    _refuse_control_characters(text)
+    stream = (yaml.StreamStartEvent, yaml.StreamEndEvent)
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            if not isinstance(event, stream):
+                yield event
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        message = _wording(error, text, mark.line, mark.column)
+        raise NotYAMLError(message, mark.line, mark.column) from None
+
+
+def _refuse_control_characters(text: str) -> None:
+    """YAML has no NUL and no other control characters."""
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if found is not None:
+        line = text.count("\n", 0, found.start())
+        column = found.start() - text.rfind("\n", 0, found.start()) - 1
+        code = ord(found.group())
+        raise NotYAMLError(f"not YAML: character U+{code:04X}", line, column)
+
+
+def _wording(
+    error: yaml.MarkedYAMLError, text: str, line: int, column: int
+) -> str:
+    """Says what is wrong with the syntax."""
+    if "nesting depth" in (error.problem or ""):
+        # The parser reads ahead: its own limit may be met before ours.
+        return f"nested deeper than {DEEPEST} levels"
+    at_fault = "".join(text.splitlines()[line : line + 1])
+    if at_fault[column : column + 1] == "\t":
+        return "not YAML: a tab; indent with spaces"
+    why = ", ".join(filter(None, (error.context, error.problem)))
+    return f"not YAML: {why}"

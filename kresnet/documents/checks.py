@@ -8,7 +8,7 @@ a field that is missing or wrong ends the check (see `partial.py`).
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from kresnet.spec.problems import Problem, field_name
+from kresnet.documents.problems import Problem, field_name
 
 Check = Callable[[Any], Iterator[Problem]]
 

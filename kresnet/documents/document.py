@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from kresnet.spec.problems import Path, Problem, as_yaml, field_name, shown
+from kresnet.documents.problems import Path, Problem, as_yaml, field_name, shown
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Document:
     """The value of a document and the places of all of its parts.
 
     Attributes:
+        label: What messages call it: a path, or an override as it stands.
         value: Mappings, lists and scalars.
         values: Places of the values, by path; the whole document has ().
         keys: Places of the keys of mappings, by path.
@@ -38,6 +39,7 @@ class Document:
         unusable: Paths whose value was refused and means nothing.
     """
 
+    label: str
     value: Any = None
     values: dict[Path, Place] = field(default_factory=dict)
     keys: dict[Path, Place] = field(default_factory=dict)

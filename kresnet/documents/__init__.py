@@ -1,0 +1,40 @@
+"""YAML files that are read safely, every mistake with its place.
+
+Nothing here knows what a network is.
+"""
+
+from kresnet.documents.checks import raise_problems
+from kresnet.documents.document import Document, Place
+from kresnet.documents.fields import Expected, Fields, Flag, Integer, Number
+from kresnet.documents.overrides import apply_overrides
+from kresnet.documents.problems import (
+    Path,
+    Problem,
+    as_yaml,
+    field_name,
+    shown,
+)
+from kresnet.documents.shipped import SPECS, STUDIES, Shipped, read_document
+from kresnet.documents.yaml_reader import plain_scalar
+
+__all__ = [
+    "SPECS",
+    "STUDIES",
+    "Document",
+    "Expected",
+    "Fields",
+    "Flag",
+    "Integer",
+    "Number",
+    "Path",
+    "Place",
+    "Problem",
+    "Shipped",
+    "apply_overrides",
+    "as_yaml",
+    "field_name",
+    "plain_scalar",
+    "raise_problems",
+    "read_document",
+    "shown",
+]
