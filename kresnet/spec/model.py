@@ -4,8 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from kresnet.documents import Expected, Fields, Integer, Number
-from kresnet.spec.checks import raise_problems
+from kresnet.documents import (
+    Expected,
+    Fields,
+    Integer,
+    Number,
+    raise_problems,
+)
 from kresnet.spec.model_checks import MODEL_CHECKS
 
 Blocks = Annotated[

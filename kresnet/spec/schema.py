@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from kresnet.documents import Expected, Fields, Integer
-from kresnet.spec.checks import raise_problems
+from kresnet.documents import Expected, Fields, Integer, raise_problems
 from kresnet.spec.data import DataSpec
 from kresnet.spec.data_checks import DATA_CHECKS
 from kresnet.spec.expect_checks import EXPECT_CHECKS
