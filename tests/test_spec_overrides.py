@@ -103,6 +103,7 @@ def test_messages_cite_the_override():
         "training.momentum=x",
         "training.momentun=0.5",
         "model.stages[0].width=0",
+        "training.learning_rate.at=[3, 2]",
     ) == [
         "--set training.momentum=x: training.momentum: must be a number from 0"
         " to below 1, not a string. Received: x",
@@ -110,17 +111,13 @@ def test_messages_cite_the_override():
         " mean momentum?",
         "--set model.stages[0].width=0: model.stages[0].width: must be an"
         " integer from 1 to 4,096. Received: 0",
+        "--set training.learning_rate.at=[3, 2]: training.learning_rate.at[1]:"
+        " must be above 3, the one before. Received: 2",
     ]
-    assert refused(
-        "plain56",
-        "training.batch_size=100",
-        "training.learning_rate.at=[3, 2]",
-    ) == [
+    assert refused("plain56", "training.batch_size=100") == [
         "--set training.batch_size=100: training.batch_size: must be a multiple"
         " of model.batch_norm.images_per_statistic, 64; nearest: 64 or 128."
         " Received: 100",
-        "--set training.learning_rate.at=[3, 2]: training.learning_rate.at[1]:"
-        " must be above 3, the one before. Received: 2",
     ]
 
 

@@ -11,7 +11,7 @@ from kresnet.documents import (
     read_document,
     validated,
 )
-from kresnet.spec.schema import Spec
+from kresnet.spec.spec import Spec
 
 
 def load_spec(

@@ -1,6 +1,6 @@
 """What must hold within the `model` part of a spec.
 
-A check is a generator of problems over a `ModelSpec` or a partial view of one;
+A check is a generator of problems over a `ModelSpec`;
 paths are relative to the `model` part.
 """
 
