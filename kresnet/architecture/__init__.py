@@ -11,16 +11,17 @@ from kresnet.architecture.census import (
     census,
     layer_table,
 )
-from kresnet.architecture.model import BatchNorm, ModelSpec, Stem
+from kresnet.architecture.model import BatchNorm, ModelSpec, Stem, model_class
 from kresnet.architecture.parts import Parts, Place
 from kresnet.architecture.plain import PlainStage
 from kresnet.architecture.residual import BasicStage
-from kresnet.architecture.stage import StageFields
+from kresnet.architecture.stage import Blocks, StageFields, Stride, Width
 from kresnet.architecture.walk import walk
 
 __all__ = [
     "BasicStage",
     "BatchNorm",
+    "Blocks",
     "Census",
     "Counting",
     "Map",
@@ -31,7 +32,10 @@ __all__ = [
     "Row",
     "StageFields",
     "Stem",
+    "Stride",
+    "Width",
     "census",
     "layer_table",
+    "model_class",
     "walk",
 ]

@@ -2,15 +2,15 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, ClassVar, Union, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from kresnet.architecture.census import census
 from kresnet.architecture.parts import Parts, Tensor
 from kresnet.architecture.plain import PlainStage
 from kresnet.architecture.residual import BasicStage
-from kresnet.architecture.stage import Stride, Width
+from kresnet.architecture.stage import StageFields, Stride, Width
 from kresnet.documents import (
     Expected,
     Fields,
@@ -67,6 +67,7 @@ class BatchNorm(Fields):
     epsilon: Number = Field(gt=0, lt=1, description="Added to the variance.")
 
 
+STAGES = (PlainStage, BasicStage)
 Stage = Annotated[PlainStage | BasicStage, Field(discriminator="block")]
 
 
@@ -77,9 +78,15 @@ class ModelSpec(Fields):
         pydantic.ValidationError: If a field is wrong, a stride does not
             divide the maps it meets, or option A would drop channels.
 
+    Attributes:
+        own_stages: Kinds of stages that kresnet does not have and this class
+            knows; see `model_class`.
+
     Reference:
         He et al. 2015, section 4.2.
     """
+
+    own_stages: ClassVar[tuple[type[StageFields], ...]] = ()
 
     input: Annotated[
         tuple[Size, Size, Size],
@@ -102,6 +109,51 @@ class ModelSpec(Fields):
     def _parts_fit(self) -> "ModelSpec":
         raise_problems(MODEL_CHECKS, self)
         return self
+
+
+def model_class(stages: tuple[type[StageFields], ...]) -> type[ModelSpec]:
+    """The class of networks that may also have other stages.
+
+    Args:
+        stages: Kinds of stages that kresnet does not have.
+
+    Raises:
+        ValueError: One is no kind of stage, or its name is taken.
+    """
+    names = [_name(stage) for stage in (*STAGES, *stages)]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                "`stages` must have names of their own. Received: two kinds"
+                f" called {name}"
+            )
+    known = ModelSpec.model_fields["stages"]
+    choice = Annotated[
+        Union[(*STAGES, *stages)],
+        Field(discriminator="block"),
+    ]
+    made = create_model(
+        "ModelSpec",
+        __base__=ModelSpec,
+        stages=(
+            Annotated[tuple[choice, ...], *known.metadata],
+            Field(description=known.description),
+        ),
+    )
+    made.own_stages = stages
+    return made
+
+
+def _name(stage: type[StageFields]) -> str:
+    """The name of a kind of stage, as its field `block` has it."""
+    if isinstance(stage, type) and issubclass(stage, StageFields):
+        names = get_args(stage.model_fields["block"].annotation)
+        if len(names) == 1 and isinstance(names[0], str):
+            return names[0]
+    raise ValueError(
+        "`stages` must be classes derived from StageFields, with a field"
+        f' `block: Literal["name"]`. Received: {stage!r}'
+    )
 
 
 def kernel_is_odd(model: ModelSpec) -> Iterator[Problem]:

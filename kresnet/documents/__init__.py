@@ -3,9 +3,16 @@
 Nothing here knows what a network is.
 """
 
-from kresnet.documents.checks import raise_problems
 from kresnet.documents.document import Document, Place
-from kresnet.documents.fields import Expected, Fields, Flag, Integer, Number
+from kresnet.documents.fields import (
+    Check,
+    Expected,
+    Fields,
+    Flag,
+    Integer,
+    Number,
+    raise_problems,
+)
 from kresnet.documents.overrides import apply_overrides
 from kresnet.documents.problems import (
     Path,
@@ -15,11 +22,13 @@ from kresnet.documents.problems import (
     shown,
 )
 from kresnet.documents.shipped import SPECS, STUDIES, Shipped, read_document
+from kresnet.documents.wording import validated
 from kresnet.documents.yaml_reader import plain_scalar
 
 __all__ = [
     "SPECS",
     "STUDIES",
+    "Check",
     "Document",
     "Expected",
     "Fields",
@@ -37,4 +46,5 @@ __all__ = [
     "raise_problems",
     "read_document",
     "shown",
+    "validated",
 ]

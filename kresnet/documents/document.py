@@ -81,8 +81,9 @@ class Document:
 
     def place(self, problem: Problem) -> Place:
         """Returns the place to cite: an override's, if one is involved."""
-        path = problem.path if problem.at is None else problem.at
-        own = self.nearest(path, self.keys if problem.key else self.values)
+        own = self.nearest(
+            problem.path, self.keys if problem.key else self.values
+        )
         places = [own, *(self.nearest(other) for other in problem.also)]
         return next((place for place in places if place.from_override), own)
 

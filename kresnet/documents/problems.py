@@ -1,4 +1,4 @@
-"""What is wrong with a spec: one `Problem` each, and how it is worded."""
+"""What is wrong with a document: one `Problem` each, and how it is worded."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,32 +8,32 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a spec.
+    """One thing that is wrong.
 
     Attributes:
-        path: Path of the field at fault, such as ("model", "stages", 1).
+        path: The path of the field at fault, such as ("model", "stages", 1).
         message: What is wrong, "must be …"; the field's name is put before.
-        also: Paths of the other fields that a disagreement involves.
+        also: The paths of the other fields that a disagreement involves.
         received: Whether to close with what the field holds.
-        at: Path whose place is cited, if it is not `path`.
         key: Whether the name, not the value, is at fault.
-        means: Path of the field that a misspelt name probably means.
     """
 
     path: Path
     message: str
     also: tuple[Path, ...] = ()
     received: bool = True
-    at: Path | None = None
     key: bool = False
-    means: Path | None = None
 
-    def under(self, part: str) -> "Problem":
-        """The same problem, of a part of the spec, in the whole."""
+    def under(self, place: Path) -> "Problem":
+        """Returns a problem of a part as one of the whole.
+
+        Args:
+            place: The path of the part in the whole.
+        """
         return replace(
             self,
-            path=(part, *self.path),
-            also=tuple((part, *path) for path in self.also),
+            path=(*place, *self.path),
+            also=tuple((*place, *path) for path in self.also),
         )
 
 
@@ -57,7 +57,7 @@ def shown(value: Any, longest: int = 60) -> str:
 
 
 def as_yaml(value: Any) -> str:
-    """Writes a value as it would stand in a spec, on one line."""
+    """Writes a value as it would stand in a file, on one line."""
     if isinstance(value, dict):
         inside = ", ".join(f"{k}: {as_yaml(v)}" for k, v in value.items())
         return f"{{{inside}}}"

@@ -3,17 +3,16 @@
 Importing this imports neither Keras nor NumPy.
 """
 
-from kresnet.spec.data import DataSpec
-from kresnet.spec.datasets import DATASETS, DatasetFacts
-from kresnet.spec.dumping import (
+from kresnet.spec.data import DATASETS, DatasetFacts, DataSpec
+from kresnet.spec.loading import load_spec, shipped_specs
+from kresnet.spec.recipe import (
     CHANGEABLE,
     differing_fields,
     dump_spec,
     recipe_digest,
     spec_digest,
 )
-from kresnet.spec.loading import load_spec, shipped_specs
-from kresnet.spec.schema import Expect, Spec, json_schema
+from kresnet.spec.spec import Expect, Spec, json_schema
 from kresnet.spec.training import LearningRate, TrainingSpec, WarmUp
 from kresnet.spec.transforms import (
     ChannelMean,

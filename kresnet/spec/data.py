@@ -1,11 +1,77 @@
 """The images of a spec: data set, split and transforms."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from kresnet.documents import Expected, Fields, Integer
+from kresnet.documents import (
+    Expected,
+    Fields,
+    Integer,
+    Problem,
+    raise_problems,
+)
 from kresnet.spec.transforms import Transform
+
+
+class DatasetFacts(NamedTuple):
+    """A data set, to check specs against and to read images for.
+
+    Attributes:
+        input: Height, width and channels of an image.
+        class_names: The names of the classes, in the order of the labels.
+        train: The number of training images, the validation split included.
+        test: The number of test images.
+        white: The largest value of a pixel; black is 0.
+        light_on_dark: Whether every image is a light shape on black.
+    """
+
+    input: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    train: int
+    test: int
+    white: int
+    light_on_dark: bool
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+
+DATASETS = {
+    # Krizhevsky 2009.
+    "cifar10": DatasetFacts(
+        input=(32, 32, 3),
+        class_names=(
+            "airplane",
+            "automobile",
+            "bird",
+            "cat",
+            "deer",
+            "dog",
+            "frog",
+            "horse",
+            "ship",
+            "truck",
+        ),
+        train=50_000,
+        test=10_000,
+        white=255,
+        light_on_dark=False,
+    ),
+    # scikit-learn's 1,797 scanned digits, of which 360 are for testing. Counts
+    # of ink in 4 × 4 bits of a scan, hence 17 grey levels.
+    "digits": DatasetFacts(
+        input=(8, 8, 1),
+        class_names=tuple("0123456789"),
+        train=1_437,
+        test=360,
+        white=16,
+        light_on_dark=True,
+    ),
+}
 
 
 class DataSpec(Fields):
@@ -25,3 +91,19 @@ class DataSpec(Fields):
         max_length=16,
         description="Applied in this order; each at most once.",
     )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "DataSpec":
+        raise_problems((_validation_leaves_images,), self)
+        return self
+
+
+def _validation_leaves_images(data: DataSpec) -> Iterator[Problem]:
+    """Some training images must be left to train on."""
+    train = DATASETS[data.dataset].train
+    if data.validation >= train:
+        yield Problem(
+            ("validation",),
+            f"must be below {train:,}, the training images of {data.dataset}",
+            also=(("dataset",),),
+        )

@@ -2,8 +2,8 @@
 
 import re
 
-from kresnet.spec.dumping import differing_fields
-from kresnet.spec.schema import Spec
+from kresnet.spec.recipe import differing_fields
+from kresnet.spec.spec import Spec
 
 BLOCKS = re.compile(r"model\.stages\[\d+\]\.blocks")
 

@@ -1,30 +1,26 @@
 """Reads a spec, checks it, and reports every mistake at once."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
-from kresnet.architecture.model import MODEL_CHECKS
+from kresnet.architecture import StageFields
 from kresnet.documents import (
     SPECS,
     Document,
-    Problem,
     apply_overrides,
     read_document,
+    validated,
 )
-from kresnet.documents.checks import run_checks
-from kresnet.errors import SpecError
-from kresnet.spec.partial import partial_spec
-from kresnet.spec.schema import SPEC_CHECKS, Spec
-from kresnet.spec.wording import structural_problems
+from kresnet.spec.spec import Spec, spec_class
 
 
 def load_spec(
     path: str | os.PathLike,
     overrides: Sequence[str] = (),
     notify: Callable[[str], None] | None = None,
+    *,
+    stages: Sequence[type[StageFields]] = (),
 ) -> Spec:
     """Reads a spec from a file, or a shipped one by its name.
 
@@ -34,6 +30,8 @@ def load_spec(
         overrides: Changes, such as "training.learning_rate.at=[750,1125]". One
             of the `model` part drops `expect`, unless `expect` is set too.
         notify: Called with a line of text for what the user should know.
+        stages: Kinds of stages of your own, which the spec may name besides
+            those of kresnet; see `kresnet.architecture.StageFields`.
 
     Returns:
         The spec, checked.
@@ -42,17 +40,16 @@ def load_spec(
         SpecError: If the spec is wrong: a line for every problem, as
             "path:line:column: field: what is wrong. Received: …".
         InputMissingError: If there is no such file, or it cannot be read.
+        ValueError: If one of `stages` is no kind of stage, or its name is
+            that of another.
     """
+    kind = spec_class(tuple(stages))
     document = read_document(path, SPECS)
-    if () not in document.unusable:
-        if isinstance(document.value, dict):
-            changed = {p[0] for p in apply_overrides(document, overrides)}
-            if "model" in changed and "expect" not in changed:
-                _drop_expect(document, notify)
-        spec = _validate(document)
-    if document.problems:
-        raise SpecError("\n".join(document.lines()))
-    return spec
+    if () not in document.unusable and isinstance(document.value, dict):
+        changed = {p[0] for p in apply_overrides(document, overrides)}
+        if "model" in changed and "expect" not in changed:
+            _drop_expect(document, notify)
+    return validated(document, kind, _size)
 
 
 def _drop_expect(
@@ -69,40 +66,20 @@ def _drop_expect(
         )
 
 
-def _validate(document: Document) -> Spec | None:
-    """Returns the spec, or reports everything that is wrong with it."""
-    value = document.value
-    if not isinstance(value, dict):
-        document.report(Problem((), "expected a mapping of fields"))
-        return None
-    try:
-        return Spec.model_validate(value)
-    except ValidationError as error:
-        errors = error.errors(
-            include_url=False, include_context=False, include_input=False
-        )
-    problems = [
-        problem
-        for problem in structural_problems(errors, value)
-        if not _inside_refused(problem, document)
-    ]
-    wrong = {p.path for p in problems if not p.key} | document.unusable
-    problems += run_checks(
-        (_model_checks, *SPEC_CHECKS), partial_spec(value, wrong)
+def _size(field: str | int, holder: Any) -> str:
+    """Says what too many blocks would come to."""
+    if field != "blocks":
+        return ""
+    blocks, width = holder["blocks"], holder.get("width")
+    if type(blocks) is not int or type(width) is not int:
+        return ""
+    if min(blocks, width) < 1:
+        return ""
+    parameters = 2 * 9.0 * width**2 * blocks
+    return (
+        f"; so many of width {width} would have about {parameters:.1e}"
+        f" parameters, {4 * parameters / 1e9:.1e} GB"
     )
-    for problem in problems:
-        document.report(problem)
-    return None
-
-
-def _inside_refused(problem: Problem, document: Document) -> bool:
-    path = problem.path
-    return any(path[: len(bad)] == bad for bad in document.unusable)
-
-
-def _model_checks(spec: Any) -> Iterator[Problem]:
-    for problem in run_checks(MODEL_CHECKS, spec.model):
-        yield problem.under("model")
 
 
 def shipped_specs() -> list[str]:

@@ -1,10 +1,20 @@
 """The training of a spec: section 4.2 of the paper, as fields."""
 
+import itertools
+from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from kresnet.documents import Expected, Fields, Flag, Integer, Number
+from kresnet.documents import (
+    Expected,
+    Fields,
+    Flag,
+    Integer,
+    Number,
+    Problem,
+    raise_problems,
+)
 
 # The paper's longest training, on ImageNet, is 600,000 iterations.
 MOST_ITERATIONS = 100_000_000
@@ -33,6 +43,11 @@ class LearningRate(Fields):
         " `iterations`; an empty list keeps the rate constant.",
     )
 
+    @model_validator(mode="after")
+    def _agrees(self) -> "LearningRate":
+        raise_problems((_drops_rise,), self)
+        return self
+
 
 class WarmUp(Fields):
     """A lower rate until the training error has begun to fall.
@@ -60,6 +75,11 @@ class WarmUp(Fields):
         description="Iterations after which a warm-up that has not ended"
         " stops the run as diverged."
     )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "WarmUp":
+        raise_problems((_warm_up_can_end,), self)
+        return self
 
 
 class TrainingSpec(Fields):
@@ -100,3 +120,60 @@ class TrainingSpec(Fields):
         default=1_000,
         description="Iterations between rows of metrics.csv.",
     )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "TrainingSpec":
+        raise_problems((_comes_in_time, _decay_is_decided_by_its_rate), self)
+        return self
+
+
+def _drops_rise(rate: LearningRate) -> Iterator[Problem]:
+    """The learning rate falls at one iteration after the other."""
+    pairs = itertools.pairwise(rate.at)
+    for i, (before, after) in enumerate(pairs, start=1):
+        if after <= before:
+            yield Problem(("at", i), f"must be above {before}, the one before")
+
+
+def _warm_up_can_end(warm_up: WarmUp) -> Iterator[Problem]:
+    """The window of the error fits below the limit."""
+    if warm_up.limit < warm_up.over:
+        yield Problem(
+            ("limit",),
+            f"must be at least {warm_up.over}, the batches of `over`, or the"
+            " warm-up could not end",
+            also=(("over",),),
+        )
+
+
+def _comes_in_time(training: TrainingSpec) -> Iterator[Problem]:
+    """A drop or a limit after the last iteration would never apply."""
+    iterations = training.iterations
+    for i, drop in enumerate(training.learning_rate.at):
+        if drop >= iterations:
+            yield Problem(
+                ("learning_rate", "at", i),
+                f"must be below training.iterations, {iterations}",
+                also=(("iterations",),),
+            )
+    if training.warm_up is not None and training.warm_up.limit > iterations:
+        yield Problem(
+            ("warm_up", "limit"),
+            f"must be at most training.iterations, {iterations}, or it would"
+            " never apply",
+            also=(("iterations",),),
+        )
+
+
+def _decay_is_decided_by_its_rate(training: TrainingSpec) -> Iterator[Problem]:
+    """Fields that say what is decayed would be ignored without decay."""
+    if training.weight_decay != 0:
+        return
+    for field in ("decay_batch_norm", "decay_biases"):
+        if getattr(training, field):
+            yield Problem(
+                (field,),
+                "must be false or left out: training.weight_decay is 0, so"
+                " nothing is decayed",
+                also=(("weight_decay",),),
+            )

@@ -1,6 +1,6 @@
 """Which transforms go together, and in which order.
 
-A check is a generator of problems over a `Spec` or a partial view of one.
+A check is a generator of problems over a `Spec`.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kresnet.documents import Path, Problem
 
 if TYPE_CHECKING:
-    from kresnet.spec.schema import Spec
+    from kresnet.spec.spec import Spec
 
 INPUT = ("model", "input")
 # Each of them subtracts a mean, of one kind or another.

@@ -3,9 +3,9 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, model_validator
 
 from kresnet.documents import (
     STUDIES,
@@ -13,10 +13,10 @@ from kresnet.documents import (
     Fields,
     Integer,
     Problem,
+    raise_problems,
     read_document,
+    validated,
 )
-from kresnet.errors import SpecError
-from kresnet.spec.wording import structural_problems
 
 Name = Annotated[
     str,
@@ -73,9 +73,14 @@ class StudyRun(Fields):
         default=None, description="As --gradients-every of `kresnet train`."
     )
 
+    @model_validator(mode="after")
+    def _agrees(self) -> "StudyRun":
+        raise_problems((_seeds_differ,), self)
+        return self
+
     @property
     def label(self) -> str:
-        """Name of its folder."""
+        """The name of its folder."""
         return self.name or Path(self.spec).name.removesuffix(".yaml")
 
 
@@ -87,6 +92,11 @@ class Study(Fields):
     runs: Annotated[
         tuple[StudyRun, ...], Expected("a list of runs, at least one")
     ] = Field(min_length=1, max_length=200, description="Done in this order.")
+
+    @model_validator(mode="after")
+    def _runs_agree(self) -> "Study":
+        raise_problems((_folders_differ, _sources_come_first), self)
+        return self
 
 
 def load_study(path: str | os.PathLike[str]) -> Study:
@@ -101,14 +111,7 @@ def load_study(path: str | os.PathLike[str]) -> Study:
             "path:line:column: field: what is wrong. Received: …".
         InputMissingError: There is no such file.
     """
-    document = read_document(path, STUDIES)
-    study = None
-    if () not in document.unusable:
-        problems, study = _validated(document.value)
-        for problem in problems:
-            document.report(problem)
-    if document.problems:
-        raise SpecError("\n".join(document.lines()))
+    study = validated(read_document(path, STUDIES), Study)
     return _found_from(study, Path(path).parent)
 
 
@@ -123,24 +126,12 @@ def _found_from(study: Study, folder: Path) -> Study:
     return study.model_copy(update={"runs": tuple(runs)})
 
 
-def _validated(value: Any) -> tuple[list[Problem], Study | None]:
-    if not isinstance(value, dict):
-        return [Problem((), "expected a mapping of fields")], None
-    try:
-        study = Study.model_validate(value)
-    except ValidationError as error:
-        errors = error.errors(
-            include_url=False, include_context=False, include_input=False
-        )
-        return structural_problems(errors, value, Study), None
-    return list(_checks(study)), study
+def _seeds_differ(run: StudyRun) -> Iterator[Problem]:
+    if len(set(run.seeds)) < len(run.seeds):
+        yield Problem(("seeds",), "must not repeat a seed")
 
 
-def _checks(study: Study) -> Iterator[Problem]:
-    """Two runs may not share a folder, nor a seed be named twice.
-
-    A run is deepened from an earlier one that has its seeds.
-    """
+def _folders_differ(study: Study) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for i, run in enumerate(study.runs):
         if run.label in first:
@@ -150,23 +141,24 @@ def _checks(study: Study) -> Iterator[Problem]:
                 f"must differ from that of runs[{first[run.label]}]; give one"
                 " of them another name",
             )
-        if run.deepen:
-            yield from _deepened(study, i, first.get(run.deepen))
         first.setdefault(run.label, i)
-        if len(set(run.seeds)) < len(run.seeds):
-            yield Problem(("runs", i, "seeds"), "must not repeat a seed")
 
 
-def _deepened(study: Study, i: int, source: int | None) -> Iterator[Problem]:
-    run = study.runs[i]
-    if source is None:
-        yield Problem(
-            ("runs", i, "deepen"),
-            "must be the name of an earlier run of this study",
-        )
-    elif missing := set(run.seeds) - set(study.runs[source].seeds):
-        yield Problem(
-            ("runs", i, "seeds"),
-            f"must be seeds of runs[{source}], which it is deepened from: that"
-            f" has no {', '.join(map(str, sorted(missing)))}",
-        )
+def _sources_come_first(study: Study) -> Iterator[Problem]:
+    """A run is deepened from an earlier one that has its seeds."""
+    earlier: dict[str, tuple[int, StudyRun]] = {}
+    for i, run in enumerate(study.runs):
+        if run.deepen and run.deepen not in earlier:
+            yield Problem(
+                ("runs", i, "deepen"),
+                "must be the name of an earlier run of this study",
+            )
+        elif run.deepen:
+            number, source = earlier[run.deepen]
+            if missing := sorted(set(run.seeds) - set(source.seeds)):
+                yield Problem(
+                    ("runs", i, "seeds"),
+                    f"must be seeds of runs[{number}], which it is deepened"
+                    f" from: that has no {', '.join(map(str, missing))}",
+                )
+        earlier.setdefault(run.label, (i, run))

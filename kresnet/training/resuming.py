@@ -39,7 +39,8 @@ def refuse_other_experiment(
         SpecError: Others differ; lists them all.
     """
     if folder.spec.exists():
-        differences = differing_fields(load_spec(folder.spec), spec)
+        before = load_spec(folder.spec, stages=spec.model.own_stages)
+        differences = differing_fields(before, spec)
     elif info["spec_digest"] != spec_digest(spec):
         differences = ["the spec (spec.yaml is gone, run.json has its digest)"]
     else:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from kresnet.architecture import StageFields
 from kresnet.devices import join, place, place_team
 from kresnet.errors import SpecError
 from kresnet.notices import standard_error
@@ -34,6 +35,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     *,
     overrides: Sequence[str] = (),
+    stages: Sequence[type[StageFields]] = (),
     seed: int = 0,
     deepen: str | os.PathLike[str] | None = None,
     console: Console | None = None,
@@ -46,6 +48,7 @@ def train(
         out: The run's folder. Defaults to `results/<name>/seed<seed>`.
         overrides: Changes such as `"training.iterations=1500"`; they need an
             `out` of their own.
+        stages: Kinds of stages of your own; see `load_spec`.
         seed: Integer in [0, 2**63): initial weights, order and draws.
         deepen: Folder of a finished run of a shallower plain net: begin with
             its weights and added blocks that are the identity. Defaults to
@@ -61,17 +64,22 @@ def train(
         KresnetError: One of the errors of `kresnet.errors`; the run folder
             keeps everything up to the last checkpoint.
         TypeError: There is no such option.
-        ValueError: `overrides` for a spec that is loaded already.
+        ValueError: `overrides` or `stages` for a spec that is loaded already.
     """
     options = Options(**options)
     membership = options.membership
     console = console or standard_error()
     if not isinstance(spec, Spec):
         spec = load_spec(
-            spec, overrides, lambda text: console.print(text, markup=False)
+            spec,
+            overrides,
+            lambda text: console.print(text, markup=False),
+            stages=stages,
         )
-    elif overrides:
-        raise ValueError("`overrides` go with the path or name of a spec")
+    elif overrides or stages:
+        raise ValueError(
+            "`overrides` and `stages` go with the path or name of a spec"
+        )
     if out is None:
         if overrides:
             raise SpecError(

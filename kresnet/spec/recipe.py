@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from kresnet.documents import Path, field_name, plain_scalar
-from kresnet.spec.schema import Spec
+from kresnet.spec.spec import Spec
 
 # Fields that no weight depends on; they may change in the middle of a run.
 CHANGEABLE = ("training.evaluate_every",)

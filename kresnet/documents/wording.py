@@ -1,0 +1,296 @@
+"""Checks a document with a pydantic model, and words what is wrong.
+
+What a field takes is read from the JSON schema that pydantic writes.
+"""
+
+import difflib
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from kresnet.documents.document import Document
+from kresnet.documents.problems import Path, Problem
+from kresnet.errors import SpecError
+
+_FOUND = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a decimal number",
+    str: "a string",
+    type(None): "null",
+    list: "a list",
+    dict: "a mapping",
+}
+_KINDS = {
+    "boolean": "true or false",
+    "string": "a string",
+    "array": "a list",
+    "object": "a mapping",
+}
+_NULL = {"type": "null"}
+
+Model = TypeVar("Model", bound=BaseModel)
+Remark = Callable[[str | int, Any], str]
+
+
+def validated(
+    document: Document,
+    model: type[Model],
+    remark: Remark = lambda field, holder: "",
+) -> Model:
+    """Returns what a document holds.
+
+    Args:
+        document: As `read_document` returns it, perhaps with overrides.
+        model: The pydantic model of the whole document.
+        remark: Called with the name of a field whose value is refused and the
+            mapping or list that holds it; returns what to add to the message.
+
+    Returns:
+        The value of the document as an instance of the model.
+
+    Raises:
+        SpecError: Something is wrong: a line for each problem, as
+            "path:line:column: field: what is wrong. Received: …".
+    """
+    valid = None
+    if () in document.unusable:
+        pass
+    elif not isinstance(document.value, dict):
+        document.report(Problem((), "expected a mapping of fields"))
+    else:
+        try:
+            valid = model.model_validate(document.value)
+        except ValidationError as error:
+            wording = _Wording(document.value, model, remark)
+            for problem in wording.problems(error):
+                if not _concerns_refused(problem, document):
+                    document.report(problem)
+    if document.problems or valid is None:
+        raise SpecError("\n".join(document.lines()))
+    return valid
+
+
+def _concerns_refused(problem: Problem, document: Document) -> bool:
+    """Says whether a problem follows from a value that was refused already."""
+    return any(
+        path[: len(refused)] == refused
+        for path in (problem.path, *problem.also)
+        for refused in document.unusable
+    )
+
+
+class _Schema:
+    """What a model's JSON schema says about the value at a place.
+
+    Attributes:
+        part: The part of the schema, without references.
+        nullable: Whether null is allowed.
+        tag: The field that tells the kinds of a mapping apart, if there are
+            several.
+        kinds: The schema of each of them, by the value of that field.
+        options: The values that are allowed, where they can be listed.
+        fields: The names of a mapping's fields.
+    """
+
+    def __init__(self, part: dict[str, Any], definitions: dict[str, Any]):
+        choices = part.get("anyOf", [part])
+        self.nullable = _NULL in choices
+        part = next(choice for choice in choices if choice != _NULL)
+        if "$ref" in part:
+            part = definitions[part["$ref"].rpartition("/")[2]]
+        self.part = part
+        self.definitions = definitions
+        self.tag = part.get("discriminator", {}).get("propertyName")
+        self.kinds = {
+            value: kind
+            for kind in (_Schema(p, definitions) for p in part.get("oneOf", ()))
+            for value in kind.child(self.tag).options
+        }
+        self.options = part.get("enum") or list(self.kinds)
+        if "const" in part:
+            self.options = [part["const"]]
+        self.fields = list(part.get("properties", ()))
+
+    def child(self, step: str | int) -> "_Schema":
+        """Returns the schema of a field or an entry; empty if unknown."""
+        if isinstance(step, int):
+            entries = self.part.get("prefixItems", [])[step : step + 1]
+            found = entries[0] if entries else self.part.get("items")
+        else:
+            found = self.part.get("properties", {}).get(step)
+        return _Schema(found or {}, self.definitions)
+
+    def wanted(self) -> str:
+        """Says what is allowed; the words follow "must be"."""
+        kind = self.part.get("type", "object")
+        if "errorMessage" in self.part:
+            words = self.part["errorMessage"].removeprefix("must be ")
+        elif self.options and not self.kinds:
+            words = _either(self.options)
+        elif kind in ("integer", "number"):
+            words = _range(self.part)
+        else:
+            words = _KINDS[kind]
+        return f"{words} or null" if self.nullable else words
+
+
+@functools.cache
+def _schema_of(model: type[BaseModel]) -> _Schema:
+    schema = model.model_json_schema()
+    return _Schema(schema, schema.get("$defs", {}))
+
+
+class _Wording:
+    """Turns pydantic's errors about a value into problems.
+
+    Args:
+        value: The raw value that was validated.
+        model: The pydantic model of the whole value.
+        remark: As for `validated`.
+    """
+
+    def __init__(self, value: Any, model: type[BaseModel], remark: Remark):
+        self.value = value
+        self.model = model
+        self.remark = remark
+        self.misspelt: set[Path] = set()  # missing fields under other names
+
+    def problems(self, error: ValidationError) -> list[Problem]:
+        """Returns a problem for each mistake."""
+        errors = error.errors(include_url=False, include_input=False)
+        found = [
+            self._problem(each["type"], each["loc"], each.get("ctx", {}))
+            for each in errors
+        ]
+        # A misspelt field is one mistake, not an unknown and a missing field.
+        return [p for p in found if p and p.path not in self.misspelt]
+
+    def _problem(self, kind: str, loc: Path, context: dict) -> Problem | None:
+        if kind == "problem":  # one of a check, whose paths are its model's
+            problem = context["problem"]
+            path, *_ = self._walk(loc[: len(loc) - len(problem.path)])
+            return problem.under(path)
+        path, schema, parent, choice = self._walk(loc)
+        if kind == "extra_forbidden":
+            return self._unknown(path, parent, choice)
+        if kind == "missing" and isinstance(path[-1], int):
+            # An entry is missing: the list has another length.
+            path, schema, kind = path[:-1], parent, "length"
+        if kind == "missing":
+            return _missing(path, schema.wanted(), schema)
+        if kind == "union_tag_not_found":
+            return _missing((*path, schema.tag), _either(schema.options))
+        found = self._at(path)
+        if kind == "too_short" and context.get("actual_length") != len(found):
+            return None  # pydantic does not count entries that are wrong
+        if kind == "union_tag_invalid":
+            path, wanted = (*path, schema.tag), _either(schema.options)
+            found = found[schema.tag]
+        else:
+            wanted = schema.wanted()
+        message = f"must be {wanted}"
+        if kind in ("literal_error", "union_tag_invalid"):
+            near = _nearest(str(found), schema.options)
+            message += f"; did you mean {near}?" if near else ""
+        elif kind.endswith("_type"):
+            message += f", not {_FOUND[type(found)]}"
+        return Problem(
+            path, message + self.remark(path[-1], self._at(path[:-1]))
+        )
+
+    def _walk(self, loc: Path) -> tuple[Path, _Schema, _Schema, _Schema | None]:
+        """Follows a location of pydantic's, which names the kinds taken.
+
+        Returns:
+            The path; its schema; that of the mapping or list it is in; and the
+            choice of kinds that this is one of, if any.
+        """
+        schema = parent = _schema_of(self.model)
+        path: Path = ()
+        choice: _Schema | None = None
+        taken: _Schema | None = None
+        for step in loc:
+            if schema.kinds and isinstance(step, str):
+                taken, schema = schema, schema.kinds[step]
+                continue
+            path, parent, choice, taken = (*path, step), schema, taken, None
+            schema = schema.child(step)
+        return path, schema, parent, choice
+
+    def _at(self, path: Path) -> Any:
+        value = self.value
+        for step in path:
+            value = value[step]
+        return value
+
+    def _unknown(
+        self, path: Path, parent: _Schema, choice: _Schema | None
+    ) -> Problem:
+        """Names the nearest field, or what would be understood."""
+        name = path[-1]
+        near = _nearest(name, parent.fields)
+        if near and near not in self._at(path[:-1]):
+            self.misspelt.add((*path[:-1], near))
+        message = f"; did you mean {near}?" if near else ""
+        if not message and choice is not None:
+            message = _elsewhere(name, parent, choice)
+        if not message:
+            message = f"; known here: {', '.join(parent.fields)}"
+        return Problem(
+            path, f"unknown field{message}", received=False, key=True
+        )
+
+
+def _elsewhere(name: str, parent: _Schema, choice: _Schema) -> str:
+    """Says which other kind of mapping has a field."""
+    tag, own = choice.tag, parent.child(choice.tag).options[0]
+    having = [
+        value for value, kind in choice.kinds.items() if name in kind.fields
+    ]
+    if not having:
+        return ""
+    return f"; {tag} {own} would ignore it, {tag} {_either(having)} has it"
+
+
+def _missing(path: Path, wanted: str, schema: _Schema | None = None) -> Problem:
+    """Says what a missing field takes."""
+    if schema is not None and "required" in schema.part:
+        wanted += f" with {_listed(schema.part['required'], 'and')}"
+    return Problem(path, f"missing; must be {wanted}", received=False)
+
+
+def _nearest(name: str, names: Iterable) -> str | None:
+    near = difflib.get_close_matches(name, map(str, names), n=1)
+    return near[0] if near else None
+
+
+def _either(options: Iterable) -> str:
+    return _listed(options, "or")
+
+
+def _listed(options: Iterable, last_word: str) -> str:
+    """Writes "A, B or C", or "A, B and C"."""
+    *most, last = map(str, options)
+    return f"{', '.join(most)} {last_word} {last}" if most else last
+
+
+def _range(part: dict[str, Any]) -> str:
+    """Writes "an integer from 1 to 8", "a number above 0 and at most 1"."""
+    match part:
+        case {"minimum": low, "maximum": high}:
+            bounds = f" from {low:,} to {high:,}"
+            if part["type"] == "integer" and high == low + 1:
+                return f"{low} or {high}"
+        case {"minimum": low, "exclusiveMaximum": high}:
+            bounds = f" from {low:,} to below {high:,}"
+        case {"exclusiveMinimum": low, "maximum": high}:
+            bounds = f" above {low:,} and at most {high:,}"
+        case {"exclusiveMinimum": low, "exclusiveMaximum": high}:
+            bounds = f" above {low:,} and below {high:,}"
+        case _:
+            bounds = ""
+    name = "an integer" if part["type"] == "integer" else "a number"
+    return name + bounds

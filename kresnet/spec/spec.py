@@ -1,0 +1,183 @@
+"""A whole spec, and its JSON schema."""
+
+import functools
+import itertools
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field, create_model, model_validator
+
+from kresnet.architecture import (
+    ModelSpec,
+    StageFields,
+    census,
+    model_class,
+)
+from kresnet.documents import (
+    Expected,
+    Fields,
+    Integer,
+    Problem,
+    as_yaml,
+    raise_problems,
+)
+from kresnet.spec.data import DATASETS, DataSpec
+from kresnet.spec.training import TrainingSpec
+from kresnet.spec.transform_checks import TRANSFORM_CHECKS
+
+# Windows keeps these, with any extension, for devices.
+_DEVICES = {"con", "prn", "aux", "nul"} | {
+    f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10)
+}
+
+
+class Expect(Fields):
+    """Counts that the network must have, checked before it is built."""
+
+    layers: Integer = Field(
+        ge=1,
+        le=1_000_000,
+        description="Weighted layers, 6n+2 on CIFAR-10; no projections.",
+    )
+    parameters: Integer = Field(
+        ge=1, le=10**12, description="Trainable parameters."
+    )
+
+
+class Spec(Fields):
+    """One experiment: a network, its data and its training.
+
+    A spec means the same on every machine: it names no device and no path.
+
+    Raises:
+        pydantic.ValidationError: If a field is wrong or two disagree.
+    """
+
+    name: Annotated[
+        str,
+        Expected(
+            "1 to 64 letters, digits, dots, dashes or underscores that start"
+            " with a letter or digit"
+        ),
+    ] = Field(
+        max_length=64,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="Names the run folder.",
+    )
+    expect: Expect | None = None
+    model: ModelSpec
+    data: DataSpec
+    training: TrainingSpec
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> "Spec":
+        raise_problems((*_CHECKS, *TRANSFORM_CHECKS), self)
+        return self
+
+
+@functools.cache
+def spec_class(stages: tuple[type[StageFields], ...] = ()) -> type[Spec]:
+    """The class of specs whose networks may also have other stages.
+
+    Args:
+        stages: Kinds of stages that kresnet does not have.
+
+    Raises:
+        ValueError: One is no kind of stage, or its name is taken.
+    """
+    if not stages:
+        return Spec
+    return create_model("Spec", __base__=Spec, model=(model_class(stages), ...))
+
+
+def json_schema() -> dict:
+    """Returns the JSON schema of a spec, for editors that check YAML."""
+    schema = Spec.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "kresnet spec",
+    }
+
+
+def _name_can_be_a_folder(spec: Spec) -> Iterator[Problem]:
+    """The run folder is called by the name, on any file system."""
+    name = spec.name
+    if name.partition(".")[0].lower() in _DEVICES or name.endswith("."):
+        yield Problem(("name",), "must be usable as a folder's name everywhere")
+
+
+def _network_fits_data_set(spec: Spec) -> Iterator[Problem]:
+    """The network takes the images of the data set and tells its classes."""
+    name = spec.data.dataset
+    facts = DATASETS[name]
+    for field, want, what in (
+        ("input", facts.input, "images"),
+        ("classes", facts.classes, "classes"),
+    ):
+        if getattr(spec.model, field) != want:
+            yield Problem(
+                ("model", field),
+                f"must be {as_yaml(want)}, the {what} of {name}",
+                also=(("data", "dataset"),),
+            )
+
+
+def _batch_fits_split(spec: Spec) -> Iterator[Problem]:
+    """A batch holds no image twice."""
+    data = spec.data
+    left = DATASETS[data.dataset].train - data.validation
+    if left < spec.training.batch_size:
+        yield Problem(
+            ("training", "batch_size"),
+            f"must be at most {left:,}, the training images of {data.dataset}"
+            " that validation leaves",
+            also=(("data", "dataset"), ("data", "validation")),
+        )
+
+
+def _statistics_divide_batch(spec: Spec) -> Iterator[Problem]:
+    """A batch is a whole number of batch-norm groups."""
+    group = spec.model.batch_norm.images_per_statistic
+    batch = spec.training.batch_size
+    if group is not None and batch % group:
+        below = batch - batch % group
+        nearest = f"{below} or {below + group}" if below else f"{group}"
+        yield Problem(
+            ("training", "batch_size"),
+            f"must be a multiple of model.batch_norm.images_per_statistic,"
+            f" {group}; nearest: {nearest}",
+            also=(("model", "batch_norm", "images_per_statistic"),),
+        )
+
+
+def _counts_as_expected(spec: Spec) -> Iterator[Problem]:
+    """Depth and parameters in `expect` are those of the census."""
+    if spec.expect is None:
+        return
+    rows = census(spec.model).rows
+    for field, want in spec.expect:
+        counts = [  # conv1, conv2_x, conv3_x …, pool, fc
+            sum(getattr(row, field) for row in part)
+            for _, part in itertools.groupby(
+                rows, key=lambda row: row.name.partition("_")[0]
+            )
+        ]
+        del counts[-2]  # the pool has none
+        if sum(counts) != want:
+            stem, *stages, classifier = (f"{count:,}" for count in counts)
+            yield Problem(
+                ("expect", field),
+                f"is {want:,}, but stem {stem} + stages {' + '.join(stages)}"
+                f" + classifier {classifier} make {sum(counts):,}",
+                received=False,
+            )
+
+
+_CHECKS = (
+    _name_can_be_a_folder,
+    _network_fits_data_set,
+    _batch_fits_split,
+    _statistics_divide_batch,
+    _counts_as_expected,
+)
