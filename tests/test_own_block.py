@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from typing import Literal
 
 import pytest
