@@ -1,6 +1,7 @@
 """A whole spec, and its JSON schema."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -17,7 +18,6 @@ from kresnet.spec.data import DATASETS, DataSpec
 from kresnet.spec.expect_checks import EXPECT_CHECKS
 from kresnet.spec.model import ModelSpec
 from kresnet.spec.training import TrainingSpec
-from kresnet.spec.transform_checks import TRANSFORM_CHECKS
 
 # Windows keeps these, with any extension, for devices.
 _DEVICES = {"con", "prn", "aux", "nul"} | {
@@ -65,7 +65,7 @@ class Spec(Fields):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> "Spec":
-        raise_problems((*_CHECKS, *TRANSFORM_CHECKS, *EXPECT_CHECKS), self)
+        raise_problems((*_CHECKS, *EXPECT_CHECKS), self)
         return self
 
 
@@ -102,6 +102,13 @@ def _network_fits_data_set(spec: Spec) -> Iterator[Problem]:
             )
 
 
+def _transforms_take_the_images(spec: Spec) -> Iterator[Problem]:
+    for i, transform in enumerate(spec.data.transforms):
+        for problem in transform.image_problems(spec.model.input):
+            here = problem.under(("data", "transforms", i))
+            yield replace(here, also=(("model", "input"),))
+
+
 def _batch_fits_split(spec: Spec) -> Iterator[Problem]:
     """A batch holds no image twice."""
     data = spec.data
@@ -133,6 +140,7 @@ def _statistics_divide_batch(spec: Spec) -> Iterator[Problem]:
 _CHECKS = (
     _name_can_be_a_folder,
     _network_fits_data_set,
+    _transforms_take_the_images,
     _batch_fits_split,
     _statistics_divide_batch,
 )
