@@ -29,6 +29,7 @@ from kresnet.spec.transforms import (
     RandomCrop,
     RandomFlip,
     Rescale,
+    Transform,
     ZCAWhitening,
 )
 
@@ -53,6 +54,7 @@ __all__ = [
     "Spec",
     "Stem",
     "TrainingSpec",
+    "Transform",
     "WarmUp",
     "ZCAWhitening",
     "differing_fields",

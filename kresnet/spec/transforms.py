@@ -180,10 +180,13 @@ class FancyPCA(Transform):
     draws = True
     layer: Literal["fancy_pca"] = Field(
         description="Shifts colours at random along the principal axes of the"
-        " training split's; training only."
+        " training split's colours; training only."
     )
     stddev: Number = Field(
-        gt=0, le=10, description="Of the draws; 0.1 is the published one."
+        gt=0,
+        le=10,
+        description="Standard deviation of the draws; 0.1 is the published"
+        " one.",
     )
 
     def statistics(self, image: Shape) -> int:
