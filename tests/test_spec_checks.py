@@ -495,9 +495,9 @@ def test_images_too_large_to_be_whitened_are_refused(read):
 
 def test_the_layer_and_the_check_have_the_same_limit():
     from kresnet.layers import zca_whitening
-    from kresnet.spec import transform_checks
+    from kresnet.spec import transforms
 
-    assert transform_checks.LARGEST_WHITENED == zca_whitening.LARGEST
+    assert transforms.LARGEST_WHITENED == zca_whitening.LARGEST
 
 
 UNITS = (

@@ -1,7 +1,9 @@
 """Reading YAML safely, with places, and every mistake of a file at once."""
 
+import json
 import time
 from importlib import resources
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,6 +14,7 @@ from kresnet.documents import plain_scalar, yaml_reader
 from kresnet.errors import InputMissingError, SpecError
 from kresnet.spec import (
     Spec,
+    TrainingSpec,
     differing_fields,
     dump_spec,
     json_schema,
@@ -20,6 +23,7 @@ from kresnet.spec import (
     spec_digest,
 )
 
+RESULTS = Path(__file__).parent.parent / "results"
 TEXT = (resources.files("kresnet.specs") / "plain56.yaml").read_text(
     encoding="utf-8"
 )
@@ -289,6 +293,42 @@ def test_the_digest_depends_on_every_field_but_expect():
     assert spec_digest(renamed) != spec_digest(spec)
     assert spec_digest(longer) != spec_digest(spec)
     assert len(bytes.fromhex(spec_digest(spec))) == 32
+
+
+class LaterTraining(TrainingSpec):
+    """A training with a field that today's specs do not know."""
+
+    cosine: bool = False
+
+
+class LaterSpec(Spec):
+    training: LaterTraining
+
+
+def test_a_field_that_is_added_later_changes_no_digest():
+    spec = load_spec("resnet110")
+    fields = spec.model_dump()
+    later = LaterSpec.model_validate(fields)
+    fields["training"]["cosine"] = True
+    used = LaterSpec.model_validate(fields)
+
+    assert spec_digest(later) == spec_digest(spec)
+    assert recipe_digest(later) == recipe_digest(spec)
+    assert len({spec_digest(used), spec_digest(spec)}) == 2
+
+
+@pytest.mark.parametrize(
+    "run", sorted(RESULTS.rglob("run.json")), ids=lambda run: str(run.parent)
+)
+def test_every_recorded_run_has_the_digest_of_its_spec(run):
+    info = json.loads(run.read_text("utf-8"))
+
+    assert info["spec_digest"] == spec_digest(
+        load_spec(run.parent / "spec.yaml")
+    )
+    if "deepened" in info:
+        source = RESULTS / "studies" / info["deepened"]["run"] / "spec.yaml"
+        assert info["deepened"]["spec_digest"] == spec_digest(load_spec(source))
 
 
 def test_how_often_to_evaluate_is_no_part_of_the_recipe():

@@ -49,7 +49,8 @@ class Document:
     def put(self, path: Path, part: "Document", place: Place) -> None:
         """Replaces the value at a path, whose mappings are made if need be."""
         self.remove_places(path)
-        value, prefix = self.value, ()
+        value = self.value
+        prefix: Path = ()
         for step in path[:-1]:
             prefix = (*prefix, step)
             if isinstance(value, dict) and value.get(step) is None:

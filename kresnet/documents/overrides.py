@@ -72,7 +72,8 @@ def _steps(name: str) -> list[str]:
 
 def _resolve(document: Document, steps: list[str]) -> Path:
     """Turns steps into a path; all but the last must lead somewhere."""
-    value, path = document.value, ()
+    value = document.value
+    path: Path = ()
     for step in steps:
         if isinstance(value, list):
             if not step.isdecimal() or int(step) >= len(value):
@@ -80,15 +81,14 @@ def _resolve(document: Document, steps: list[str]) -> Path:
                     f"{step} is not an entry of a list of {len(value)}; they"
                     " count from 0"
                 )
-            step = int(step)
-            value = value[step]
+            path, value = (*path, int(step)), value[int(step)]
         elif isinstance(value, dict):
-            value = value.get(step, {})  # an optional part may be left out
+            # An optional part may be left out.
+            path, value = (*path, step), value.get(step, {})
         elif value is None:
-            value = {}
+            path, value = (*path, step), {}
         else:
             raise _RefusedError(
                 f"there is nothing to set inside {shown(value)}"
             )
-        path = (*path, step)
     return path

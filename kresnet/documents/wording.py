@@ -109,7 +109,7 @@ class _Schema:
             for kind in (_Schema(p, definitions) for p in part.get("oneOf", ()))
             for value in kind.child(self.tag).options
         }
-        self.options = part.get("enum") or list(self.kinds)
+        self.options: list[str] = part.get("enum") or list(self.kinds)
         if "const" in part:
             self.options = [part["const"]]
         self.fields = list(part.get("properties", ()))
@@ -230,7 +230,7 @@ class _Wording:
         self, path: Path, parent: _Schema, choice: _Schema | None
     ) -> Problem:
         """Names the nearest field, or what would be understood."""
-        name = path[-1]
+        name = str(path[-1])
         near = _nearest(name, parent.fields)
         if near and near not in self._at(path[:-1]):
             self.misspelt.add((*path[:-1], near))

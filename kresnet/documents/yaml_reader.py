@@ -1,4 +1,4 @@
-"""Reads YAML safely: the subset a spec needs, with the place of every value.
+"""Reads YAML safely: a subset of it, with the place of every value.
 
 PyYAML's parser yields events and builds nothing. Anchors, aliases, merge keys,
 tags, duplicate keys, further documents and deep nesting are refused as their
@@ -95,7 +95,7 @@ class _Reader:
         self.count = 0
 
     def place(self, line: int, column: int, text: str = "") -> Place:
-        """A place, from a line and a column that count from 0."""
+        """Returns the place of a line and a column that count from 0."""
         if self.order is not None:
             return Place(self.order, self.document.label, text)
         line, column = line + 1, column + 1
@@ -117,7 +117,7 @@ class _Reader:
     def read(self, text: str) -> None:
         """Reads the document and makes sure that it is the only one."""
         events = _events(text)
-        start = next(events, None)
+        start: Any = next(events, None)
         if start is None:
             return
         if start.version or start.tags:
@@ -127,7 +127,7 @@ class _Reader:
         second = next(events, None)
         if second is not None:
             raise self.stop(
-                second.start_mark, "a second document; a spec is one document"
+                second.start_mark, "a second document; a file holds one"
             )
 
     def node(self, event: Any, events: Iterator, path: Path) -> Any:
@@ -157,7 +157,7 @@ class _Reader:
             return self.sequence(events, path)
         return self.mapping(events, path)
 
-    def scalar(self, event: yaml.ScalarEvent, path: Path) -> Any:
+    def scalar(self, event: Any, path: Path) -> Any:
         """Reads a scalar; only unquoted ones can be other than strings."""
         mark, text = event.start_mark, event.value
         written = repr(text) if event.style else text
@@ -173,14 +173,14 @@ class _Reader:
 
     def sequence(self, events: Iterator, path: Path) -> list:
         """Reads the entries of a list."""
-        entries = []
+        entries: list[Any] = []
         while not isinstance(event := next(events), yaml.SequenceEndEvent):
             entries.append(self.node(event, events, (*path, len(entries))))
         return entries
 
     def mapping(self, events: Iterator, path: Path) -> dict:
         """Reads the entries of a mapping, whose keys must be distinct."""
-        entries = {}
+        entries: dict[str, Any] = {}
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             mark, scratch = event.start_mark, (*path, _KEY)
             key = self.node(event, events, scratch)
@@ -238,7 +238,7 @@ def _events(text: str) -> Iterator[yaml.Event]:
             if not isinstance(event, stream):
                 yield event
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark: Any = error.problem_mark or error.context_mark
         message = _wording(error, text, mark.line, mark.column)
         raise NotYAMLError(message, mark.line, mark.column) from None
 

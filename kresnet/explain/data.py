@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from kresnet.explain.point import DEVIATES, EQUIVALENT, Point, equal_if
 from kresnet.spec import DATASETS, Spec
 
-# These change images in training only; every other transform always acts.
-AUGMENTATIONS = ("random_crop", "random_flip", "fancy_pca")
 PREPROCESSING = ["per_pixel_mean"]
 AUGMENTED = ["random_crop (padding 4)", "random_flip"]
 
@@ -26,8 +24,8 @@ def data_points(spec: Spec) -> Iterator[Point]:
     )
     yield _split(data.validation, facts.train, cifar10)
 
-    always = [t for t in data.transforms if t.layer not in AUGMENTATIONS]
-    random = [t for t in data.transforms if t.layer in AUGMENTATIONS]
+    always = [t for t in data.transforms if not t.draws]
+    random = [t for t in data.transforms if t.draws]
     always, random = list(map(_words, always)), list(map(_words, random))
     yield Point(
         "preprocessing",

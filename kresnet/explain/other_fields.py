@@ -16,9 +16,6 @@ COVERED = {
     "BasicStage": "block shortcut blocks width stride",
     "BatchNorm": "images_per_statistic momentum epsilon",
     "DataSpec": "dataset validation transforms",
-    "PerPixelMean": "layer",
-    "RandomCrop": "layer padding",
-    "RandomFlip": "layer",
     "TrainingSpec": "batch_size iterations learning_rate momentum weight_decay"
     " decay_batch_norm decay_biases warm_up gradient_clip evaluate_every",
     "LearningRate": "start divide_by at",

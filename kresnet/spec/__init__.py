@@ -22,6 +22,7 @@ from kresnet.spec.transforms import (
     RandomCrop,
     RandomFlip,
     Rescale,
+    Transform,
     ZCAWhitening,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "Rescale",
     "Spec",
     "TrainingSpec",
+    "Transform",
     "WarmUp",
     "ZCAWhitening",
     "differing_fields",

@@ -12,7 +12,7 @@ from kresnet.documents import (
     Problem,
     raise_problems,
 )
-from kresnet.spec.transforms import Transform
+from kresnet.spec.transforms import AnyTransform
 
 
 class DatasetFacts(NamedTuple):
@@ -86,7 +86,7 @@ class DataSpec(Fields):
         description="Training images held out for validation; may be 0.",
     )
     transforms: Annotated[
-        tuple[Transform, ...], Expected("a list of transforms")
+        tuple[AnyTransform, ...], Expected("a list of transforms")
     ] = Field(
         max_length=16,
         description="Applied in this order; each at most once.",
@@ -94,7 +94,9 @@ class DataSpec(Fields):
 
     @model_validator(mode="after")
     def _agrees(self) -> "DataSpec":
-        raise_problems((_validation_leaves_images,), self)
+        raise_problems(
+            (_transforms_make_sense, _validation_leaves_images), self
+        )
         return self
 
 
@@ -107,3 +109,22 @@ def _validation_leaves_images(data: DataSpec) -> Iterator[Problem]:
             f"must be below {train:,}, the training images of {data.dataset}",
             also=(("dataset",),),
         )
+
+
+def _transforms_make_sense(data: DataSpec) -> Iterator[Problem]:
+    """None stands twice, or after one that it may not follow.
+
+    A transform twice is a mistake, and its draws would be the same.
+    """
+    first: dict[str, int] = {}
+    for i, transform in enumerate(data.transforms):
+        name, path = transform.layer, ("transforms", i)
+        if name in first:
+            yield Problem(
+                path,
+                f"must not repeat {name}, which is transforms[{first[name]}]",
+            )
+            continue
+        first[name] = i
+        for problem in transform.order_problems(data.transforms[:i]):
+            yield problem.under(path)

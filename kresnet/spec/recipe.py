@@ -49,20 +49,24 @@ def dump_spec(spec: Spec) -> str:
 
 
 def spec_digest(spec: Spec) -> str:
-    """Returns the SHA-256 of everything in a spec but `expect`, in hex."""
-    text = json.dumps(
-        _recipe(spec), sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Returns the SHA-256 of everything in a spec but `expect`, in hex.
+
+    Fields that have their default are left out, so that a field that is added
+    later changes the digest of no spec that does not use it.
+    """
+    return _digest(_recipe(spec, exclude_defaults=True))
 
 
 def recipe_digest(spec: Spec) -> str:
-    """The digest of a spec with everything in `CHANGEABLE` set to 1.
+    """Returns the digest of a spec without the fields of `CHANGEABLE`.
 
     Runs of one seed whose specs share it come to the same weights.
     """
-    training = spec.training.model_copy(update={"evaluate_every": 1})
-    return spec_digest(spec.model_copy(update={"training": training}))
+    recipe = _recipe(spec, exclude_defaults=True)
+    for name in CHANGEABLE:
+        part, field = name.split(".")
+        recipe[part].pop(field, None)
+    return _digest(recipe)
 
 
 def differing_fields(old: Spec, new: Spec) -> list[str]:
@@ -75,8 +79,17 @@ def differing_fields(old: Spec, new: Spec) -> list[str]:
     return list(_differences(_recipe(old), _recipe(new), ()))
 
 
-def _recipe(spec: Spec) -> dict[str, Any]:
-    return spec.model_dump(mode="json", exclude={"expect"})
+def _recipe(spec: Spec, *, exclude_defaults: bool = False) -> dict[str, Any]:
+    return spec.model_dump(
+        mode="json", exclude={"expect"}, exclude_defaults=exclude_defaults
+    )
+
+
+def _digest(recipe: dict[str, Any]) -> str:
+    text = json.dumps(
+        recipe, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _differences(old: Any, new: Any, path: Path) -> Iterator[str]:

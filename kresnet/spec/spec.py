@@ -3,6 +3,7 @@
 import functools
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field, create_model, model_validator
@@ -23,7 +24,6 @@ from kresnet.documents import (
 )
 from kresnet.spec.data import DATASETS, DataSpec
 from kresnet.spec.training import TrainingSpec
-from kresnet.spec.transform_checks import TRANSFORM_CHECKS
 
 # Windows keeps these, with any extension, for devices.
 _DEVICES = {"con", "prn", "aux", "nul"} | {
@@ -71,7 +71,7 @@ class Spec(Fields):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> "Spec":
-        raise_problems((*_CHECKS, *TRANSFORM_CHECKS), self)
+        raise_problems(_CHECKS, self)
         return self
 
 
@@ -121,6 +121,13 @@ def _network_fits_data_set(spec: Spec) -> Iterator[Problem]:
                 f"must be {as_yaml(want)}, the {what} of {name}",
                 also=(("data", "dataset"),),
             )
+
+
+def _transforms_take_the_images(spec: Spec) -> Iterator[Problem]:
+    for i, transform in enumerate(spec.data.transforms):
+        for problem in transform.image_problems(spec.model.input):
+            here = problem.under(("data", "transforms", i))
+            yield replace(here, also=(("model", "input"),))
 
 
 def _batch_fits_split(spec: Spec) -> Iterator[Problem]:
@@ -177,6 +184,7 @@ def _counts_as_expected(spec: Spec) -> Iterator[Problem]:
 _CHECKS = (
     _name_can_be_a_folder,
     _network_fits_data_set,
+    _transforms_take_the_images,
     _batch_fits_split,
     _statistics_divide_batch,
     _counts_as_expected,

@@ -48,23 +48,26 @@ class StudyRun(Fields):
 
     name: Name | None = Field(
         default=None,
-        description="Of its folder; the name of the spec, or of its file, if"
-        " left out.",
+        description="Names its folder; if left out, the spec or its file does.",
     )
     spec: SpecName = Field(
         description="Name of a shipped spec, or a .yaml file: its path from"
         " the study's file."
     )
     set: Annotated[tuple[Text, ...], Expected("a list of FIELD=VALUE")] = Field(
-        default=(), max_length=50, description="Changes, as of --set."
+        default=(),
+        max_length=50,
+        description="Changes of the spec, as --set makes them.",
     )
     seeds: Annotated[
         tuple[Seed, ...], Expected("a list of seeds, at least one")
-    ] = Field(min_length=1, max_length=100, description="One run for each.")
+    ] = Field(
+        min_length=1, max_length=100, description="Each of them makes one run."
+    )
     deepen: Name | None = Field(
         default=None,
-        description="Name of an earlier run: begin with its weights, seed by"
-        " seed, as --deepen of `kresnet train`.",
+        description="Names an earlier run. This one begins with its weights,"
+        " seed by seed, as --deepen of `kresnet train` does.",
     )
     responses_every: Every | None = Field(
         default=None, description="As --responses-every of `kresnet train`."
@@ -116,7 +119,7 @@ def load_study(path: str | os.PathLike[str]) -> Study:
 
 
 def _found_from(study: Study, folder: Path) -> Study:
-    """The study with its own specs as paths that begin with its folder."""
+    """Returns the study, its own specs as paths that begin with its folder."""
     runs = [
         run.model_copy(update={"spec": str(folder / run.spec)})
         if run.spec.endswith(".yaml")

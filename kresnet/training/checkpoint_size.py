@@ -1,21 +1,10 @@
 """How large a checkpoint will be, known before anything is built."""
 
-import math
-
 import keras
 
 from kresnet.architecture import census
 from kresnet.spec import Spec
 
-# Numbers that a transform keeps of the training split, by values in an image
-# and channels; the others keep none.
-STATISTICS = {
-    "per_pixel_mean": lambda values, channels: values,
-    "channel_mean": lambda values, channels: channels,
-    "channel_standardize": lambda values, channels: 2 * channels,
-    "zca_whitening": lambda values, channels: values + values**2,
-    "fancy_pca": lambda values, channels: 3 * 3 + 3,
-}
 # Of each convolution: kernel, the four of batch norm, and three momenta.
 ARRAYS = 8
 # What stands before an array in its file: path, type, shape and place.
@@ -26,11 +15,9 @@ MANIFEST = 8_192
 
 def checkpoint_bytes(spec: Spec) -> int:
     """Bytes of one checkpoint; a little more than it will be."""
-    image = spec.model.input
     statistics = sum(
-        STATISTICS[transform.layer](math.prod(image), image[-1])
+        transform.statistics(spec.model.input)
         for transform in spec.data.transforms
-        if transform.layer in STATISTICS
     )
     counted = census(spec.model)
     # With each row's projection, if it has one: mean and variance of a batch
