@@ -401,7 +401,7 @@ def test_a_spec_made_in_python_is_checked_too():
 
 def test_reading_a_spec_imports_no_keras_and_no_numpy(heavy_imports):
     found = heavy_imports(
-        "import kresnet.spec, kresnet.census, kresnet.cli;"
+        "import kresnet.spec, kresnet.architecture, kresnet.cli;"
         "kresnet.spec.load_spec('resnet20')"
     )
 

@@ -188,7 +188,7 @@ def stages_take_what_comes(model: ModelSpec) -> Iterator[Problem]:
     channels, before = model.stem.width, ("stem", "width")
     for i, stage in enumerate(model.stages):
         for problem in stage.problems(channels):
-            inside = problem.under(i).under("stages")
+            inside = problem.under(("stages", i))
             yield dataclasses.replace(inside, also=(*inside.also, before))
         channels, before = stage.emits, ("stages", i, "width")
 
