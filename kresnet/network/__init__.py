@@ -1,6 +1,6 @@
 """Networks of He et al. 2015 as Keras functional models."""
 
-from kresnet.network.builder import PRECISIONS, build_model
+from kresnet.network.builder import build_model
 from kresnet.network.pipeline import (
     adapt_transforms,
     all_variables,
@@ -9,6 +9,7 @@ from kresnet.network.pipeline import (
     inference_model,
     training_model,
 )
+from kresnet.network.precision import PRECISIONS
 from kresnet.network.responses import block_branches, layer_responses
 
 __all__ = [

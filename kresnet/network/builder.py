@@ -1,12 +1,15 @@
 """From the `model` part of a spec to a Keras functional model."""
 
 import functools
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
 
+from kresnet.census import census
+from kresnet.errors import SpecError
 from kresnet.layers import (
     BatchNormalization,
     GlobalAveragePool,
@@ -15,9 +18,9 @@ from kresnet.layers import (
 from kresnet.network.blocks import BLOCKS
 from kresnet.network.convolution import make_convolution
 from kresnet.network.he_normal import HeNormal
+from kresnet.network.precision import full_precision, layer_precision
+from kresnet.seeds import check_seed
 from kresnet.spec import ModelSpec
-
-PRECISIONS = ("float32", "bfloat16")
 
 
 def build_model(
@@ -34,25 +37,37 @@ def build_model(
         seed: Integer in [0, 2**63) that the initial weights are a pure
             function of, the same on every backend; `None` draws one.
         precision: "float32", or "bfloat16" for the convolutions: weights,
-            batch-norm statistics and logits stay float32.
+            batch-norm statistics and logits stay float32. (Where Keras' floatx
+            is float64, that takes the place of float32.)
         rematerialize: Keep only the input of each block for the backward
             pass and compute the rest again: less memory, a third more time.
 
     Returns:
         A functional model from preprocessed images, float
         `(batch, height, width, channels)`, to logits `(batch, classes)`.
+        Keras' global dtype policy and image data format do not change it.
+
+    Raises:
+        ValueError: An argument is out of range, or `spec` is a whole spec.
+        SpecError: The network has not the parameters that the census counts.
 
     Reference:
         He et al. 2015, sections 3.3, 3.4 and 4.2.
     """
+    if not isinstance(spec, ModelSpec):
+        raise ValueError(
+            "`spec` must be the model part of a spec: build_model(spec.model). "
+            f"Received: an object of {type(spec)}"
+        )
+    seed = seed if seed is None else check_seed(seed)
     conv = make_convolution(seed)
 
     def norm(name):
         return BatchNormalization(**spec.batch_norm.model_dump(), name=name)
 
     blocks = sum(stage.blocks for stage in spec.stages)
-    with _deep_recursion(blocks), _layer_precision(precision):
-        inputs = keras.Input(spec.input, name="images")
+    with _deep_recursion(blocks), layer_precision(precision):
+        inputs = keras.Input(spec.input, dtype=full_precision(), name="images")
         stem = spec.stem
         x = conv(inputs, stem.width, stem.kernel, stem.stride, "conv1")
         x = norm("conv1_bn")(x)
@@ -70,10 +85,22 @@ def build_model(
         logits = keras.layers.Dense(
             spec.classes,
             kernel_initializer=HeNormal(seed, "fc"),
-            dtype=keras.config.floatx(),  # whatever the precision
+            dtype=full_precision(),  # whatever the precision
             name="fc",
         )(x)
-        return keras.Model(inputs, logits, name="network")
+        network = keras.Model(inputs, logits, name="network")
+    _compare_with_census(network, spec)
+    return network
+
+
+def _compare_with_census(network: keras.Model, spec: ModelSpec) -> None:
+    built = sum(math.prod(v.shape) for v in network.trainable_variables)
+    counted = census(spec).parameters
+    if built != counted:
+        raise SpecError(
+            f"model: Keras built a network of {built:,} trainable parameters"
+            f" where the spec's has {counted:,}; it is not used"
+        )
 
 
 def _rematerialized(block, traced, x, stage, stride, *, name):
@@ -88,23 +115,6 @@ def _rematerialized(block, traced, x, stage, stride, *, name):
     )
     traced.setdefault(shape, layer)
     return layer(x)
-
-
-@contextmanager
-def _layer_precision(precision: str) -> Iterator[None]:
-    """Sets the policy of the layers made inside."""
-    if precision not in PRECISIONS:
-        raise ValueError(
-            f"`precision` must be one of {', '.join(PRECISIONS)}. "
-            f"Received: precision={precision}"
-        )
-    before = keras.config.dtype_policy()
-    if precision == "bfloat16":
-        keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from kresnet.network.he_normal import HeNormal
 
 Norm = Callable[[str], keras.layers.Layer]
 Conv = Callable[..., keras.KerasTensor]
+# Of all images here, whatever Keras' own setting is.
+DATA_FORMAT = "channels_last"
 
 
 def make_convolution(seed: int | None) -> Conv:
@@ -19,13 +21,16 @@ def make_convolution(seed: int | None) -> Conv:
         padding = "same"
         if stride > 1 and kernel > 1:
             # "same" pads unevenly when strided; the paper's nets pad evenly.
-            x = keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x)
+            x = keras.layers.ZeroPadding2D(
+                kernel // 2, data_format=DATA_FORMAT, name=f"{name}_pad"
+            )(x)
             padding = "valid"
         return keras.layers.Conv2D(
             width,
             kernel,
             strides=stride,
             padding=padding,
+            data_format=DATA_FORMAT,
             use_bias=False,
             kernel_initializer=HeNormal(seed, name),
             name=name,
