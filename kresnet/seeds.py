@@ -3,6 +3,8 @@
 import operator
 from typing import SupportsIndex
 
+from kresnet.errors import SpecError
+
 
 def check_seed(seed: SupportsIndex) -> int:
     """Returns a seed as an integer of Python's.
@@ -20,3 +22,15 @@ def check_seed(seed: SupportsIndex) -> int:
     raise ValueError(
         f"`seed` must be an integer in [0, 2**63). Received: seed={seed!r}"
     )
+
+
+def seed_option(seed: SupportsIndex) -> int:
+    """The same for `--seed`.
+
+    Raises:
+        SpecError: It is another number, or none.
+    """
+    try:
+        return check_seed(seed)
+    except ValueError as error:
+        raise SpecError(f"--seed: {error}") from error

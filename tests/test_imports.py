@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 # before the specs, which check `expect` with it; it names their types only.
 ORDER = (
     "errors",
+    "seeds",
     "notices",
     "leash",
     "atomic_file",
@@ -59,6 +60,7 @@ KNOW_TENSORFLOW = {
     "kresnet/training/loop_tensorflow.py",
     "kresnet/training/momentum_step_tensorflow.py",
     "kresnet/training/passes_tensorflow.py",
+    "kresnet/training/settings.py",
 }
 LIGHT = {
     "errors",
