@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = (
     "errors",
     "seeds",
+    "keras_file",
     "notices",
     "leash",
     "atomic_file",

@@ -9,15 +9,11 @@ import keras
 PACKAGES = ("kresnet", "keras", "numpy", "safetensors")
 BACKEND_PACKAGES = {"tensorflow": ("tensorflow",), "jax": ("jax", "jaxlib")}
 FLAGS = (
-    "JAX_DEFAULT_MATMUL_PRECISION",
-    "JAX_ENABLE_X64",
     "NPROC",  # the threads of JAX
-    "NVIDIA_TF32_OVERRIDE",
     "OMP_NUM_THREADS",
     "TF_ENABLE_ONEDNN_OPTS",
     "TF_NUM_INTEROP_THREADS",
     "TF_NUM_INTRAOP_THREADS",
-    "TF_XLA_FLAGS",
     "XLA_FLAGS",
 )
 
