@@ -28,10 +28,8 @@ class ResponseProbe:
     ):
         self.names = tuple(tensors)
         inner = keras.Model(model.input, list(tensors.values()))
-        if before:
-            images = keras.Input(model.input_shape[1:], dtype="uint8")
-        else:
-            images = keras.Input(model.input_shape[1:])
+        dtype = "uint8" if before else model.inputs[0].dtype
+        images = keras.Input(model.input_shape[1:], dtype=dtype)
         x = images
         for layer in before:
             x = layer(x)
@@ -64,6 +62,10 @@ class ResponseProbe:
 
 class _Moments(keras.layers.Layer):
     """Mean and mean square of each image, shape `(batch, 2)`."""
+
+    def __init__(self):
+        # Whatever the policy outside: squares overflow float16.
+        super().__init__(dtype="float32")
 
     def call(self, inputs):
         values = ops.cast(inputs, "float32")

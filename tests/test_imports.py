@@ -13,6 +13,8 @@ ROOT = Path(__file__).parent.parent
 # before the specs, which check `expect` with it; it names their types only.
 ORDER = (
     "errors",
+    "seeds",
+    "keras_file",
     "notices",
     "leash",
     "atomic_file",
@@ -60,6 +62,7 @@ KNOW_TENSORFLOW = {
     "kresnet/training/loop_tensorflow.py",
     "kresnet/training/momentum_step_tensorflow.py",
     "kresnet/training/passes_tensorflow.py",
+    "kresnet/training/settings.py",
 }
 LIGHT = {
     "errors",

@@ -13,6 +13,7 @@ from kresnet.benchmark.serving import CEILINGS, PARTS
 from kresnet.benchmark.subject import Subject
 from kresnet.benchmark.tiny import tiny
 from kresnet.errors import InputMissingError, SpecError
+from kresnet.seeds import seed_option
 from kresnet.spec import Spec, dump_spec, load_spec
 
 BACKENDS = ("tensorflow", "jax")
@@ -116,6 +117,7 @@ def open_subjects(
     first backend.
     """
     _check(precision, backends, reference)
+    seed = seed_option(seed)
     backends = backends or [b for b in BACKENDS if importlib.util.find_spec(b)]
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(

@@ -21,8 +21,8 @@ def start(job_file: str) -> dict[str, Part]:
     folder = Path(job_file).parent
     job = json.loads(Path(job_file).read_text("utf-8"))
     precision = job["precision"]
-    if precision == "float64":
-        keras.config.set_floatx(precision)
+    # Whatever Keras' settings file says.
+    keras.config.set_floatx("float64" if precision == "float64" else "float32")
     # The rest of bfloat16 stays float32, as in `train`.
     mixed = precision if precision == "bfloat16" else "float32"
 

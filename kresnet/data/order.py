@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from kresnet.seeds import check_seed
+
 # Words of the counter-based generator's key: they keep the two uses apart.
 _PERMUTATION = 1
 _KEYS = 2
@@ -40,12 +42,8 @@ class Order:
                 "`batch_size` must be at least 1. "
                 f"Received: batch_size={batch_size}"
             )
-        if not 0 <= seed < 2**63:
-            raise ValueError(
-                f"`seed` must be from 0 to 2**63 - 1. Received: seed={seed}"
-            )
         self.batch_size = batch_size
-        self.seed = seed
+        self.seed = check_seed(seed)
         self._epochs: dict[int, np.ndarray] = {}
 
     def batches(

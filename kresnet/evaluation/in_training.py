@@ -11,7 +11,7 @@ class InTraining(keras.layers.Layer):
     """
 
     def __init__(self, network: keras.Model):
-        super().__init__()
+        super().__init__(autocast=False)  # the network's layers cast
         self.network = network
 
     def call(self, images):

@@ -22,7 +22,8 @@ class BatchNormalization(keras.layers.Layer):
     In training `y = gamma (x - mean) / sqrt(variance + epsilon) + beta` with
     the group's own mean and (biased) variance over images, rows and columns;
     in inference with the moving averages, updated in training by
-    `moving = momentum * moving + (1 - momentum) * batch`.
+    `moving = momentum * moving + (1 - momentum) * batch`. A frozen layer
+    (`trainable = False`) is in inference always, as Keras' own is.
 
     Args:
         images_per_statistic: Integer, images in a group; must divide the
@@ -93,7 +94,7 @@ class BatchNormalization(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         """See the class."""
-        if not training:
+        if not (training and self.trainable):
             scale = self.gamma * ops.rsqrt(self.moving_variance + self.epsilon)
             offset = self.beta - self.moving_mean * scale
             outputs = ops.cast(inputs, scale.dtype) * scale + offset

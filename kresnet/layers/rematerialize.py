@@ -4,7 +4,7 @@ import jax
 
 
 def rematerialize(function):
-    """Wraps `function(weights, state, inputs) -> (outputs, new state)`.
+    """Wraps `function(weights, state, inputs) -> (outputs, moved state)`.
 
     Traced once for all arguments of the same shapes.
     """

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 
 def rematerialize(function):
-    """Wraps `function(weights, state, inputs) -> (outputs, new state)`.
+    """Wraps `function(weights, state, inputs) -> (outputs, moved state)`.
 
     Traced once for all arguments of the same shapes. There are gradients of
     `outputs` with respect to the weights and the inputs.
@@ -22,7 +22,7 @@ def rematerialize(function):
 
         @tf.custom_gradient
         def run(*arguments):
-            outputs, new_state = function(
+            outputs, moved = function(
                 arguments[:count], state, arguments[count]
             )
 
@@ -35,10 +35,10 @@ def rematerialize(function):
                     outputs, _ = function(again[:count], state, again[count])
                 return tape.gradient(outputs, again, upstream)
 
-            return (outputs, *new_state), gradient
+            return (outputs, *moved), gradient
 
-        outputs, *new_state = run(*weights, inputs)
-        return outputs, new_state
+        outputs, *moved = run(*weights, inputs)
+        return outputs, moved
 
     def read_and_run(weights, state, inputs):
         # Values, or it would be traced anew for every variable.

@@ -15,7 +15,8 @@ class Rematerialized(keras.layers.Layer):
     The backward pass computes them again. Values and gradients are those of
     the model itself; its batch-norm averages move once, with the first
     computation. (`keras.RematScope` around layers that update variables would
-    move them twice on TensorFlow and fail on JAX.)
+    move them twice on TensorFlow and fail on JAX.) What is frozen in the model
+    (`trainable = False`) stays as it is.
 
     Args:
         model: `keras.Model` with one input and one output.
@@ -35,9 +36,9 @@ class Rematerialized(keras.layers.Layer):
     """
 
     def __init__(self, model, like=None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # the model casts
         self.model = model
-        self._compute = like._compute if like else _rematerialized(model)
+        self._traces = like._traces if like else _Traces()
 
     def build(self, input_shape):
         """The model is built already."""
@@ -47,14 +48,15 @@ class Rematerialized(keras.layers.Layer):
         if not training:
             return self.model(inputs, training=False)
 
-        averages = self.model.non_trainable_variables
-        outputs, updated = self._compute(
+        state = self.model.non_trainable_variables
+        trace = self._traces.fitting(self.model)
+        outputs, moved = trace.run(
             [variable.value for variable in self.model.trainable_variables],
-            [variable.value for variable in averages],
+            [variable.value for variable in state],
             inputs,
         )
-        for variable, value in zip(averages, updated, strict=True):
-            variable.assign(value)
+        for place, value in zip(trace.places, moved, strict=True):
+            state[place].assign(value)
         return outputs
 
     def compute_output_spec(self, inputs, training=False):
@@ -75,12 +77,49 @@ class Rematerialized(keras.layers.Layer):
         return cls(model, **config)
 
 
-def _rematerialized(model):
-    """`(trainable, non_trainable, inputs) -> (outputs, non_trainable)`."""
+class _Traces:
+    """What was traced of models with the same layers, by what is frozen."""
 
-    def compute(trainable, non_trainable, inputs):
-        return model.stateless_call(
+    def __init__(self):
+        self._found = {}
+
+    def fitting(self, model):
+        """The trace of a model in which the same is frozen."""
+        frozen = _frozen(model)
+        trace = self._found.get(frozen)
+        # Of one that has changed since, a new shape would be traced wrongly.
+        if trace is None or _frozen(trace.model) != frozen:
+            trace = self._found[frozen] = _Trace(model)
+        return trace
+
+
+class _Trace:
+    """A model, run as in training, that keeps its input only.
+
+    Attributes:
+        model: The model.
+        run: `(trainable, non_trainable, inputs) -> (outputs, moved)`.
+        places: Of what has moved among the non-trainable variables.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.run = rematerialize(self._compute)
+        self.places = []
+
+    def _compute(self, trainable, non_trainable, inputs):
+        outputs, updated = self.model.stateless_call(
             trainable, non_trainable, inputs, training=True
         )
+        # Not all of them: to assign the rest is to average it over replicas.
+        self.places = [
+            place
+            for place, before in enumerate(non_trainable)
+            if updated[place] is not before
+        ]
+        return outputs, [updated[place] for place in self.places]
 
-    return rematerialize(compute)
+
+def _frozen(model):
+    parts = (*model._flatten_layers(), *model.variables)
+    return tuple(part.trainable for part in parts)

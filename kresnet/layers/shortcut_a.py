@@ -48,7 +48,13 @@ class ShortcutA(keras.layers.Layer):
         if self.stride > 1:
             # A pooling window of one pixel: on CPUs seven times as fast as
             # the strided slice it equals.
-            x = ops.average_pool(x, 1, strides=self.stride, padding="same")
+            x = ops.average_pool(
+                x,
+                1,
+                strides=self.stride,
+                padding="same",
+                data_format="channels_last",
+            )
         missing = self.width - x.shape[-1]
         if missing:
             x = ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, missing)))

@@ -1,11 +1,6 @@
 """Networks of He et al. 2015 as Keras functional models."""
 
-from kresnet.network.build import (
-    PRECISIONS,
-    KerasParts,
-    build_model,
-    find_places,
-)
+from kresnet.network.build import KerasParts, build_model, find_places
 from kresnet.network.pipeline import (
     adapt_transforms,
     all_variables,
@@ -14,6 +9,7 @@ from kresnet.network.pipeline import (
     inference_model,
     training_model,
 )
+from kresnet.network.precision import PRECISIONS
 
 __all__ = [
     "PRECISIONS",

@@ -1,5 +1,6 @@
 """From the `model` part of a spec to a Keras functional model."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,7 +8,8 @@ from typing import Any
 
 import keras
 
-from kresnet.architecture import ModelSpec, Parts, walk
+from kresnet.architecture import ModelSpec, Parts, census, walk
+from kresnet.errors import SpecError
 from kresnet.layers import (
     BatchNormalization,
     GlobalAveragePool,
@@ -15,8 +17,11 @@ from kresnet.layers import (
     ShortcutA,
 )
 from kresnet.network.he_normal import HeNormal
+from kresnet.network.precision import full_precision, layer_precision
+from kresnet.seeds import check_seed
 
-PRECISIONS = ("float32", "bfloat16")
+# The order of axes of all images here, whatever Keras' own setting is.
+DATA_FORMAT = "channels_last"
 Pair = tuple[keras.KerasTensor, keras.KerasTensor]
 
 
@@ -34,22 +39,42 @@ def build_model(
         seed: Integer in [0, 2**63) that the initial weights are a pure
             function of, the same on every backend; `None` draws one.
         precision: "float32", or "bfloat16" for the convolutions: weights,
-            batch-norm statistics and logits stay float32.
+            batch-norm statistics and logits stay float32. (Where Keras' floatx
+            is float64, that takes the place of float32.)
         rematerialize: Keep only the input of each block for the backward
             pass and compute the rest again: less memory, a third more time.
 
     Returns:
         A functional model from preprocessed images, float
         `(batch, height, width, channels)`, to logits `(batch, classes)`.
+        Keras' global dtype policy and image data format do not change it.
+
+    Raises:
+        ValueError: An argument is out of range, or `spec` is a whole spec.
+        SpecError: The network has not the parameters that the census counts.
 
     Reference:
         He et al. 2015, sections 3.3, 3.4 and 4.2.
     """
+    if not isinstance(spec, ModelSpec):
+        raise ValueError(
+            "`spec` must be the model part of a spec: build_model(spec.model). "
+            f"Received: an object of {type(spec)}"
+        )
+    seed = seed if seed is None else check_seed(seed)
     kind = _Rematerializing if rematerialize else KerasParts
-    with _deep_recursion(spec), _layer_precision(precision):
-        images = keras.Input(spec.input, name="images")
+    with _deep_recursion(spec), layer_precision(precision):
+        images = keras.Input(spec.input, dtype=full_precision(), name="images")
         logits = walk(spec, images, kind(spec, seed))
-        return keras.Model(images, logits, name="network")
+        network = keras.Model(images, logits, name="network")
+    built = sum(math.prod(v.shape) for v in network.trainable_variables)
+    counted = census(spec).parameters
+    if built != counted:
+        raise SpecError(
+            f"model: Keras built a network of {built:,} trainable parameters"
+            f" where the spec's has {counted:,}; it is not used"
+        )
+    return network
 
 
 def find_places(network: keras.Model, spec: ModelSpec) -> "KerasParts":
@@ -124,6 +149,7 @@ class KerasParts(Parts):
                 f"{name}_pad" if name else "pad",
                 x,
                 padding=kernel // 2,
+                data_format=DATA_FORMAT,
             )
             padding = "valid"
         return self.apply(
@@ -134,6 +160,7 @@ class KerasParts(Parts):
             kernel_size=kernel,
             strides=stride,
             padding=padding,
+            data_format=DATA_FORMAT,
             use_bias=False,
             kernel_initializer=HeNormal(self.seed, self.place.named(name)),
         )
@@ -163,7 +190,7 @@ class KerasParts(Parts):
             x,
             units=width,
             kernel_initializer=HeNormal(self.seed, self.place.name),
-            dtype=keras.config.floatx(),  # whatever the precision
+            dtype=full_precision(),  # whatever the precision
         )
 
 
@@ -201,23 +228,6 @@ class _Finding(KerasParts):
 
     def apply(self, make, part, x, **more):
         return self._network.get_layer(self.place.named(part)).output
-
-
-@contextmanager
-def _layer_precision(precision: str) -> Iterator[None]:
-    """Sets the policy of the layers made inside."""
-    if precision not in PRECISIONS:
-        raise ValueError(
-            f"`precision` must be one of {', '.join(PRECISIONS)}. "
-            f"Received: precision={precision}"
-        )
-    before = keras.config.dtype_policy()
-    if precision == "bfloat16":
-        keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 @contextmanager

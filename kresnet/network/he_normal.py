@@ -7,6 +7,8 @@ import zlib
 import keras
 import numpy as np
 
+from kresnet.seeds import check_seed
+
 
 @keras.saving.register_keras_serializable(package="kresnet")
 class HeNormal(keras.initializers.Initializer):
@@ -26,7 +28,8 @@ class HeNormal(keras.initializers.Initializer):
     """
 
     def __init__(self, seed=None, name=""):
-        self.seed = random.randrange(2**31) if seed is None else seed
+        drawn = random.randrange(2**31) if seed is None else seed
+        self.seed = check_seed(drawn)
         self.name = name
 
     def __call__(self, shape, dtype=None):

@@ -19,6 +19,7 @@ from kresnet.layers import (
     RandomFlip,
     ZCAWhitening,
 )
+from kresnet.network.precision import layer_precision
 from kresnet.spec import DataSpec
 
 
@@ -53,11 +54,13 @@ def build_transforms(
         input_shape: `(height, width, channels)` of the raw pixels.
     """
     layers = []
-    for transform in spec.transforms:
-        arguments = transform.model_dump(exclude={"layer"})
-        layer = TRANSFORMS[transform.layer](**arguments, name=transform.layer)
-        layer.build((None, *input_shape))
-        layers.append(layer)
+    with layer_precision():
+        for transform in spec.transforms:
+            arguments = transform.model_dump(exclude={"layer"})
+            make = TRANSFORMS[transform.layer]
+            layer = make(**arguments, name=transform.layer)
+            layer.build((None, *input_shape))
+            layers.append(layer)
     return layers
 
 

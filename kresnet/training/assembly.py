@@ -114,9 +114,14 @@ def _compile(model: keras.Model, training: TrainingSpec) -> None:
         training.decay_biases,
         global_clipnorm=training.gradient_clip,
     )
-    # XLA on a CPU takes three to four times as long in TensorFlow; JAX has
-    # nothing else.
-    model.compile(optimizer, jit_compile=keras.backend.backend() == "jax")
+    model.compile(
+        optimizer,
+        # XLA on a CPU takes three to four times as long in TensorFlow; JAX has
+        # nothing else.
+        jit_compile=keras.backend.backend() == "jax",
+        # Under a caller's mixed_float16 policy Keras would wrap the optimiser.
+        auto_scale_loss=False,
+    )
     optimizer.build(model.trainable_variables)
 
 

@@ -170,10 +170,12 @@ class ChunkModel(keras.Model):
         ]
 
     def _moving_averages(self):
+        # Not frozen ones: a mean of equal numbers may be another number.
         return [
             variable
             for norm in self._batch_norms()
-            for variable in norm.non_trainable_variables
+            if norm.trainable
+            for variable in (norm.moving_mean, norm.moving_variance)
         ]
 
     def _examples(self, indices):

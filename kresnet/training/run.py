@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from kresnet.data import Dataset, load_dataset
-from kresnet.errors import BadDataError, InputMissingError
+from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.network import (
     all_variables,
     build_model,
@@ -23,6 +23,7 @@ from kresnet.recorded_run import (
 )
 from kresnet.training.checkpoints import Checkpoint, Checkpoints
 from kresnet.training.run_folder import RunFolder
+from kresnet.training.settings import FLOATX, check_floatx
 from kresnet.training.state import from_arrays
 
 
@@ -100,7 +101,9 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             what is there.
         BadDataError: Every checkpoint is damaged, or run.json is not the
             record of a run.
+        SpecError: It was trained in another float type than Keras' floatx.
     """
+    check_floatx()
     record = read_recorded_run(path, ALL_KINDS)
     checkpoints = Checkpoints(
         RunFolder(record.folder).checkpoints,
@@ -111,5 +114,11 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         raise InputMissingError(
             f"{record.folder}: has no checkpoint to use."
             f" {what_is_there(record.folder)}"
+        )
+    types = {str(array.dtype) for array in checkpoint.weights.values()}
+    if types != {keras.config.floatx()}:
+        raise SpecError(
+            f"{record.folder}: was trained in {' and '.join(sorted(types))},"
+            f" which must be {FLOATX}. Received: {keras.config.floatx()}"
         )
     return Run(record.folder, record.spec, record.info, checkpoint)

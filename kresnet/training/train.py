@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 from rich.console import Console
 
 from kresnet.architecture import StageFields
 from kresnet.devices import join, place, place_team
 from kresnet.errors import SpecError
 from kresnet.notices import standard_error
+from kresnet.seeds import seed_option
 from kresnet.spec import Spec, load_spec
 from kresnet.training.checkpoint_size import checkpoint_bytes
 from kresnet.training.checkpoints import Checkpoints
@@ -24,6 +26,7 @@ from kresnet.training.resuming import (
     refuse_other_experiment,
 )
 from kresnet.training.run_folder import RunFolder
+from kresnet.training.settings import FLOATX, check_settings
 from kresnet.training.team_start import Start
 
 # The last two, the best, and one being written.
@@ -67,8 +70,10 @@ def train(
         ValueError: `overrides` or `stages` for a spec that is loaded already.
     """
     options = Options(**options)
+    check_settings(options.precision)
     membership = options.membership
     console = console or standard_error()
+    seed = seed_option(seed)
     if not isinstance(spec, Spec):
         spec = load_spec(
             spec,
@@ -91,8 +96,6 @@ def train(
         raise SpecError('--out: must name a folder. Received: ""')
     if membership and deepen is not None:
         raise SpecError("--deepen: is for one process; leave out --coordinator")
-    if not 0 <= seed < 2**63:
-        raise SpecError(f"--seed: must be in [0, 2**63). Received: {seed}")
 
     def notify(text):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -116,6 +119,8 @@ def train(
                 "--out to run it again"
             )
             return folder.path
+        if keras.config.floatx() == "float64":
+            notify(f"{folder.path}: in float64, which is {FLOATX}")
         placement = (
             place_team(team, spec)
             if team
