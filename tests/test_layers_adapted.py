@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kresnet.layers.adapting import (
+from kresnet.layers.adapted import (
     image_batches,
     mean_and_covariance,
     pixels,
