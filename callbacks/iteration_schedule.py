@@ -197,9 +197,10 @@ def _check_rate(start, divide_by, drops):
         last = start / divide_by**drops
     except (OverflowError, ZeroDivisionError):
         last = math.inf
-    if not math.isfinite(last):
+    if not math.isfinite(last) or (start > 0 and last == 0):
         raise ValueError(
-            f"`divide_by` must leave a finite rate after {drops} divisions. "
+            "`divide_by` must leave a finite rate above 0 after "
+            f"{drops} divisions. "
             f"Received: divide_by={divide_by}, start={start}"
         )
 

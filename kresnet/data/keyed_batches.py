@@ -17,8 +17,8 @@ class KeyedBatches(keras.utils.PyDataset):
     iterations come in their order; else `fit` shuffles those of an epoch.
 
     An epoch has as many iterations as whole batches fit into the images. Leave
-    `steps_per_epoch` of `fit` out. A second `fit` goes on where the first
-    ended.
+    `steps_per_epoch` of `fit` out. A second `fit`, or a second loop over the
+    batches, goes on where the first ended.
 
     Args:
         images: Array, shape `(count, height, width, channels)`.
@@ -59,16 +59,37 @@ class KeyedBatches(keras.utils.PyDataset):
         check_integer("seed", seed, 0, 2**63 - 1)
         check_integer("first_epoch", first_epoch, 0)
         self._order = Order(np.arange(count), batch_size, seed)
-        self._next_epoch = first_epoch
         self._epoch = first_epoch
+        self._begun = False
+        self._given = 0
 
     def __len__(self) -> int:
         """Iterations in an epoch."""
         return len(self.images) // self._order.batch_size
 
     def on_epoch_begin(self):
-        """Goes on to the next epoch; Keras calls it."""
-        self._epoch, self._next_epoch = self._next_epoch, self._next_epoch + 1
+        """Goes on to the next epoch, if there was one; Keras calls it.
+
+        Raises:
+            ValueError: `workers` above one or processes were asked for: they
+                take batches before an epoch begins.
+        """
+        if self.workers > 1 or self.use_multiprocessing:
+            raise ValueError(
+                "`workers` must be 1, without processes. Received: "
+                f"workers={self.workers}, "
+                f"use_multiprocessing={self.use_multiprocessing}"
+            )
+        # To build a model Keras begins an epoch and takes one batch of it.
+        if self._begun and self._given > min(1, len(self) - 1):
+            self._epoch += 1
+        self._begun = True
+        self._given = 0
+
+    def __iter__(self):
+        """The batches of the next epoch, in order."""
+        self.on_epoch_begin()
+        yield from super().__iter__()
 
     def __getitem__(self, index: int):
         """The batch of an iteration of this epoch; see the class."""
@@ -77,6 +98,7 @@ class KeyedBatches(keras.utils.PyDataset):
                 f"`index` must be from 0 to {len(self) - 1}. "
                 f"Received: index={index}"
             )
+        self._given += 1
         iteration = self._epoch * len(self) + index
         places, keys = self._order.batch(iteration)
         return (self.images[places], keys), self.labels[places]
