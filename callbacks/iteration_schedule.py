@@ -2,8 +2,15 @@
 
 import collections
 import dataclasses
+import math
+from collections.abc import Iterable
 
 import numpy as np
+from kresnet.callbacks.arguments import (
+    check_function,
+    check_integer,
+    check_number,
+)
 from kresnet.callbacks.iteration_callback import IterationCallback
 
 
@@ -16,12 +23,13 @@ class WarmUp:
     """A low learning rate until the training error has fallen.
 
     Args:
-        learning_rate: Float, the rate while warming up.
-        until_training_error: Float, percent: the warm-up ends when the mean
-            error of the last `over` batches is below it.
-        over: Integer, number of batches.
-        limit: Integer or `None`: `WarmUpError` if the warm-up has not ended
-            after this many iterations.
+        learning_rate: Float, at least 0, the rate while warming up.
+        until_training_error: Float, percent, above 0 and at most 100: the
+            warm-up ends when the mean error of the last `over` batches is
+            below it.
+        over: Positive integer, number of batches.
+        limit: Integer, at least `over`, or `None`: `WarmUpError` if the
+            warm-up has not ended after this many iterations.
 
     Reference:
         He et al. 2015, section 4.2, on the 110-layer network.
@@ -31,6 +39,16 @@ class WarmUp:
     until_training_error: float = 80.0
     over: int = 50
     limit: int | None = None
+
+    def __post_init__(self):
+        check_number("learning_rate", self.learning_rate, least=0)
+        check_number(
+            "until_training_error", self.until_training_error, above=0, most=100
+        )
+        check_integer("over", self.over, 1)
+        if self.limit is not None:
+            # Before that many batches it cannot end.
+            check_integer("limit", self.limit, self.over)
 
 
 class IterationSchedule(IterationCallback):
@@ -43,9 +61,10 @@ class IterationSchedule(IterationCallback):
     must be exact.
 
     Args:
-        start: Float, the first learning rate.
-        divide_by: Float. Defaults to `10`.
-        at: Increasing iterations at which the rate is divided.
+        start: Float, at least 0, the first learning rate.
+        divide_by: Positive float. Defaults to `10`.
+        at: Increasing integers, at least 1: the iterations at which the rate
+            is divided.
         warm_up: A `WarmUp` or `None`.
         on_event: Function that is told, in words, when the warm-up ends.
             Defaults to `None`.
@@ -60,11 +79,19 @@ class IterationSchedule(IterationCallback):
 
     def __init__(self, start, divide_by=10, at=(), warm_up=None, on_event=None):
         super().__init__()
-        if list(at) != sorted(set(at)):
-            raise ValueError(f"`at` must increase. Received: at={at}")
+        at = _drops(at)
+        check_number("start", start, least=0)
+        check_number("divide_by", divide_by, above=0)
+        _check_rate(start, divide_by, len(at))
+        if warm_up is not None and not isinstance(warm_up, WarmUp):
+            raise ValueError(
+                "`warm_up` must be a WarmUp or None. "
+                f"Received: warm_up={warm_up!r}"
+            )
+        check_function("on_event", on_event)
         self.start = start
         self.divide_by = divide_by
-        self.at = tuple(at)
+        self.at = at
         self.warm_up = warm_up
         self.on_event = on_event
         self.warm_up_ended_at = None
@@ -148,6 +175,34 @@ class IterationSchedule(IterationCallback):
         """Takes back what `get_state` returned."""
         self._errors.extend(state["errors"])
         self.warm_up_ended_at = state["warm_up_ended_at"]
+
+
+def _drops(at) -> tuple[int, ...]:
+    """The iterations of `at`, which must be positive and increase."""
+    if isinstance(at, str) or not isinstance(at, Iterable):
+        raise ValueError(
+            f"`at` must be a list of iterations. Received: at={at!r}"
+        )
+    at = tuple(at)
+    for i, iteration in enumerate(at):
+        check_integer(f"at[{i}]", iteration, 1)
+    if list(at) != sorted(set(at)):
+        raise ValueError(f"`at` must increase. Received: at={list(at)}")
+    return at
+
+
+def _check_rate(start, divide_by, drops):
+    """Refuses a divisor whose powers are beyond the range of floats."""
+    try:
+        last = start / divide_by**drops
+    except (OverflowError, ZeroDivisionError):
+        last = math.inf
+    if not math.isfinite(last) or (start > 0 and last == 0):
+        raise ValueError(
+            "`divide_by` must leave a finite rate above 0 after "
+            f"{drops} divisions. "
+            f"Received: divide_by={divide_by}, start={start}"
+        )
 
 
 class _RunningMean:

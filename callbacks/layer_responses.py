@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
+from kresnet.callbacks.arguments import check_function
 from kresnet.callbacks.periodic import Periodic
 from kresnet.callbacks.response_probe import ResponseProbe
 from kresnet.callbacks.undistributed import undistributed
@@ -56,6 +57,18 @@ class LayerResponses(Periodic):
         before: Sequence[keras.layers.Layer] = (),
     ):
         super().__init__(every, last)
+        check_function("write", write)
+        check_function("write_ratios", write_ratios)
+        if not len(images):
+            raise ValueError(
+                "`images` must hold at least one image. "
+                f"Received: images.shape={np.shape(images)}"
+            )
+        if not layers and not blocks:
+            raise ValueError(
+                "`layers` and `blocks` must name at least one tensor. "
+                f"Received: layers={layers}, blocks={blocks}"
+            )
         self.measured = model
         self.layers = tuple(layers)
         self.blocks = tuple(blocks)

@@ -1,5 +1,6 @@
 """Doing something every so many iterations, and before the first."""
 
+from kresnet.callbacks.arguments import check_integer
 from kresnet.callbacks.iteration_callback import (
     IterationCallback,
     next_multiple,
@@ -13,14 +14,16 @@ class Periodic(IterationCallback):
     iteration 0 only if `at_start`, which subclasses may set to `False`.
 
     Args:
-        every: Integer, iterations between calls.
-        last: Integer, the last iteration of the training.
+        every: Positive integer, iterations between calls.
+        last: Positive integer, the last iteration of the training.
     """
 
     at_start = True
 
     def __init__(self, every: int, last: int):
         super().__init__()
+        check_integer("every", every, 1)
+        check_integer("last", last, 1)
         self.every = every
         self.last = last
 

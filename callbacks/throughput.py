@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 
+from kresnet.callbacks.arguments import check_integer
 from kresnet.callbacks.iteration_callback import IterationCallback
 
 
@@ -15,7 +16,7 @@ class Throughput(IterationCallback):
     first `skip` iterations of `fit`, where functions are compiled, do not.
 
     Args:
-        skip: Integer, iterations not measured. Defaults to `10`.
+        skip: Integer, at least 0, iterations not measured. Defaults to `10`.
 
     Attributes:
         measured_iterations: Iterations that were measured.
@@ -28,6 +29,7 @@ class Throughput(IterationCallback):
 
     def __init__(self, skip=10):
         super().__init__()
+        check_integer("skip", skip, 0)
         self.skip = skip
         self.measured_iterations = 0
         self.seconds = 0.0

@@ -6,6 +6,7 @@ Importing kresnet is cheap: Keras and its backend are imported on first use.
 import importlib
 
 _HOMES = {
+    "KeyedBatches": "kresnet.data.keyed_batches",
     "build_model": "kresnet.network",
     "evaluate": "kresnet.evaluation",
     "export": "kresnet.exporting",
@@ -13,7 +14,14 @@ _HOMES = {
     "train": "kresnet.training",
 }
 
-__all__ = ["build_model", "evaluate", "export", "load_spec", "train"]
+__all__ = [
+    "KeyedBatches",
+    "build_model",
+    "evaluate",
+    "export",
+    "load_spec",
+    "train",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -56,6 +56,8 @@ KNOW_TENSORFLOW = {
     "kresnet/devices/placement_tensorflow.py",
     "kresnet/exporting/exported_model.py",
     "kresnet/exporting/formats.py",
+    "kresnet/layers/image_layer_tensorflow.py",
+    "kresnet/layers/in_graph_tensorflow.py",
     "kresnet/layers/normalize_groups_tensorflow.py",
     "kresnet/layers/rematerialize_tensorflow.py",
     "kresnet/training/environment.py",

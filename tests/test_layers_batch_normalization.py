@@ -102,9 +102,69 @@ def test_a_batch_that_groups_do_not_divide_is_refused(images):
         layer(images, training=True)
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_fit_names_a_last_batch_that_groups_do_not_divide(images, jit_compile):
+    """The batch is unknown when it is compiled."""
+    model = keras.Sequential(
+        [
+            keras.Input((5, 4, 3)),
+            BatchNormalization(images_per_statistic=4),
+            keras.layers.Flatten(),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile("sgd", "mse", jit_compile=jit_compile)
+    targets = np.zeros(12)
+    model.fit(images, targets, batch_size=4, verbose=0)
+
+    said = (
+        "images_per_statistic_must_divide_the_batch"  # XLA: a name at least
+        if jit_compile
+        else r"images_per_statistic=4, a batch of\] \[2\]"
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match=said):
+        model.fit(images[:10], targets[:10], batch_size=8, verbose=0)
+
+
+@pytest.mark.parametrize("per_group", [None, 4])
+def test_images_of_unknown_number_and_size_are_normalised_alike(
+    images, per_group
+):
+    layer, known = (BatchNormalization(per_group) for _ in range(2))
+    layer.build((None, None, None, 3))
+    graph = tf.function(
+        lambda x: layer(x, training=True),
+        input_signature=[tf.TensorSpec([None, None, None, 3])],
+    )
+
+    np.testing.assert_allclose(
+        graph(images), known(images, training=True), atol=1e-5
+    )
+    for got, want in zip(layer.weights, known.weights, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5)
+
+
+def test_what_are_no_images_with_channels_is_refused():
+    for shape in ((4, 3), (4, 5, 3), (4, 2, 5, 4, 3)):
+        with pytest.raises(ValueError, match=f"expected ndim=4.*={len(shape)}"):
+            BatchNormalization()(np.zeros(shape, "float32"))
+    with pytest.raises(ValueError, match="known number of channels"):
+        BatchNormalization()(keras.Input((5, 4, None)))
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [{"images_per_statistic": 0}, {"momentum": 1.0}, {"epsilon": 0.0}],
+    [
+        {"images_per_statistic": 0},
+        {"images_per_statistic": 2.0},
+        {"images_per_statistic": True},
+        {"momentum": 1.0},
+        {"momentum": float("nan")},
+        {"momentum": "0.9"},
+        {"epsilon": 0.0},
+        {"epsilon": float("nan")},
+        {"epsilon": float("inf")},
+    ],
 )
 def test_arguments_out_of_range_are_refused(arguments):
     name = next(iter(arguments))

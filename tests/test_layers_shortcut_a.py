@@ -1,5 +1,6 @@
 """Option A: subsampling and channels of zeros."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -32,6 +33,27 @@ def test_it_refuses_to_narrow():
         ShortcutA(width=2)(np.zeros((1, 4, 4, 3), "float32"))
 
 
-def test_it_refuses_a_stride_below_one():
-    with pytest.raises(ValueError, match="stride=0"):
-        ShortcutA(width=2, stride=0)
+@pytest.mark.parametrize(
+    ("width", "stride"),
+    [(2, 0), (2, 1.0), (2, True), (0, 1), (2.5, 1), (True, 1), (None, 1)],
+)
+def test_it_refuses_what_is_no_width_or_stride(width, stride):
+    with pytest.raises(ValueError, match=r"must be an integer .* Received: "):
+        ShortcutA(width, stride)
+
+
+def test_height_and_width_may_be_unknown():
+    images = np.random.default_rng(0).normal(size=(2, 7, 6, 3))
+    inputs = keras.Input((None, 6, 3))
+    outputs = ShortcutA(width=5, stride=2)(inputs)
+
+    assert outputs.shape == (None, None, 3, 5)
+    got = keras.Model(inputs, outputs).predict(images, verbose=0)
+    assert got.shape == (2, 4, 3, 5)
+
+
+def test_it_refuses_what_are_no_images_with_channels():
+    with pytest.raises(ValueError, match="expected ndim=4, found ndim=2"):
+        ShortcutA(5)(keras.Input((3,)))
+    with pytest.raises(ValueError, match="known number of channels"):
+        ShortcutA(5)(keras.Input((4, 4, None)))

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kresnet.callbacks.arguments import check_integer, check_number
+
 if keras.backend.backend() == "tensorflow":
     from kresnet.layers.normalize_groups_tensorflow import normalize_groups
 else:
@@ -27,12 +29,14 @@ class BatchNormalization(keras.layers.Layer):
 
     Args:
         images_per_statistic: Integer, images in a group; must divide the
-            batch. `None` takes the whole batch as one group.
+            batch in training, also the last one of an epoch: drop a smaller
+            one. `None` takes the whole batch as one group.
         momentum: Float in [0, 1), of the moving averages. Defaults to `0.9`.
         epsilon: Positive float, added to the variance. Defaults to `1e-5`.
 
     Call arguments:
-        inputs: Float tensor, shape `(batch, height, width, channels)`.
+        inputs: Float tensor, shape `(batch, height, width, channels)`; only
+            the channels must be known.
         training: Boolean, which statistics to use. Defaults to `False`.
 
     Returns:
@@ -47,19 +51,11 @@ class BatchNormalization(keras.layers.Layer):
         self, images_per_statistic=None, momentum=0.9, epsilon=1e-5, **kwargs
     ):
         super().__init__(**kwargs)
-        if images_per_statistic is not None and images_per_statistic < 1:
-            raise ValueError(
-                "`images_per_statistic` must be positive or None. Received: "
-                f"images_per_statistic={images_per_statistic}"
-            )
-        if not 0 <= momentum < 1:
-            raise ValueError(
-                f"`momentum` must be in [0, 1). Received: momentum={momentum}"
-            )
-        if epsilon <= 0:
-            raise ValueError(
-                f"`epsilon` must be positive. Received: epsilon={epsilon}"
-            )
+        if images_per_statistic is not None:
+            check_integer("images_per_statistic", images_per_statistic, 1)
+        check_number("momentum", momentum, least=0, below=1)
+        check_number("epsilon", epsilon, above=0)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
         self.images_per_statistic = images_per_statistic
         self.momentum = momentum
         self.epsilon = epsilon
@@ -67,6 +63,11 @@ class BatchNormalization(keras.layers.Layer):
     def build(self, input_shape):
         """Creates scale, offset and moving averages, one per channel."""
         shape = (input_shape[-1],)
+        if shape == (None,):
+            raise ValueError(
+                "`inputs` must have a known number of channels. "
+                f"Received: inputs.shape={tuple(input_shape)}"
+            )
         # autocast: statistics are float32 also where images are bfloat16.
         self.gamma = self.add_weight(
             name="gamma", shape=shape, initializer="ones", autocast=False

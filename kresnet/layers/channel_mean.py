@@ -3,16 +3,15 @@
 import keras
 from keras import KerasTensor, ops
 
-from kresnet.layers.adapting import (
-    Images,
-    image_batches,
+from kresnet.layers.adapted import (
+    AdaptedLayer,
     mean_and_covariance,
     pixels,
 )
 
 
 @keras.saving.register_keras_serializable(package="kresnet")
-class ChannelMean(keras.layers.Layer):
+class ChannelMean(AdaptedLayer):
     """Subtracts from every channel its mean over the training set's pixels.
 
     One number a channel, where `PerPixelMean` has one a pixel. The result is a
@@ -21,7 +20,7 @@ class ChannelMean(keras.layers.Layer):
 
     Call arguments:
         images: Tensor of any number type, shape
-            `(batch, height, width, channels)`.
+            `(batch, height, width, channels)`, or one image without the batch.
 
     Returns:
         Tensor of the layer's compute dtype (float32), same shape as `images`.
@@ -31,33 +30,24 @@ class ChannelMean(keras.layers.Layer):
         value".
     """
 
-    def build(self, images_shape):
+    any_size = True
+
+    def create_weights(self, sizes):
         """Creates the weight `mean`, one number a channel."""
         self.mean = self.add_weight(
             name="mean",
-            shape=(images_shape[-1],),
+            shape=sizes[-1:],
             initializer="zeros",
             trainable=False,
             autocast=False,  # pixels reach 255: too coarse in float16
         )
 
-    def adapt(self, data: Images) -> None:
-        """Sets the mean to that of `data`, summed in float64.
-
-        Args:
-            data: Images of shape `(N, height, width, channels)`, or an
-                iterable of such arrays. The training split, and only that.
-        """
-        mean, _ = mean_and_covariance(pixels(image_batches(data)))
-        if not self.built:
-            self.build((None, None, None, len(mean)))
-        self.mean.assign(mean)
+    def statistics(self, batches):
+        """Returns the mean colour."""
+        mean, _ = mean_and_covariance(pixels(batches))
+        return {"mean": mean}
 
     def call(self, images: KerasTensor) -> KerasTensor:
         """Subtracts the mean; see the class for arguments and result."""
         images = ops.cast(images, self.variable_dtype)
         return ops.cast(images - self.mean, self.compute_dtype)
-
-    def compute_output_shape(self, images_shape):
-        """Returns the shape of the images."""
-        return tuple(images_shape)

@@ -4,16 +4,15 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
-from kresnet.layers.adapting import (
-    Images,
-    image_batches,
+from kresnet.layers.adapted import (
+    AdaptedLayer,
     mean_and_covariance,
     pixels,
 )
 
 
 @keras.saving.register_keras_serializable(package="kresnet")
-class ChannelStandardize(keras.layers.Layer):
+class ChannelStandardize(AdaptedLayer):
     """Subtracts every channel's mean and divides by its standard deviation.
 
     Both are taken over all pixels of the training set, the deviation divided
@@ -24,7 +23,7 @@ class ChannelStandardize(keras.layers.Layer):
 
     Call arguments:
         images: Tensor of any number type, shape
-            `(batch, height, width, channels)`.
+            `(batch, height, width, channels)`, or one image without the batch.
 
     Returns:
         Tensor of the layer's compute dtype (float32), same shape as `images`.
@@ -34,38 +33,31 @@ class ChannelStandardize(keras.layers.Layer):
         most re-implementations since.
     """
 
-    def build(self, images_shape):
+    any_size = True
+
+    def create_weights(self, sizes):
         """Creates `mean` and `deviation`, one number each a channel."""
         for name, initializer in (("mean", "zeros"), ("deviation", "ones")):
             weight = self.add_weight(
                 name=name,
-                shape=(images_shape[-1],),
+                shape=sizes[-1:],
                 initializer=initializer,
                 trainable=False,
                 autocast=False,  # pixels reach 255: too coarse in float16
             )
             setattr(self, name, weight)
 
-    def adapt(self, data: Images) -> None:
-        """Sets mean and deviation to those of `data`, summed in float64.
-
-        Args:
-            data: Images of shape `(N, height, width, channels)`, or an
-                iterable of such arrays. The training split, and only that.
-        """
-        mean, covariance = mean_and_covariance(pixels(image_batches(data)))
+    def statistics(self, batches):
+        """Returns the mean colour and its deviation."""
+        mean, covariance = mean_and_covariance(pixels(batches))
         deviation = np.sqrt(np.diag(covariance))
-        if not self.built:
-            self.build((None, None, None, len(mean)))
-        self.mean.assign(mean)
-        self.deviation.assign(np.where(deviation > 0, deviation, 1.0))
+        return {
+            "mean": mean,
+            "deviation": np.where(deviation > 0, deviation, 1.0),
+        }
 
     def call(self, images: KerasTensor) -> KerasTensor:
         """Standardises; see the class for arguments and result."""
         images = ops.cast(images, self.variable_dtype)
         standardised = (images - self.mean) / self.deviation
         return ops.cast(standardised, self.compute_dtype)
-
-    def compute_output_shape(self, images_shape):
-        """Returns the shape of the images."""
-        return tuple(images_shape)

@@ -2,14 +2,15 @@
 
 import keras
 import numpy as np
-from keras import KerasTensor, ops
+from keras import ops
 
-from kresnet.layers.adapting import (
-    Images,
-    image_batches,
+from kresnet.callbacks.arguments import check_number
+from kresnet.layers.adapted import (
+    AdaptedLayer,
     mean_and_covariance,
     pixels,
 )
+from kresnet.layers.keyed import KeyedLayer
 from kresnet.layers.keyed_draws import random_normal
 
 # Streams of keyed_draws, one an axis: arbitrary, different from every other
@@ -18,7 +19,7 @@ STREAMS = (0x70636130, 0x70636131, 0x70636132)  # "pca0", "pca1", "pca2"
 
 
 @keras.saving.register_keras_serializable(package="kresnet")
-class FancyPCA(keras.layers.Layer):
+class FancyPCA(KeyedLayer, AdaptedLayer):
     """Shifts each image's colour along the training set's RGB principal axes.
 
     Every image gets one shift, `axes @ (alpha * eigenvalues)` with
@@ -50,22 +51,16 @@ class FancyPCA(keras.layers.Layer):
         Krizhevsky, Sutskever, Hinton 2012, section 4.1.
     """
 
+    any_size = True
+    sizes = (None, None, 3)  # red, green and blue
+
     def __init__(self, stddev: float = 0.1, **kwargs):
         super().__init__(**kwargs)
-        if stddev < 0:
-            raise ValueError(
-                f"`stddev` must not be negative. Received: stddev={stddev}"
-            )
+        check_number("stddev", stddev, least=0)
         self.stddev = stddev
 
-    def build(self, images_shape, keys_shape=None):
+    def create_weights(self, sizes):
         """Creates the weights `axes`, in columns, and `eigenvalues`."""
-        if len(images_shape) != 4 or images_shape[-1] != 3:
-            raise ValueError(
-                "`images` must have shape (batch, height, width, 3): red, "
-                "green and blue. "
-                f"Received: images.shape={tuple(images_shape)}"
-            )
         self.axes = self.add_weight(
             name="axes",
             shape=(3, 3),
@@ -81,37 +76,23 @@ class FancyPCA(keras.layers.Layer):
             autocast=False,
         )
 
-    def adapt(self, data: Images) -> None:
-        """Sets axes and eigenvalues by the colours of `data`, in float64.
-
-        Args:
-            data: Images of shape `(N, height, width, 3)`, or an iterable of
-                such arrays. The training split, and only that.
-        """
-        _, covariance = mean_and_covariance(pixels(self._batches(data)))
+    def statistics(self, batches):
+        """Returns axes and eigenvalues of the colours."""
+        _, covariance = mean_and_covariance(pixels(batches))
         eigenvalues, axes = np.linalg.eigh(covariance)  # the smallest first
         largest = np.abs(axes).argmax(axis=0)
         axes = axes * np.sign(axes[largest, range(3)])
-        self.axes.assign(axes[:, ::-1])
-        self.eigenvalues.assign(np.maximum(eigenvalues[::-1], 0.0))
+        return {
+            "axes": axes[:, ::-1],
+            "eigenvalues": np.maximum(eigenvalues[::-1], 0.0),
+        }
 
-    def _batches(self, data):
-        for batch in image_batches(data):
-            if not self.built:
-                self.build(batch.shape)
-            yield batch
+    def unchanged(self, images):
+        """Converts to float."""
+        return ops.cast(images, self.compute_dtype)
 
-    # `training` is not True by default: Keras would hand that default on to
-    # the layers that follow in a model called without the argument.
-    def call(
-        self,
-        images: KerasTensor,
-        keys: KerasTensor,
-        training: bool | None = None,
-    ) -> KerasTensor:
+    def draw(self, images, keys):
         """Shifts the colours; see the class for arguments and result."""
-        if training is not None and not training:
-            return ops.cast(images, self.compute_dtype)
         shifts = 0.0
         # Term by term: a product of matrices may round by the batch's size.
         for i, stream in enumerate(STREAMS):
@@ -121,10 +102,6 @@ class FancyPCA(keras.layers.Layer):
         images = ops.cast(images, self.variable_dtype)
         shifted = images + shifts[:, None, None, :]
         return ops.cast(shifted, self.compute_dtype)
-
-    def compute_output_shape(self, images_shape, keys_shape=None):
-        """Returns the shape of the images."""
-        return tuple(images_shape)
 
     def get_config(self):
         """Returns the arguments of the constructor."""

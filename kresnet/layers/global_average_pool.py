@@ -23,13 +23,17 @@ class GlobalAveragePool(keras.layers.Layer):
         He et al. 2015, section 4.2.
     """
 
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
     def call(self, inputs):
         """See the class."""
         dtype = keras.backend.standardize_dtype(inputs.dtype)
         if dtype in ("float16", "bfloat16"):
             inputs = ops.cast(inputs, "float32")
-        mean = ops.sum(inputs, axis=(1, 2)) / math.prod(inputs.shape[1:3])
-        return ops.cast(mean, dtype)
+        places = ops.cast(math.prod(ops.shape(inputs)[1:3]), inputs.dtype)
+        return ops.cast(ops.sum(inputs, axis=(1, 2)) / places, dtype)
 
     def compute_output_shape(self, input_shape):
         """`(batch, channels)`."""

@@ -19,7 +19,7 @@ def normalize_groups(inputs, gamma, beta, images_per_group, epsilon):
         the groups of their means and of their biased variances, float32 or
         wider, shape `(channels,)`.
     """
-    _, height, width, channels = inputs.shape
+    _, height, width, channels = ops.shape(inputs)
     if images_per_group is None:
         shape = (1, -1, channels)
     else:

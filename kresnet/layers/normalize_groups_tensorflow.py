@@ -7,19 +7,24 @@ times: an eighth of the time of a training step of ResNet-20 on a CPU.
 import tensorflow as tf
 
 from kresnet.layers import normalize_groups as generic
+from kresnet.layers.in_graph_tensorflow import whole_groups
 
 
 def normalize_groups(inputs, gamma, beta, images_per_group, epsilon):
     """See `kresnet.layers.normalize_groups.normalize_groups`.
 
-    The kernel has no float64 and takes one group at a time, so a batch of
-    unknown size and float64 go the general way.
+    The kernel has no float64 and takes one group at a time, so images of
+    unknown number or size and float64 go the general way.
     """
     batch, height, width, _ = inputs.shape
-    if inputs.dtype == tf.float64 or batch is None or epsilon < 1e-5:
-        return generic.normalize_groups(
-            inputs, gamma, beta, images_per_group, epsilon
-        )
+    if inputs.dtype == tf.float64 or None in inputs.shape or epsilon < 1e-5:
+        if batch is None and images_per_group:
+            inputs = whole_groups(inputs, images_per_group)
+        # XLA's message, which holds this name, is all it has to say.
+        with tf.name_scope("images_per_statistic_must_divide_the_batch"):
+            return generic.normalize_groups(
+                inputs, gamma, beta, images_per_group, epsilon
+            )
     groups = batch // (images_per_group or batch)
     outputs, means, variances = [], [], []
     # Every operation counts: a net of 56 layers is prepared in seconds.

@@ -4,6 +4,9 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
+from kresnet.callbacks.arguments import check_integer
+from kresnet.layers.image_layer import NAMES, check_images, shape_of
+from kresnet.layers.keyed import KeyedLayer
 from kresnet.layers.keyed_draws import random_integers
 
 # Streams of keyed_draws: arbitrary, different from every other layer's.
@@ -12,7 +15,7 @@ COLUMN_STREAM = 0x63726F78  # "crox"
 
 
 @keras.saving.register_keras_serializable(package="kresnet")
-class RandomCrop(keras.layers.Layer):
+class RandomCrop(KeyedLayer):
     """Pads images with zeros and crops them back at random offsets.
 
     Every image gets its own offset, one of (2 * padding + 1)² equally likely
@@ -41,24 +44,12 @@ class RandomCrop(keras.layers.Layer):
     def __init__(self, padding: int, **kwargs):
         # Pixels are moved, not computed with: they keep their dtype.
         super().__init__(autocast=False, **kwargs)
-        if not 0 <= padding < 2**15:
-            raise ValueError(
-                "`padding` must be from 0 to 32767. "
-                f"Received: padding={padding}"
-            )
+        check_integer("padding", padding, 0, 2**15 - 1)
         self.padding = padding
 
-    # `training` is not True by default: Keras would hand that default on to
-    # the layers that follow in a model called without the argument.
-    def call(
-        self,
-        images: KerasTensor,
-        keys: KerasTensor,
-        training: bool | None = None,
-    ) -> KerasTensor:
+    def draw(self, images, keys):
         """Crops the images; see the class for arguments and result."""
-        if training is not None and not training:
-            return images
+        check_images(shape_of(images), self.sizes, NAMES)
         _, height, width, channels = images.shape
         padding = self.padding
         sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
@@ -78,10 +69,6 @@ class RandomCrop(keras.layers.Layer):
     def compute_output_spec(self, images, keys, training=None):
         """Returns the shape and dtype of the images."""
         return KerasTensor(images.shape, dtype=images.dtype)
-
-    def compute_output_shape(self, images_shape, keys_shape):
-        """Returns the shape of the images."""
-        return tuple(images_shape)
 
     def get_config(self):
         """Returns the arguments of the constructor."""

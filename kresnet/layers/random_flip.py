@@ -3,6 +3,8 @@
 import keras
 from keras import KerasTensor, ops
 
+from kresnet.layers.image_layer import NAMES, check_images, shape_of
+from kresnet.layers.keyed import KeyedLayer
 from kresnet.layers.keyed_draws import random_integers
 
 # Stream of keyed_draws: arbitrary, different from every other layer's.
@@ -10,7 +12,7 @@ STREAM = 0x666C6970  # "flip"
 
 
 @keras.saving.register_keras_serializable(package="kresnet")
-class RandomFlip(keras.layers.Layer):
+class RandomFlip(KeyedLayer):
     """Mirrors every image left to right with probability 1/2.
 
     Call arguments:
@@ -33,17 +35,9 @@ class RandomFlip(keras.layers.Layer):
         # Pixels are moved, not computed with: they keep their dtype.
         super().__init__(autocast=False, **kwargs)
 
-    # `training` is not True by default: Keras would hand that default on to
-    # the layers that follow in a model called without the argument.
-    def call(
-        self,
-        images: KerasTensor,
-        keys: KerasTensor,
-        training: bool | None = None,
-    ) -> KerasTensor:
+    def draw(self, images, keys):
         """Flips the images; see the class for arguments and result."""
-        if training is not None and not training:
-            return images
+        check_images(shape_of(images), self.sizes, NAMES)
         _, height, width, channels = images.shape
         flip = ops.equal(random_integers(keys, STREAM, 2), 1)
         # Flat, because selecting among four axes takes three times as long.
@@ -55,7 +49,3 @@ class RandomFlip(keras.layers.Layer):
     def compute_output_spec(self, images, keys, training=None):
         """Returns the shape and dtype of the images."""
         return KerasTensor(images.shape, dtype=images.dtype)
-
-    def compute_output_shape(self, images_shape, keys_shape):
-        """Returns the shape of the images."""
-        return tuple(images_shape)

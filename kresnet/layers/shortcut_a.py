@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kresnet.callbacks.arguments import check_integer
+
 
 @keras.saving.register_keras_serializable(package="kresnet")
 class ShortcutA(keras.layers.Layer):
@@ -14,7 +16,8 @@ class ShortcutA(keras.layers.Layer):
             included. Defaults to `1`.
 
     Call arguments:
-        inputs: Tensor, shape `(batch, height, width, channels)`.
+        inputs: Tensor, shape `(batch, height, width, channels)`; only the
+            channels must be known.
 
     Returns:
         Tensor, shape `(batch, ceil(height / stride), ceil(width / stride),
@@ -26,15 +29,19 @@ class ShortcutA(keras.layers.Layer):
 
     def __init__(self, width, stride=1, **kwargs):
         super().__init__(**kwargs)
-        if stride < 1:
-            raise ValueError(
-                f"`stride` must be positive. Received: stride={stride}"
-            )
+        check_integer("width", width, 1)
+        check_integer("stride", stride, 1)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
         self.width = width
         self.stride = stride
 
     def build(self, input_shape):
         """Checks that the shortcut does not narrow."""
+        if input_shape[-1] is None:
+            raise ValueError(
+                "`inputs` must have a known number of channels. "
+                f"Received: inputs.shape={tuple(input_shape)}"
+            )
         if input_shape[-1] > self.width:
             raise ValueError(
                 "`width` must not be below the input's channels: option A "
@@ -62,13 +69,9 @@ class ShortcutA(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         """Shape after subsampling and padding."""
-        batch, height, width, _ = input_shape
-        return (
-            batch,
-            -(-height // self.stride),
-            -(-width // self.stride),
-            self.width,
-        )
+        batch, *sizes, _ = input_shape
+        smaller = (size and -(-size // self.stride) for size in sizes)
+        return (batch, *smaller, self.width)
 
     def get_config(self):
         """The arguments of `__init__`."""

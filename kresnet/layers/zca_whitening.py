@@ -1,16 +1,14 @@
 """Whitening that keeps images images."""
 
+import itertools
 import math
 
 import keras
 import numpy as np
 from keras import KerasTensor, ops
 
-from kresnet.layers.adapting import (
-    Images,
-    image_batches,
-    mean_and_covariance,
-)
+from kresnet.callbacks.arguments import check_number
+from kresnet.layers.adapted import AdaptedLayer, mean_and_covariance
 
 # Values in an image, d. Whitening stores d × d numbers and adapts in d³ steps:
 # 8,192 take 0.27 GB in float32, and some ten minutes on one core.
@@ -18,7 +16,7 @@ LARGEST = 8_192
 
 
 @keras.saving.register_keras_serializable(package="kresnet")
-class ZCAWhitening(keras.layers.Layer):
+class ZCAWhitening(AdaptedLayer):
     """Makes the values of an image uncorrelated and of equal variance.
 
     With the covariance of the training images, taken as vectors of
@@ -43,7 +41,7 @@ class ZCAWhitening(keras.layers.Layer):
 
     Call arguments:
         images: Tensor of any number type, shape
-            `(batch, height, width, channels)`.
+            `(batch, height, width, channels)`, or one image without the batch.
 
     Returns:
         Tensor of the layer's compute dtype (float32), same shape as `images`.
@@ -55,35 +53,31 @@ class ZCAWhitening(keras.layers.Layer):
 
     def __init__(self, epsilon: float, **kwargs):
         super().__init__(**kwargs)
-        if epsilon <= 0:
-            raise ValueError(
-                f"`epsilon` must be positive. Received: epsilon={epsilon}"
-            )
+        check_number("epsilon", epsilon, above=0)
         self.epsilon = epsilon
 
-    def build(self, images_shape):
-        """Creates the weights `mean`, an image, and `matrix`, d × d."""
-        shape = tuple(images_shape[1:])
-        if len(shape) != 3 or None in shape:
-            raise ValueError(
-                "`images` must have shape (batch, height, width, channels), "
-                "only the batch unknown. "
-                f"Received: images.shape={tuple(images_shape)}"
-            )
-        size = math.prod(shape)
+    def adapted_sizes(self, sizes):
+        """Those of the first images, which must not be too large."""
+        sizes = super().adapted_sizes(sizes)
+        size = math.prod(sizes)
         if size > LARGEST:
             raise ValueError(
                 f"`images` must have at most {LARGEST:,} values each, since "
                 "their covariance has as many rows and columns. "
-                f"Received: {' × '.join(map(str, shape))} = {size:,} values"
+                f"Received: {' × '.join(map(str, sizes))} = {size:,} values"
             )
+        return sizes
+
+    def create_weights(self, sizes):
+        """Creates the weights `mean`, an image, and `matrix`, d × d."""
         self.mean = self.add_weight(
             name="mean",
-            shape=shape,
+            shape=sizes,
             initializer="zeros",
             trainable=False,
             autocast=False,  # pixels reach 255: too coarse in float16
         )
+        size = math.prod(sizes)
         self.matrix = self.add_weight(
             name="matrix",
             shape=(size, size),
@@ -92,30 +86,27 @@ class ZCAWhitening(keras.layers.Layer):
             autocast=False,
         )
 
-    def adapt(self, data: Images) -> None:
-        """Sets mean and matrix by those of `data`, in float64.
-
-        Args:
-            data: Images of shape `(N, height, width, channels)`, or an
-                iterable of such arrays. The training split, and only that.
+    def statistics(self, batches):
+        """Returns the mean image and the whitening matrix.
 
         Raises:
             ValueError: Variances plus `epsilon` are so far apart that the
                 dtype of the weights cannot hold the matrix.
         """
-        mean, covariance = mean_and_covariance(self._rows(data))
+        first = next(batches)
+        rows = (
+            batch.reshape(len(batch), -1)
+            for batch in itertools.chain([first], batches)
+        )
+        mean, covariance = mean_and_covariance(rows)
         variances, axes = np.linalg.eigh(covariance)
         variances = np.maximum(variances, 0.0)  # rounding: -1e-17 and the like
         self._check_precision(variances)
         gains = (variances + self.epsilon) ** -0.5
-        self.mean.assign(mean.reshape(self.mean.shape))
-        self.matrix.assign((axes * gains) @ axes.T)
-
-    def _rows(self, data):
-        for batch in image_batches(data):
-            if not self.built:
-                self.build((None, *batch.shape[1:]))
-            yield batch.reshape(len(batch), -1)
+        return {
+            "mean": mean.reshape(first.shape[1:]),
+            "matrix": (axes * gains) @ axes.T,
+        }
 
     def _check_precision(self, variances):
         """Refuses gains so far apart that rounding hides the smallest.
@@ -141,10 +132,6 @@ class ZCAWhitening(keras.layers.Layer):
         white = ops.matmul(flat, self.matrix)  # symmetric: rows, not columns
         white = ops.reshape(white, (-1, height, width, channels))
         return ops.cast(white, self.compute_dtype)
-
-    def compute_output_shape(self, images_shape):
-        """Returns the shape of the images."""
-        return tuple(images_shape)
 
     def get_config(self):
         """Returns the arguments of the constructor."""

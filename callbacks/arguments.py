@@ -1,0 +1,89 @@
+"""Checks of what constructors of callbacks and layers take."""
+
+import math
+import numbers
+
+
+def check_integer(
+    name: str, value: object, least: int, most: int | None = None
+) -> None:
+    """Refuses what is not an integer in a range.
+
+    Args:
+        name: The argument's name.
+        value: What was given. Python's and NumPy's integers are taken,
+            booleans are not.
+        least: The smallest integer allowed.
+        most: The largest integer allowed. Defaults to `None`: no bound.
+
+    Raises:
+        ValueError: It is no integer, or out of range.
+    """
+    good = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not good or value < least or (most is not None and value > most):
+        upper = "" if most is None else f" and at most {most}"
+        raise ValueError(
+            f"`{name}` must be an integer of at least {least}{upper}. "
+            f"Received: {name}={value!r}"
+        )
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+    most: float | None = None,
+) -> None:
+    """Refuses what is not a finite number in a range.
+
+    Args:
+        name: The argument's name.
+        value: What was given. Python's and NumPy's numbers are taken, booleans
+            are not.
+        above: Bound that it must exceed. Defaults to `None`: no bound.
+        least: The smallest number allowed. Defaults to `None`: no bound.
+        below: Bound that it must not reach. Defaults to `None`: no bound.
+        most: The largest number allowed. Defaults to `None`: no bound.
+
+    Raises:
+        ValueError: It is no number, not finite, or out of range.
+    """
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if (
+        not good
+        or not math.isfinite(value)
+        or (above is not None and value <= above)
+        or (least is not None and value < least)
+        or (below is not None and value >= below)
+        or (most is not None and value > most)
+    ):
+        bounds = {
+            "above": above,
+            "at least": least,
+            "below": below,
+            "at most": most,
+        }
+        allowed = " and ".join(
+            f"{words} {bound}"
+            for words, bound in bounds.items()
+            if bound is not None
+        )
+        raise ValueError(
+            f"`{name}` must be a finite number {allowed}. "
+            f"Received: {name}={value!r}"
+        )
+
+
+def check_function(name: str, value: object) -> None:
+    """Refuses what cannot be called and is not `None`.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if value is not None and not callable(value):
+        raise ValueError(
+            f"`{name}` must be a function or None. Received: {name}={value!r}"
+        )

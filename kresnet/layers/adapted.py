@@ -1,0 +1,237 @@
+"""What layers with statistics of the training images share."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import keras
+import numpy as np
+from keras import ops
+
+from kresnet.layers.image_layer import NAMES, ImageLayer, check_images, shape_of
+
+Images = np.ndarray | Iterable[np.ndarray]
+
+_CHUNK = 1_000  # images; bounds the memory that sums take
+
+
+class AdaptedLayer(ImageLayer):
+    """A layer whose weights are statistics of the training images.
+
+    A subclass creates its weights in `create_weights` and computes their
+    values in `statistics`.
+    """
+
+    # Whether the statistics are those of colours, whatever the images' size.
+    any_size = False
+
+    def __call__(self, images, *args, **kwargs):
+        """Calls the layer, also on one image without an axis for the batch."""
+        shape = shape_of(images)
+        symbolic = isinstance(images, keras.KerasTensor)
+        if shape is not None and len(shape) == 3 and not symbolic:
+            return super().__call__(images[None], *args, **kwargs)[0]
+        return super().__call__(images, *args, **kwargs)
+
+    def adapted_sizes(
+        self, sizes: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        """Height, width and channels that all images must have; `None`: any.
+
+        Args:
+            sizes: Those of the first images.
+
+        Raises:
+            ValueError: The layer cannot be built for them.
+        """
+        if self.any_size:
+            check_images((None, *sizes), self.sizes, ("channels",))
+            return (None, None, sizes[2])
+        check_images((None, *sizes), self.sizes, NAMES)
+        return sizes
+
+    def create_weights(self, sizes: tuple[int | None, ...]) -> None:
+        """Creates the weights; `sizes` are those of `adapted_sizes`."""
+        raise NotImplementedError
+
+    def statistics(self, batches: Iterator[np.ndarray]) -> dict:
+        """The values of the weights, by their names, in float64.
+
+        Args:
+            batches: Images, `(count, height, width, channels)`, in order. All
+                are finite and of the sizes that the layer takes.
+        """
+        raise NotImplementedError
+
+    def build(self, images_shape):
+        """Creates the weights for images of this shape."""
+        check_images(tuple(images_shape), self.sizes)
+        self.sizes = self.adapted_sizes(tuple(images_shape[1:]))
+        self.create_weights(self.sizes)
+
+    def adapt(self, data: Images) -> None:
+        """Sets the weights to the statistics of `data`, summed in float64.
+
+        Args:
+            data: Images of shape `(N, height, width, channels)`, of any number
+                type: an array, a tensor, or a `tf.data.Dataset`, a
+                `keras.utils.PyDataset` or another iterable of such batches.
+                The training split, and only that.
+
+        Raises:
+            ValueError: `data` is something else, holds no image or pixels that
+                are not finite, or its images are not those that the layer was
+                built for. The layer is then as it was before.
+        """
+        batches = self._of_one_size(image_batches(data))
+        first = next(batches)
+        statistics = self.statistics(itertools.chain([first], batches))
+        dtype = self.variable_dtype
+        for name, value in statistics.items():
+            with np.errstate(over="ignore"):
+                held = ops.isfinite(ops.cast(value, dtype))
+            if not ops.convert_to_numpy(held).all():
+                raise ValueError(
+                    f"`data` must have statistics that {dtype} can hold. "
+                    f"Received: pixels too large for `{name}`"
+                )
+        if not self.built:
+            self.build(first.shape)
+        for name, value in statistics.items():
+            getattr(self, name).assign(value)
+
+    def _of_one_size(self, batches):
+        sizes = None
+        for batch in batches:
+            sizes = sizes or self.adapted_sizes(batch.shape[1:])
+            check_images(batch.shape, sizes)
+            yield batch
+
+    def compute_output_shape(self, images_shape):
+        """Returns the shape of the images."""
+        return tuple(images_shape)
+
+
+def image_batches(data: Images) -> Iterator[np.ndarray]:
+    """Yields images in batches, as NumPy arrays.
+
+    Args:
+        data: As in `AdaptedLayer.adapt`.
+
+    Raises:
+        ValueError: As in `AdaptedLayer.adapt`.
+    """
+    count = 0
+    for batch in _batches(data):
+        if len(batch):
+            yield batch
+            count += len(batch)
+    if count == 0:
+        raise ValueError(
+            "`data` must hold at least one image. Received: none (a generator "
+            "can be read once)"
+        )
+
+
+def mean_and_covariance(
+    rows: Iterable[np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of rows that come in parts, summed in float64.
+
+    Args:
+        rows: Arrays of shape `(count, d)`; one at a time is held.
+
+    Returns:
+        Mean, shape `(d,)`, and covariance, divided by the number of rows,
+        shape `(d, d)`.
+    """
+    origin, count, total, products = None, 0, 0.0, 0.0
+    for part in rows:
+        if origin is None:
+            origin = part.mean(axis=0, dtype=np.float64)
+        # Near zero, or the mean's square would drown the variance.
+        part = part - origin
+        count += len(part)
+        total = total + part.sum(axis=0)
+        products = products + part.T @ part
+    mean = total / count
+    return origin + mean, products / count - np.outer(mean, mean)
+
+
+def pixels(batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yields the colours of all pixels, shape `(count, channels)`."""
+    for batch in batches:
+        yield batch.reshape(-1, batch.shape[-1])
+
+
+def _batches(data: Images) -> Iterator[np.ndarray]:
+    if _is_array(data):
+        shape = shape_of(data) or ()
+        if len(shape) != 4 or None in shape:
+            raise _not_images(data)
+        for start in range(0, shape[0], _CHUNK):
+            yield _numbers(data[start : start + _CHUNK])
+        return
+    if _is_endless(data):
+        raise ValueError("`data` must end. Received: a data set without an end")
+    try:
+        batches = iter(data)
+    except TypeError:
+        raise _not_images(data) from None
+    for batch in batches:
+        if not _is_array(batch) or len(shape_of(batch) or ()) != 4:
+            raise _not_images(batch, "in place of a batch, ")
+        yield _numbers(batch)
+
+
+def _is_array(value: object) -> bool:
+    """Whether it is an array or a tensor, of whatever library."""
+    return all(hasattr(value, name) for name in ("shape", "dtype", "__array__"))
+
+
+def _is_endless(data: object) -> bool:
+    if isinstance(data, keras.utils.PyDataset):
+        return data.num_batches is None
+    # tf.data's: -1 is its word for infinite.
+    return hasattr(data, "cardinality") and int(data.cardinality()) == -1
+
+
+def _numbers(batch: object) -> np.ndarray:
+    """A batch as an array of finite numbers."""
+    try:
+        array = np.asarray(batch)
+    except (TypeError, ValueError, RuntimeError):  # symbolic
+        raise _not_images(batch) from None
+    name = array.dtype.name
+    if name.startswith(("float", "bfloat")):
+        # As float32 is what layers compute in, at least.
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(array.astype("float32")).all()
+        if not finite:
+            raise ValueError(
+                "`data` must hold finite pixels. Received: NaN, infinity or "
+                "numbers beyond the range of float32"
+            )
+        if name == "bfloat16":  # NumPy itself cannot sum it
+            array = array.astype("float32")
+    elif array.dtype.kind not in "bui":
+        raise _not_images(batch)
+    if 0 in array.shape[1:]:
+        raise _not_images(batch)
+    return array
+
+
+def _not_images(value: object, where: str = "") -> ValueError:
+    if _is_array(value):
+        came = f"{type(value).__name__} of shape {shape_of(value)} and "
+        came += f"dtype {getattr(value.dtype, 'name', value.dtype)}"
+    elif isinstance(value, tuple | list):
+        kinds = ", ".join(type(item).__name__ for item in value[:3])
+        came = f"{type(value).__name__} of {len(value)} ({kinds}…)"
+    else:
+        came = type(value).__name__
+    return ValueError(
+        "`data` must be numbers of shape (batch, height, width, channels): an "
+        "array, a tensor, or a data set or another iterable of such batches, "
+        "without labels. "
+        f"Received: {where}{came}"
+    )
