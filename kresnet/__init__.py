@@ -12,6 +12,7 @@ _HOMES = {
     "load_spec": "kresnet.spec",
     "train": "kresnet.training",
 }
+_WITHOUT_KERAS = {"load_spec"}
 
 __all__ = ["build_model", "evaluate", "export", "load_spec", "train"]
 
@@ -19,4 +20,8 @@ __all__ = ["build_model", "evaluate", "export", "load_spec", "train"]
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'kresnet' has no attribute {name!r}")
+    if name not in _WITHOUT_KERAS:
+        quiet_backend = importlib.import_module("kresnet.quiet_backend")
+        # Keras stays whole: it may be used for other things here.
+        quiet_backend.import_keras_quietly(without=())
     return getattr(importlib.import_module(_HOMES[name]), name)

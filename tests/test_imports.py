@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = (
     "errors",
     "notices",
+    "quiet_backend",
     "leash",
     "atomic_file",
     "sealed_folder",
@@ -36,7 +37,6 @@ ORDER = (
     "reporting",
     "study",
     "prediction",
-    "quiet_backend",
     "benchmark",
     "cli_frame",
     "commands",

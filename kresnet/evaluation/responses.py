@@ -21,11 +21,13 @@ from kresnet.network import (
     inference_model,
     layer_responses,
 )
+from kresnet.quiet_backend import without_retracing_warnings
 from kresnet.training import Run, load_run
 
 MOST_AT_ONCE = 1_000
 
 
+@without_retracing_warnings()
 def responses(
     run: Run | str | os.PathLike[str],
     images: int = 1_000,

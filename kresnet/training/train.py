@@ -10,6 +10,7 @@ from rich.console import Console
 from kresnet.devices import join, place, place_team
 from kresnet.errors import SpecError
 from kresnet.notices import standard_error
+from kresnet.quiet_backend import without_retracing_warnings
 from kresnet.spec import Spec, load_spec
 from kresnet.training.checkpoint_size import checkpoint_bytes
 from kresnet.training.checkpoints import Checkpoints
@@ -29,6 +30,7 @@ from kresnet.training.team_start import Start
 CHECKPOINTS = 4
 
 
+@without_retracing_warnings()
 def train(
     spec: Spec | str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
