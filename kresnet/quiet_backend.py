@@ -12,6 +12,7 @@ from kresnet.notices import notify
 # Keras imports them where they are installed, for estimators and galleries of
 # its own that nothing here uses: 1.3 of the 4 CPU-seconds that it takes.
 UNUSED_BY_KERAS = ("matplotlib", "sklearn")
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def import_keras_quietly(without: Iterable[str] = UNUSED_BY_KERAS) -> None:
@@ -36,7 +37,9 @@ def quiet_import() -> Iterator[None]:
     TensorFlow prints half a dozen lines about drivers and instruction sets
     before its log level applies. Should the import fail, they are printed.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # What imported JAX, and its children, have 1 there without having asked.
+    if os.environ.get(LOG_LEVEL, "1") == "1":
+        os.environ[LOG_LEVEL] = "3"
     try:
         kept = os.dup(2)
     except OSError:  # stderr is closed: nothing to keep quiet

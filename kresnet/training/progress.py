@@ -31,7 +31,7 @@ class ProgressLine(IterationCallback):
 
     Speed is that of training alone, the time left that of everything; both
     are of this process, and neither is shown before it was measured. Between
-    rows the training error is the mean over the last `WINDOW` iterations.
+    rows loss and training error are means over the last `WINDOW` iterations.
 
     As a listener to metrics.csv it is called with each row.
 
@@ -60,6 +60,7 @@ class ProgressLine(IterationCallback):
         self.schedule = schedule
         self.throughput = throughput
         self.clock = clock
+        self._lines = [""]
         self._live = None
         if console.is_terminal and console.is_interactive:
             self._live = Live(
@@ -67,9 +68,8 @@ class ProgressLine(IterationCallback):
                 console=console,
                 transient=True,
             )
-        self._lines = [""]
         self._doing = ""
-        self._training_error = None
+        self._loss = self._training_error = None
         self._validation_error = None
         self._losses = collections.deque(maxlen=WINDOW)
         self._errors = collections.deque(maxlen=WINDOW)
@@ -121,12 +121,14 @@ class ProgressLine(IterationCallback):
         self._losses.extend(np.atleast_1d(logs["loss"]).tolist())
         errors = 100.0 * (1.0 - np.atleast_1d(logs["accuracy"]))
         self._errors.extend(errors.tolist())
+        self._loss = float(np.mean(self._losses))
         self._training_error = float(np.mean(self._errors))
         self._mark()
         self._show("")
 
     def __call__(self, row: dict) -> None:
-        """Takes a row of metrics.csv, whose errors are those of the line."""
+        """Takes a row of metrics.csv, whose loss and errors are shown."""
+        self._loss = row["training_loss"]
         self._training_error = row["training_error"]
         self._validation_error = row["validation_error"]
         self._mark()
@@ -160,7 +162,7 @@ class ProgressLine(IterationCallback):
         error = _percent("error", self._training_error)
         both = [error, _percent("validation", self._validation_error)]
         errors = ", ".join(filter(None, both))
-        loss = f"loss {np.mean(self._losses):.3f}" if self._losses else ""
+        loss = "" if self._loss is None else f"loss {self._loss:.3f}"
         rate = self.schedule.rate
         rate = "" if rate is None else f"rate {rate:g}"
         speed, left = self._speed(), self._left()
@@ -228,8 +230,8 @@ def _percent(name: str, value: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Such as "40 s", "12 min", "3 h 12 min" or "5 days 7 h"."""
-    if round(seconds) < 60:
+    """Such as "90 s", "12 min", "3 h 12 min" or "5 days 7 h"."""
+    if round(seconds) < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     if minutes < 60:
