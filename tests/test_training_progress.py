@@ -282,7 +282,10 @@ def test_a_script_without_a_terminal_says_what_it_does_and_no_library_does(
     assert lines[0] == "loading Keras []"
     assert lines[1] == "loading the digits ['keras']"
     words = [line.partition(" [")[0] for line in lines[2:]]
-    assert words[:2] == ["building digits", "measuring the training images"]
+    assert words[:2] == [
+        "building digits, seed 0",
+        "measuring the training images",
+    ]
     assert words[2] == "compiling"
     row = r"{} of 4  training error \d+\.\d %  loss \d\.\d{{3}}  rate 0\.1"
     rows = [word for word in words if re.match(row.format("[24]"), word)]

@@ -92,7 +92,7 @@ def prepare(
     train_indices, held_out = split_train_validation(
         len(data.train_images), spec.data.validation
     )
-    notify(f"building {spec.name}")
+    notify(f"building {spec.name}, seed {seed}")
     assembly = assemble(
         spec,
         seed,
