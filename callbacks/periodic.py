@@ -1,5 +1,7 @@
 """Doing something every so many iterations, and before the first."""
 
+import contextlib
+
 from kresnet.callbacks.arguments import check_integer
 from kresnet.callbacks.iteration_callback import (
     IterationCallback,
@@ -16,9 +18,14 @@ class Periodic(IterationCallback):
     Args:
         every: Positive integer, iterations between calls.
         last: Positive integer, the last iteration of the training.
+
+    Attributes:
+        around: Makes a context manager to act in, such as one that shows what
+            goes on. Defaults to one that does nothing.
     """
 
     at_start = True
+    around = staticmethod(contextlib.nullcontext)
 
     def __init__(self, every: int, last: int):
         super().__init__()
@@ -39,11 +46,15 @@ class Periodic(IterationCallback):
         """Acts on the initial weights."""
         super().on_train_begin(logs)
         if self.iteration == 0 and self.at_start:
-            self.act()
+            self._act_inside()
 
     def on_train_batch_end(self, batch, logs=None):
         """Acts when it is due."""
         before = self.iteration
         super().on_train_batch_end(batch, logs)
         if self.iteration >= self.next_due(before):
+            self._act_inside()
+
+    def _act_inside(self):
+        with self.around():
             self.act()

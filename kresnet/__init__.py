@@ -13,6 +13,7 @@ _HOMES = {
     "load_spec": "kresnet.spec",
     "train": "kresnet.training",
 }
+_WITHOUT_KERAS = {"load_spec"}
 
 __all__ = [
     "KeyedBatches",
@@ -27,4 +28,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'kresnet' has no attribute {name!r}")
+    if name not in _WITHOUT_KERAS:
+        quiet_backend = importlib.import_module("kresnet.quiet_backend")
+        # Keras stays whole: it may be used for other things here.
+        quiet_backend.import_keras_quietly(without=())
     return getattr(importlib.import_module(_HOMES[name]), name)

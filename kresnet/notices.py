@@ -29,17 +29,32 @@ class _Forgiving:
         except (OSError, ValueError):
             return
 
+    def isatty(self) -> bool:
+        try:
+            return self._stream.isatty()
+        except (AttributeError, ValueError):  # a stand-in, or closed
+            return False
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
 def standard_error() -> "Console":
-    """A console on standard error, which may be closed, full or gone."""
+    """A console on standard error, which may be closed, full or gone.
+
+    What is no terminal gets plain lines: a notebook too, and a log file where
+    FORCE_COLOR is set, both of which rich would dress up.
+    """
     from rich.console import Console
 
     if sys.stderr is None:
         return Console(quiet=True)
-    return Console(file=_Forgiving(sys.stderr))
+    file = _Forgiving(sys.stderr)
+    return Console(
+        file=file,
+        force_terminal=None if file.isatty() else False,
+        force_jupyter=False,
+    )
 
 
 def notify(message: object) -> None:

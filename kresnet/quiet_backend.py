@@ -1,51 +1,87 @@
 """Importing the Keras backend without chatter, nor what it does not need."""
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 
 from kresnet.keras_file import refuse_settings_file
+from kresnet.notices import notify
 
 # Keras imports them where they are installed, for estimators and galleries of
 # its own that nothing here uses: 1.3 of the 4 CPU-seconds that it takes.
 UNUSED_BY_KERAS = ("matplotlib", "sklearn")
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
-def import_keras_quietly() -> None:
-    """Imports Keras while TensorFlow's native code cannot write to stderr.
+def import_keras_quietly(without: Iterable[str] = UNUSED_BY_KERAS) -> None:
+    """Imports Keras and says so, unless it was imported before.
 
-    TensorFlow prints half a dozen lines about drivers and instruction sets
-    before its log level applies. Should the import fail, they are printed.
-
-    `keras.wrappers` and `keras.visualization` then miss scikit-learn and
-    Matplotlib.
+    Args:
+        without: Packages that Keras does not get to see. `keras.wrappers` and
+            `keras.visualization` then miss scikit-learn and Matplotlib, which
+            is for processes that are kresnet's alone.
 
     Raises:
         SpecError: As of `refuse_settings_file`.
     """
+    if "keras" in sys.modules:
+        return
     refuse_settings_file()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _hidden(UNUSED_BY_KERAS):
-        try:
-            kept = os.dup(2)
-        except OSError:  # stderr is closed: nothing to keep quiet
-            import keras
+    notify("loading Keras")
+    with _hidden(without), quiet_import():
+        import keras  # noqa: F401
 
-            return
-        with tempfile.TemporaryFile() as aside:
-            os.dup2(aside.fileno(), 2)
-            try:
-                import keras  # noqa: F401
-            except BaseException:
-                aside.seek(0)
-                os.write(kept, aside.read())
-                raise
-            finally:
+
+@contextlib.contextmanager
+def quiet_import() -> Iterator[None]:
+    """What is imported inside cannot write to stderr, nor TensorFlow later.
+
+    TensorFlow prints half a dozen lines about drivers and instruction sets
+    before its log level applies. Should the import fail, they are printed.
+    """
+    # What imported JAX, and its children, have 1 there without having asked.
+    if os.environ.get(LOG_LEVEL, "1") == "1":
+        os.environ[LOG_LEVEL] = "3"
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed: nothing to keep quiet
+        yield
+        return
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            if sys.stderr is not None:
                 sys.stderr.flush()
-                os.dup2(kept, 2)
-                os.close(kept)
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+@contextlib.contextmanager
+def without_retracing_warnings() -> Iterator[None]:
+    """TensorFlow does not warn inside that functions are traced again.
+
+    It counts by line of source code, and takes the networks of several runs
+    in one process for one function. Also a decorator.
+    """
+    logger = logging.getLogger("tensorflow")
+
+    def is_another(record):
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger.addFilter(is_another)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_another)
 
 
 @contextlib.contextmanager

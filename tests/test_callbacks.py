@@ -1,5 +1,7 @@
 """The callbacks in other Keras programs: nothing of kresnet but them."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from kresnet.callbacks import (
     IterationSchedule,
     NonFiniteLoss,
     NonFiniteLossError,
+    Periodic,
     Throughput,
     WarmUp,
     WarmUpError,
@@ -162,6 +165,31 @@ def test_a_loss_that_is_not_finite_stops_the_fit_at_once(value):
         )
 
     assert caught.value.iteration == 3
+
+
+def test_a_periodic_callback_acts_inside_what_was_put_around_it():
+    events = []
+
+    class Noting(Periodic):
+        def act(self):
+            events.append(self.iteration)
+
+    @contextlib.contextmanager
+    def around():
+        events.append("before")
+        yield
+        events.append("after")
+
+    callback = Noting(every=2, last=3)
+    callback.around = around
+
+    fit(classifier(), 3, [callback])
+
+    assert events == [
+        *("before", 0, "after"),
+        *("before", 2, "after"),
+        *("before", 3, "after"),
+    ]
 
 
 def test_what_is_excluded_is_not_measured(monkeypatch):

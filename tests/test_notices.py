@@ -36,6 +36,16 @@ def test_without_a_standard_error_nothing_is_said(monkeypatch):
     standard_error().print("a notice")
 
 
+@pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+@pytest.mark.parametrize("kind", [io.StringIO, object])
+def test_what_is_no_terminal_gets_plain_lines(monkeypatch, name, kind):
+    """Also where colours are asked for: no escape belongs in a log file."""
+    monkeypatch.setenv(name, "1")
+    monkeypatch.setattr("sys.stderr", kind())
+
+    assert not standard_error().is_terminal
+
+
 def test_what_can_be_written_is(monkeypatch, capsys):
     standard_error().print("a notice")
 

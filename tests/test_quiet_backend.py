@@ -15,7 +15,10 @@ assert {"keras", "matplotlib", "sklearn"} & set(sys.modules) == {"keras"}
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 """
-    subprocess.run([sys.executable, "-c", script], check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", script], check=True, stderr=subprocess.PIPE
+    )
+    assert ran.stderr == b"loading Keras\n"
 
 
 def test_what_was_imported_before_stays():

@@ -311,6 +311,26 @@ def no_engine(planned, data_dir, changed):
     yield from ()
 
 
+def test_a_study_of_long_runs_is_shown_every_ten_minutes(tmp_path, monkeypatch):
+    (tmp_path / "two.yaml").write_text(TWO)
+    now, shown = [5.0], []
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def engine(planned, data_dir, changed):
+        for now[0] in range(10, 2_000, 10):
+            changed()
+        yield from ()
+
+    run_study(
+        load_study(tmp_path / "two.yaml"),
+        tmp_path / "out",
+        show=lambda _: shown.append(now[0]),
+        engine=engine,
+    )
+
+    assert shown == [10, 610, 1_210, 1_810]
+
+
 @pytest.mark.parametrize(
     "there",
     [

@@ -24,7 +24,7 @@ from kresnet.spec import Spec
 from kresnet.training.assembly import assemble
 from kresnet.training.chunks import fit_chunks
 from kresnet.training.loss_log import LossLog
-from kresnet.training.progress import ProgressBar
+from kresnet.training.progress import ProgressLine
 
 
 class TrainingPath:
@@ -76,7 +76,7 @@ class TrainingPath:
         schedule = IterationSchedule(start)
         losses = LossLog(folder / "losses.csv")
         losses.log.cut(None)
-        self._progress = ProgressBar(
+        self._progress = ProgressLine(
             Console(file=io.StringIO()),
             training.iterations,
             training.batch_size,

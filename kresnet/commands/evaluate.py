@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import DataDir, RunOrExport
+from kresnet.notices import notify
 from kresnet.quiet_backend import import_keras_quietly
 
 
@@ -38,6 +39,7 @@ def evaluate(
     from kresnet.exporting import open_run_or_export
     from kresnet.reporting import draw_confusion, evaluation_table
 
+    notify(f"evaluating {run_or_export}: {split}")
     network = open_run_or_export(run_or_export)
     found = evaluate(network, split, batch_norm, data_dir, out)
     Console().print(evaluation_table(found))

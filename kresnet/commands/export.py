@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import DataDir, RunName
+from kresnet.notices import notify
 from kresnet.quiet_backend import import_keras_quietly
 
 
@@ -27,4 +28,5 @@ def export(
     import_keras_quietly()
     from kresnet.exporting import export
 
+    notify(f"exporting {run} and comparing the export with it")
     print(f"export: {export(run, out, format, data_dir)}")

@@ -28,6 +28,8 @@ def predict(
     import_keras_quietly()
     from kresnet.prediction import predict
 
+    count = len(images)
+    notify(f"reading {count:,} {'image' if count == 1 else 'images'}")
     predictions = predict(run_or_export, images, top)
     for prediction in predictions:
         for notice in prediction.notices:

@@ -21,9 +21,10 @@ def report(
     ] = "report",
 ) -> None:
     """Write one HTML page about runs, and its figures as PNG and SVG."""
+    refuse_empty_name(out)
+    notify("reading the runs and drawing the figures")
     from kresnet.reporting import write_report
 
-    refuse_empty_name(out)
     page, reported = write_report(runs, out)
     for each in reported.left_out:
         notify(f"{each.folder}: not averaged: {each.reason}")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import DataDir, RunName
+from kresnet.notices import notify
 from kresnet.quiet_backend import import_keras_quietly
 
 
@@ -38,6 +39,7 @@ def responses(
     from kresnet.evaluation import responses, write_responses
     from kresnet.reporting import rows_table
 
+    notify(f"measuring responses of {run}")
     layers, blocks = responses(run, images, initial, data_dir)
     if out:
         write_responses(layers, out)

@@ -85,7 +85,6 @@ def study(
     """Run what is missing of a study, then write its report."""
     from pathlib import Path
 
-    from kresnet.reporting import write_report
     from kresnet.study import (
         RunFailedError,
         load_study,
@@ -114,6 +113,9 @@ def study(
     except RunFailedError as error:
         notify(error)
         raise typer.Exit(error.exit_code) from error
+    notify("reading the runs and drawing the figures")
+    from kresnet.reporting import write_report
+
     page, _ = write_report([folder], folder / "report")
     print(f"report: {page}")
 

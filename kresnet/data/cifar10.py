@@ -11,6 +11,8 @@ from kresnet.data.cache import cached
 from kresnet.data.dataset import Dataset, make_dataset
 from kresnet.data.download import download
 from kresnet.errors import BadDataError, InputMissingError
+from kresnet.notices import notify
+from kresnet.quiet_backend import quiet_import
 from kresnet.spec import DATASETS
 
 VERSION = "3.0.2"
@@ -58,7 +60,9 @@ def load_cifar10(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
         raise InputMissingError(f"{folder}: cannot be read: {error}") from error
 
     def decode() -> Dataset:
-        from kresnet.data.tfds_source import read_split
+        notify(f"decoding {FACTS.title}, which is done once")
+        with quiet_import():
+            from kresnet.data.tfds_source import read_split
 
         arrays = {}
         for split in ("train", "test"):

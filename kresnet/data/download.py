@@ -8,6 +8,8 @@ import urllib.request
 from pathlib import Path
 
 from kresnet.errors import BadDataError, InputMissingError
+from kresnet.notices import notify
+from kresnet.quiet_backend import quiet_import
 
 _TIMEOUT = 10  # seconds
 
@@ -24,12 +26,14 @@ def download(name: str, source: str, data_dir: Path) -> None:
         InputMissingError: it cannot be downloaded, or not written there.
         BadDataError: what was downloaded is not what was published.
     """
+    notify(f"downloading {name} to {data_dir}")
     try:
         _check_reachable(source)
     except OSError as error:
         raise _missing(name, data_dir, error) from error
-    import tensorflow_datasets as tfds
-    from tensorflow_datasets.core.download import download_manager
+    with quiet_import():
+        import tensorflow_datasets as tfds
+        from tensorflow_datasets.core.download import download_manager
 
     try:
         tfds.builder(name, data_dir=data_dir).download_and_prepare()

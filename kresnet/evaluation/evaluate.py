@@ -17,6 +17,7 @@ from kresnet.evaluation.result_file import (
     write_result,
 )
 from kresnet.exporting import Export, open_run_or_export
+from kresnet.quiet_backend import without_retracing_warnings
 from kresnet.training import Run
 
 SPLITS = ("test", "validation", "train")
@@ -52,6 +53,7 @@ class Evaluation:
     class_names: list[str]
 
 
+@without_retracing_warnings()
 def evaluate(
     run_or_export: Run | Export | str | os.PathLike[str],
     split: Literal["test", "validation", "train"] = "test",

@@ -20,11 +20,13 @@ from kresnet.network import (
     inference_layers,
     inference_model,
 )
+from kresnet.quiet_backend import without_retracing_warnings
 from kresnet.training import Run, load_run
 
 MOST_AT_ONCE = 1_000
 
 
+@without_retracing_warnings()
 def responses(
     run: Run | str | os.PathLike[str],
     images: int = 1_000,

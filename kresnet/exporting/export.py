@@ -18,12 +18,14 @@ from kresnet.errors import (
 from kresnet.exporting.comparison import compare
 from kresnet.exporting.exported_model import MODEL_FILES
 from kresnet.exporting.formats import check_installed, write_model
+from kresnet.quiet_backend import without_retracing_warnings
 from kresnet.training import Run, load_run
 
 # In the manifest's content: tells an export from other sealed folders.
 CONTENT_KEY = "kresnet_export"
 
 
+@without_retracing_warnings()
 def export(
     run: Run | str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,

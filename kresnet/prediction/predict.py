@@ -10,6 +10,7 @@ import numpy as np
 from kresnet.errors import KresnetError, SpecError
 from kresnet.prediction.images import read_image
 from kresnet.prediction.network_folder import open_network
+from kresnet.quiet_backend import without_retracing_warnings
 
 # Images decoded and held at a time.
 _BATCH = 128
@@ -33,6 +34,7 @@ class Prediction:
     error: KresnetError | None = None
 
 
+@without_retracing_warnings()
 def predict(
     run_or_export: str | os.PathLike[str],
     images: Iterable[str | os.PathLike[str]],

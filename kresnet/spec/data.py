@@ -19,6 +19,7 @@ class DatasetFacts(NamedTuple):
     """A data set, to check specs against and to read images for.
 
     Attributes:
+        title: What to call the data set.
         input: Height, width and channels of an image.
         class_names: The names of the classes, in the order of the labels.
         train: The number of training images, the validation split included.
@@ -27,6 +28,7 @@ class DatasetFacts(NamedTuple):
         light_on_dark: Whether every image is a light shape on black.
     """
 
+    title: str
     input: tuple[int, int, int]
     class_names: tuple[str, ...]
     train: int
@@ -43,6 +45,7 @@ class DatasetFacts(NamedTuple):
 DATASETS = {
     # Krizhevsky 2009.
     "cifar10": DatasetFacts(
+        title="CIFAR-10",
         input=(32, 32, 3),
         class_names=(
             "airplane",
@@ -64,6 +67,7 @@ DATASETS = {
     # scikit-learn's 1,797 scanned digits, of which 360 are for testing. Counts
     # of ink in 4 × 4 bits of a scan, hence 17 grey levels.
     "digits": DatasetFacts(
+        title="the digits",
         input=(8, 8, 1),
         class_names=tuple("0123456789"),
         train=1_437,

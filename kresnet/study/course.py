@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,8 @@ from kresnet.study.process import one_by_one
 
 # Nothing more will come of these: the same command would end the same way.
 DONE = ("finished", "diverged")
+# Seconds after which the runs are shown although no status changed.
+LONGEST_SILENCE = 600
 
 # Runs what it is given, calls the function now and then, and yields every run
 # with its exit code as it ends. Closed before the end, it stops the others.
@@ -66,7 +69,8 @@ def run_study(
         budget: Share of the iterations; below 1 every number is a proxy's,
             and study.json says so.
         data_dir: Where prepared data sets are; see `load_dataset`.
-        show: Called with all runs whenever the status of one changed.
+        show: Called with all runs whenever the status of one changed, and
+            every ten minutes where the engine runs several at a time.
         engine: What runs them; one after the other by default.
         only: Names of the networks to run now; all by default.
 
@@ -140,12 +144,14 @@ def _on_change(
     planned: list[PlannedRun], show: Callable[[list[PlannedRun]], None]
 ) -> Callable[[], None]:
     shown: list[str] = []
+    at = 0.0
 
     def changed():
-        nonlocal shown
+        nonlocal shown, at
         states = [each.info()["status"] for each in planned]
-        if states != shown:
-            shown = states
+        now = time.monotonic()
+        if states != shown or now - at >= LONGEST_SILENCE:
+            shown, at = states, now
             show(planned)
 
     return changed

@@ -154,6 +154,7 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
         if "ray" not in sys.modules:
             os.environ.setdefault("RAY_AUTH_MODE", "token")
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    notify("starting Ray" if address == "local" else f"joining Ray: {address}")
     try:
         import ray
     except ModuleNotFoundError as error:

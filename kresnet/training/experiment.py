@@ -72,7 +72,9 @@ class Experiment:
         self.options = options
         self.notify = checkpoints.notify
         self.conditions = options.conditions | placement.conditions
-        self.prepared = prepare(spec, seed, options, placement, self._accept)
+        self.prepared = prepare(
+            spec, seed, options, placement, self.notify, self._accept
+        )
         self.data = self.prepared.data
         self.agreement = self.prepared.agreement
         assembly = self.prepared.assembly
@@ -163,6 +165,8 @@ class Experiment:
         """Those drawn from the seed are set; what data decide is not."""
         if self.source is None:
             transforms = self.prepared.assembly.transforms
+            if any(hasattr(layer, "adapt") for layer in transforms):
+                self.notify("measuring the training images")
             adapt_transforms(transforms, self.prepared.train_images())
             return
         self.notify(f"deepening {self.source.run.folder}")
@@ -180,6 +184,7 @@ class Experiment:
 
     def _measure_beginning(self):
         """What the deepened network is before it is trained further."""
+        self.notify("evaluating the deepened network")
         row = self.callbacks.metrics.write_first_row()
         error, loss = error_and_loss(self.logits, self.data)
         self.record.info["deepened"] |= {
@@ -237,6 +242,7 @@ class Experiment:
 
     def _finish(self):
         self.callbacks.losses.flush()
+        self.notify("evaluating on the test images")
         self.record.update(
             "finished",
             self.spec.training.iterations,

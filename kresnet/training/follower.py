@@ -60,7 +60,7 @@ def follow(
     training = spec.training
     last = training.iterations
     first = newest.iteration if newest else 0
-    prepared = prepare(spec, seed, options, place_team(team, spec))
+    prepared = prepare(spec, seed, options, place_team(team, spec), notify)
     agreement, model = prepared.agreement, prepared.assembly.model
     schedule = make_schedule(training)
     with told(agreement):

@@ -12,7 +12,7 @@ from kresnet.data import (
     split_train_validation,
 )
 from kresnet.devices import Placement
-from kresnet.spec import Spec
+from kresnet.spec import DATASETS, Spec
 from kresnet.training.agreement import Agreement, identity_of, told
 from kresnet.training.assembly import Assembly, assemble
 from kresnet.training.compilation_cache import keep_compiled_programs
@@ -56,6 +56,7 @@ def prepare(
     seed: int,
     options: Options,
     placement: Placement,
+    notify: Callable[[str], None],
     accept: Callable[[Dataset], None] = lambda data: None,
 ) -> Preparation:
     """Loads the data and builds the models; all processes at the same time.
@@ -65,6 +66,7 @@ def prepare(
         seed: Of initial weights, order and draws.
         options: How to run.
         placement: The devices to run on.
+        notify: Told what is going on.
         accept: Called with the data before anything is built. What it raises
             ends the other processes too, with the same exit code.
 
@@ -79,6 +81,7 @@ def prepare(
     agreement = None
     if team := placement.team:
         agreement = Agreement(team, training.iterations)
+    notify(f"loading {DATASETS[spec.data.dataset].title}")
     with told(agreement):
         data = load_dataset(spec.data.dataset, options.data_dir)
         accept(data)
@@ -89,6 +92,7 @@ def prepare(
     train_indices, held_out = split_train_validation(
         len(data.train_images), spec.data.validation
     )
+    notify(f"building {spec.name}, seed {seed}")
     assembly = assemble(
         spec,
         seed,

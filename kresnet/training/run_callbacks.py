@@ -1,5 +1,6 @@
 """The callbacks of a run, in the order in which they are called."""
 
+import contextlib
 from collections.abc import Callable
 
 import keras
@@ -15,7 +16,7 @@ from kresnet.training.final_test import Logits
 from kresnet.training.loss_log import LossLog
 from kresnet.training.measurements import Measurements
 from kresnet.training.metrics_log import MetricsLog
-from kresnet.training.progress import ProgressBar
+from kresnet.training.progress import ProgressLine
 from kresnet.training.run_folder import RunFolder
 from kresnet.training.saver import Saver
 
@@ -32,13 +33,13 @@ class RunCallbacks:
         checkpoints: Where checkpoints go.
         checkpoint_every: Iterations between them.
         identity: Kept in every one of them.
-        console: For the progress bar.
+        console: For the progress.
         on_saved: Called with the iteration of each checkpoint written.
 
     Attributes:
         throughput: Iterations and seconds.
         losses: losses.csv.
-        progress: The bar on the console.
+        progress: What the console shows.
         schedule: Learning rate and warm-up.
         metrics: metrics.csv and the best validation error.
         saver: Checkpoints and signals.
@@ -62,7 +63,7 @@ class RunCallbacks:
         self.throughput = Throughput()
         self.losses = LossLog(folder.losses)
         self.schedule = make_schedule(training, checkpoints.notify)
-        self.progress = ProgressBar(
+        self.progress = ProgressLine(
             console,
             training.iterations,
             training.batch_size,
@@ -74,10 +75,12 @@ class RunCallbacks:
             training.evaluate_every,
             training.iterations,
             self.schedule,
-            logits,
+            self._shown_evaluating(logits),
             *held_out,
             self.throughput,
         )
+        for each in measurements.callbacks:
+            each.around = self._measuring
         self.saver = Saver(
             checkpoints,
             checkpoint_every,
@@ -94,6 +97,19 @@ class RunCallbacks:
             on_saved,
         )
 
+    def _shown_evaluating(self, logits: Logits):
+        def shown(images):
+            with self.progress.doing("evaluating"):
+                return logits(images)
+
+        return shown
+
+    @contextlib.contextmanager
+    def _measuring(self):
+        # It is no part of the speed of training.
+        with self.throughput.excluded(), self.progress.doing("measuring"):
+            yield
+
     def empty_tables(self) -> None:
         """Removes rows that a run left which had no checkpoint yet."""
         rows = self.measurements.logs.values()
@@ -106,7 +122,7 @@ class RunCallbacks:
         Args:
             events: Told of every row of metrics.csv.
         """
-        self.metrics.listeners = (events,)
+        self.metrics.listeners = (self.progress, events)
         return [
             self.throughput,
             # Before those that end a run: its last losses are wanted.

@@ -12,6 +12,7 @@ from kresnet.architecture import StageFields
 from kresnet.devices import join, place, place_team
 from kresnet.errors import SpecError
 from kresnet.notices import standard_error
+from kresnet.quiet_backend import without_retracing_warnings
 from kresnet.seeds import seed_option
 from kresnet.spec import Spec, load_spec
 from kresnet.training.checkpoint_size import checkpoint_bytes
@@ -33,6 +34,7 @@ from kresnet.training.team_start import Start
 CHECKPOINTS = 4
 
 
+@without_retracing_warnings()
 def train(
     spec: Spec | str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
