@@ -9,8 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-# A module imports from its own part and from those before it. The census comes
-# before the specs, which check `expect` with it; it names their types only.
+# A module imports from its own part and from those before it.
 ORDER = (
     "errors",
     "seeds",
@@ -24,7 +23,7 @@ ORDER = (
     "member",
     "measures",
     "documents",
-    "census",
+    "architecture",
     "spec",
     "explain",
     "difference",
@@ -69,7 +68,7 @@ KNOW_TENSORFLOW = {
 LIGHT = {
     "errors",
     "documents",
-    "census",
+    "architecture",
     "spec",
     "explain",
     "difference",
