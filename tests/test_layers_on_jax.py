@@ -16,7 +16,6 @@ from kresnet.layers import *
 
 images = np.random.RandomState(0).randint(0, 256, (50, 6, 5, 3), "uint8")
 keys = np.arange(50, dtype="uint32")
-fit = dict(batch_size=16, verbose=0)
 said = {}
 
 
@@ -63,22 +62,20 @@ for make in (
     else:
         mapped = pairs.map(lambda x, k: layer(x))
         want = layer(images)
-        single = pairs.unbatch().map(lambda x, k: layer(x))
+        single = pairs.unbatch().take(5).map(lambda x, k: layer(x))
         one_by_one = np.stack([np.asarray(x) for x in single])
         np.testing.assert_allclose(
-            one_by_one, np.asarray(want), rtol=1e-4, atol=1e-3
+            one_by_one, np.asarray(want)[:5], rtol=1e-4, atol=1e-3
         )
     assert mapped.element_spec.shape.as_list() == [None, 6, 5, 3]
     said[f"{name} mapped"] = differences(mapped, want)
 
-floats = images.astype("float32")
-norm = keras.Sequential(
-    [keras.Input((None, None, 3)), BatchNormalization(8), ShortcutA(5, 2),
-     GlobalAveragePool(), keras.layers.Dense(1)]
-)
-norm.compile("sgd", "mse")
-norm.fit(floats[:48], np.zeros(48), **fit)
-refused("batch", lambda: norm.fit(floats, np.zeros(50), **fit))
+floats = images[:16].astype("float32")
+sizes = keras.Input((None, None, 3))
+norm = BatchNormalization(8)
+model = keras.Model(sizes, GlobalAveragePool()(ShortcutA(5, 2)(norm(sizes))))
+assert model(floats, training=True).shape == (16, 5)
+refused("batch", lambda: norm(floats[:10], training=True))
 refused("rank", BatchNormalization(), np.zeros((4, 3), "float32"))
 
 

@@ -38,8 +38,8 @@ class FancyPCA(KeyedLayer, AdaptedLayer):
 
     Call arguments:
         images: Tensor of any number type, shape `(batch, height, width, 3)`.
-        keys: Integer tensor, shape `(batch,)`; the draws depend on it alone,
-            by `keyed_draws.random_normal`.
+        keys: Integer tensor, shape `(batch,)`, from 0 to 2**32 - 1; the draws
+            depend on it alone, by `keyed_draws.random_normal`.
         training: Boolean. With `False`, as in `evaluate` and `predict`, images
             are only converted to float. Defaults to that of the enclosing
             model's call, and to shifts outside of one.

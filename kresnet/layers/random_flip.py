@@ -18,7 +18,8 @@ class RandomFlip(KeyedLayer):
     Call arguments:
         images: Tensor of any number type, shape
             `(batch, height, width, channels)`; only the batch may be unknown.
-        keys: Integer tensor, shape `(batch,)`; the draws depend on it alone.
+        keys: Integer tensor, shape `(batch,)`, from 0 to 2**32 - 1; the draws
+            depend on it alone.
         training: Boolean. With `False`, as in `evaluate` and `predict`, images
             pass unchanged. Defaults to that of the enclosing model's call, and
             to random flips outside of one.
