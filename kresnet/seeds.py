@@ -15,13 +15,15 @@ def check_seed(seed: SupportsIndex) -> int:
     Raises:
         ValueError: It is another number, or none.
     """
-    if hasattr(seed, "__index__") and not isinstance(seed, bool):
-        number = operator.index(seed)
-        if 0 <= number < 2**63:
-            return number
-    raise ValueError(
-        f"`seed` must be an integer in [0, 2**63). Received: seed={seed!r}"
-    )
+    try:
+        number = -1 if isinstance(seed, bool) else operator.index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**63:
+        raise ValueError(
+            f"`seed` must be an integer in [0, 2**63). Received: seed={seed!r}"
+        )
+    return number
 
 
 def seed_option(seed: SupportsIndex) -> int:

@@ -60,6 +60,23 @@ def test_without_momentum_nothing_is_left_of_earlier_averages(images):
     np.testing.assert_array_equal(fresh.moving_variance, used.moving_variance)
 
 
+def test_a_frozen_layer_is_in_inference_as_that_of_keras_is(images):
+    """Also where scale and offset alone are frozen: then it is not."""
+    outputs = []
+    for layer in (BatchNormalization(), keras.layers.BatchNormalization()):
+        layer(images)
+        layer.momentum, layer.epsilon = 0.9, 1e-3
+        layer.gamma.trainable = layer.beta.trainable = False
+        layer(images, training=True)
+        moved = np.array(layer.moving_mean.value)
+        layer.trainable = False
+        outputs.append(np.asarray(layer(images, training=True)))
+        np.testing.assert_array_equal(layer.moving_mean, moved)
+        assert np.any(moved != 0)
+
+    np.testing.assert_allclose(*outputs, rtol=1e-4, atol=1e-5)
+
+
 def test_moving_averages_take_the_mean_over_groups(images):
     layer = BatchNormalization(images_per_statistic=3, momentum=0.75)
 

@@ -9,6 +9,8 @@ from scipy import stats
 
 from kresnet import build_model
 from kresnet.architecture import census
+from kresnet.errors import SpecError
+from kresnet.network.build import KerasParts
 from kresnet.network.he_normal import HeNormal
 from kresnet.spec import load_spec, shipped_specs
 
@@ -244,3 +246,23 @@ def test_in_bfloat16_only_the_arithmetic_is(batch):
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ValueError, match="`precision` must be one of"):
         build_model(load_spec("digits").model, precision="float16")
+
+
+def test_a_whole_spec_is_refused_in_place_of_its_model():
+    with pytest.raises(ValueError, match=r"build_model\(spec\.model\)"):
+        build_model(load_spec("digits"))
+
+
+def test_a_network_that_the_census_does_not_count_is_refused(monkeypatch):
+    """As when convolutions are made otherwise than they are counted."""
+
+    def biased(self, x, width, kernel, stride, name):
+        name = self.place.named(name)
+        return keras.layers.Conv2D(
+            width, kernel, stride, padding="same", name=name
+        )(x)
+
+    monkeypatch.setattr(KerasParts, "convolution", biased)
+
+    with pytest.raises(SpecError, match=r"built a network of [\d,]+ train"):
+        build_model(load_spec("digits").model)

@@ -146,6 +146,11 @@ def test_activations_computed_again_change_nothing(runs, kind):
 
 
 @pytest.mark.parametrize("kind", ["tensorflow", "calls"])
+def test_a_training_in_float64_says_so(runs, kind):
+    assert "in float64, which is Keras' floatx" in runs[kind, 20][1]
+
+
+@pytest.mark.parametrize("kind", ["tensorflow", "calls"])
 def test_determinism_may_be_asked_for_and_is_written_down(runs, kind):
     assert runs[f"{kind}, computing again", 20][2]["deterministic"] is True
     assert runs[kind, 20][2]["deterministic"] is False
