@@ -3,6 +3,7 @@
 from kresnet.callbacks.iteration_callback import (
     IterationCallback,
     next_multiple,
+    updates_done,
 )
 from kresnet.callbacks.iteration_schedule import (
     IterationSchedule,
@@ -30,4 +31,5 @@ __all__ = [
     "copy_weights",
     "next_multiple",
     "undistributed",
+    "updates_done",
 ]

@@ -2,21 +2,31 @@
 
 import keras
 import numpy as np
+from kresnet.callbacks.current_values import current_values
 
 
 class IterationCallback(keras.callbacks.Callback):
     """A callback that knows the iteration: the number of updates done.
 
-    It counts from the optimiser's own counter at the start of `fit`, so it is
-    right after a restart, and works with `steps_per_execution` above one and
-    with models whose logs hold an array, one value per iteration of the step.
+    It is what the optimiser of `model.compile` has counted, whatever a batch
+    was: with `gradient_accumulation_steps` several batches are one update,
+    with `steps_per_execution` a step is several, and one that a
+    `LossScaleOptimizer` skips is none. So it is right after a restart too,
+    and for a second `fit`.
 
-    Subclasses read `self.iteration` in `on_train_batch_begin` (iterations done
-    before the step) and in `on_train_batch_end` (including it); they call
-    `super()` first in every hook they override.
+    A model that declares `logs_are_per_iteration = True` returns logs of one
+    array each, one value per iteration of the step; there the values are
+    counted.
+
+    Subclasses read `self.iteration` in `on_first_batch_begin` and
+    `on_train_batch_begin` (iterations done before the step) and in
+    `on_train_batch_end` (including it); they call `super()` first in every
+    hook they override.
     """
 
     iteration = 0
+    _began = False
+    _outdated = True
 
     def next_due(self, iteration: int) -> int | None:
         """The first iteration after `iteration` at which a step must end.
@@ -35,22 +45,70 @@ class IterationCallback(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Takes the iteration from the optimiser."""
-        # Converted, since int() of the variable fails under a strategy.
-        iterations = self.model.optimizer.iterations.value
-        self.iteration = int(keras.ops.convert_to_numpy(iterations))
-        self._last_batch = -1
+        self.iteration = updates_done(self._model)
+        self._began, self._outdated = False, True
+
+    def on_first_batch_begin(self) -> None:
+        """Called once in every `fit`, before its first step."""
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Batches are counted anew in every epoch."""
-        self._last_batch = -1
+        """Another callback may restore an optimiser here."""
+        self._outdated = True
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Counts again where another callback may have restored a state."""
+        if self._outdated:
+            self.iteration = updates_done(self._model)
+            self._outdated = False
+        if not self._began:
+            self._began = True
+            self.on_first_batch_begin()
 
     def on_train_batch_end(self, batch, logs=None):
         """Adds the iterations of the step."""
-        sizes = [np.size(value) for value in (logs or {}).values()]
-        self.iteration += max(batch - self._last_batch, *sizes, 1)
-        self._last_batch = batch
+        if self.logs_are_per_iteration:
+            self.iteration += max(np.size(each) for each in logs.values())
+        else:
+            self.iteration = updates_done(self._model)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Takes back an update that was counted without a batch.
+
+        Several replicas on TensorFlow learn that the data has ended while
+        they run an update, of which counting alone needs no batch.
+        """
+        strategy = getattr(self._model, "distribute_strategy", None)
+        if strategy is None or strategy.num_replicas_in_sync == 1:
+            return
+        if updates_done(self._model) >= self.iteration:
+            self._model.optimizer.iterations.assign(self.iteration)
+
+    @property
+    def logs_are_per_iteration(self) -> bool:
+        """Whether the model's logs hold one value per iteration."""
+        # Not self.model: on JAX that copies the state back to the layers.
+        return getattr(self._model, "logs_are_per_iteration", False)
+
+
+def updates_done(model: keras.Model) -> int:
+    """The number of updates that a model's optimiser has done.
+
+    Raises:
+        ValueError: The model has no optimiser.
+    """
+    if getattr(model, "optimizer", None) is None:
+        raise ValueError(
+            "`model` must be compiled with an optimizer, whose updates are "
+            f"counted. Received: model={model}"
+        )
+    with current_values(model):
+        # A variable, or with gradient_accumulation_steps a tensor. Not int(),
+        # which fails under a strategy.
+        iterations = keras.ops.convert_to_tensor(model.optimizer.iterations)
+        return int(keras.ops.convert_to_numpy(iterations))
 
 
 def next_multiple(iteration: int, every: int, last: int) -> int:
     """The first multiple of `every` after `iteration`, or `last` before it."""
-    return min(iteration - iteration % every + every, last)
+    multiple = iteration - iteration % every + every
+    return min(multiple, last) if iteration < last else multiple

@@ -12,6 +12,7 @@ from kresnet.callbacks.arguments import (
     check_number,
 )
 from kresnet.callbacks.iteration_callback import IterationCallback
+from kresnet.callbacks.step_mean import StepMean
 
 
 class WarmUpError(RuntimeError):
@@ -29,7 +30,7 @@ class WarmUp:
             below it.
         over: Positive integer, number of batches.
         limit: Integer, at least `over`, or `None`: `WarmUpError` if the
-            warm-up has not ended after this many iterations.
+            warm-up has not ended after this many iterations of it.
 
     Reference:
         He et al. 2015, section 4.2, on the 110-layer network.
@@ -55,10 +56,16 @@ class IterationSchedule(IterationCallback):
     """Divides the learning rate at given iterations.
 
     The rate that belongs to an iteration is set before it runs: with
-    `at=[32_000]` the first 32,000 updates use `start`. For any Keras model
-    whose metrics include the accuracy as `accuracy` (only a warm-up needs
-    it); batches of one size, and `steps_per_execution` at one where a change
-    must be exact.
+    `at=[32_000]` the first 32,000 updates use `start`. For any Keras model;
+    `steps_per_execution` at one where a change must be exact.
+
+    Only a warm-up needs the training accuracy, as `accuracy` in the logs: a
+    `keras.metrics.Mean` such as Keras' own accuracies, weighted or not, or
+    what `train_step` itself computes of a batch.
+
+    Every `fit` begins anew, with the warm-up, at the optimiser's iteration.
+    To go on with a warm-up, or past it, `set_state` before `fit`; Keras'
+    `BackupAndRestore` does not.
 
     Args:
         start: Float, at least 0, the first learning rate.
@@ -97,7 +104,12 @@ class IterationSchedule(IterationCallback):
         self.warm_up_ended_at = None
         self.rate = None
         self._errors = collections.deque(maxlen=warm_up.over if warm_up else 0)
-        self._mean = _RunningMean()
+        self._has_state = False
+        self._begin_epoch()
+
+    def _begin_epoch(self):
+        self._rate_is_set = False  # another callback may have restored one
+        self._mean = StepMean()  # Keras' running means begin anew
 
     @property
     def warming_up(self) -> bool:
@@ -117,29 +129,41 @@ class IterationSchedule(IterationCallback):
             return iteration + 1
         return next((i for i in self.at if i > iteration), None)
 
-    def on_train_batch_begin(self, batch, logs=None):
-        """Sets the rate before the update it belongs to."""
-        rate = self.learning_rate(self.iteration)
-        if rate != self.rate:
-            self.model.optimizer.learning_rate = rate
-            self.rate = rate
+    def on_train_begin(self, logs=None):
+        """Begins anew, unless a state was set."""
+        super().on_train_begin(logs)
+        self._begin_epoch()
+        if not self._has_state:
+            self._errors.clear()
+            self.warm_up_ended_at = None
+
+    def on_first_batch_begin(self):
+        """Notes where the warm-up begins."""
+        self._warm_up_began_at = 0 if self._has_state else self.iteration
+        self._has_state = False
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Keras' running means begin anew."""
+        """Trusts nothing of the epoch before."""
         super().on_epoch_begin(epoch, logs)
-        self._mean = _RunningMean()
+        self._begin_epoch()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Sets the rate before the update it belongs to."""
+        super().on_train_batch_begin(batch, logs)
+        rate = self.learning_rate(self.iteration)
+        if rate != self.rate or not self._rate_is_set:
+            self.model.optimizer.learning_rate = rate
+            self.rate, self._rate_is_set = rate, True
 
     def on_train_batch_end(self, batch, logs=None):
         """Watches the training error while warming up."""
+        before = self.iteration
         super().on_train_batch_end(batch, logs)
         if not self.warming_up:
             return
-        if "accuracy" not in (logs or {}):
-            raise ValueError(
-                "`warm_up` needs the metric `accuracy`. Received: "
-                f"{sorted(logs or {})}"
-            )
-        for accuracy in self._accuracies(logs["accuracy"]):
+        # Not by `batch`: Keras counts on past the end of the data.
+        batches = max(1, self.iteration - before)
+        for accuracy in self._accuracies(batches, logs or {}):
             self._errors.append(100 * (1 - float(accuracy)))
         error = sum(self._errors) / len(self._errors)
         full = len(self._errors) == self.warm_up.over
@@ -150,19 +174,27 @@ class IterationSchedule(IterationCallback):
                     f"warm-up ended at iteration {self.iteration}: training "
                     f"error {error:.1f} % over {self.warm_up.over} batches"
                 )
-        elif self.warm_up.limit and self.iteration >= self.warm_up.limit:
+            return
+        iterations = self.iteration - self._warm_up_began_at
+        if self.warm_up.limit and iterations >= self.warm_up.limit:
             raise WarmUpError(
-                f"the warm-up has not ended after {self.iteration} "
+                f"the warm-up has not ended after {iterations} "
                 f"iterations: training error {error:.1f} % over "
                 f"{len(self._errors)} batches, not below "
                 f"{self.warm_up.until_training_error:g} %"
             )
 
-    def _accuracies(self, value):
-        # Not self.model: on JAX that copies the state back to the layers.
-        if getattr(self._model, "logs_are_per_iteration", False):
+    def _accuracies(self, batches, logs):
+        """The accuracy of each batch of a step of so many."""
+        value = logs.get("accuracy")
+        if value is not None and self.logs_are_per_iteration:
             return np.atleast_1d(value)
-        return [self._mean.latest(value)]
+        if value is None or np.ndim(value):
+            raise ValueError(
+                "`warm_up` needs the metric `accuracy`, one number. Received: "
+                f"{logs}"
+            )
+        return [self._mean.latest(self._model, "accuracy", value)] * batches
 
     def get_state(self):
         """The window of errors and the end of the warm-up."""
@@ -173,8 +205,10 @@ class IterationSchedule(IterationCallback):
 
     def set_state(self, state):
         """Takes back what `get_state` returned."""
+        self._errors.clear()
         self._errors.extend(state["errors"])
         self.warm_up_ended_at = state["warm_up_ended_at"]
+        self._has_state = True
 
 
 def _drops(at) -> tuple[int, ...]:
@@ -203,18 +237,3 @@ def _check_rate(start, divide_by, drops):
             f"{drops} divisions. "
             f"Received: divide_by={divide_by}, start={start}"
         )
-
-
-class _RunningMean:
-    """Takes batch values out of the running means that Keras logs."""
-
-    def __init__(self):
-        self.count = 0
-        self.total = 0.0
-
-    def latest(self, mean: float) -> float:
-        """The value of the batch that moved the mean to `mean`."""
-        self.count += 1
-        value = mean * self.count - self.total
-        self.total = mean * self.count
-        return value

@@ -13,7 +13,8 @@ class Periodic(IterationCallback):
     """Calls `act` at iteration 0, every `every` iterations and at the last.
 
     Not again where a run goes on: it was done when the run got there. At
-    iteration 0 only if `at_start`, which subclasses may set to `False`.
+    iteration 0 only if `at_start`, which subclasses may set to `False`. Where
+    training goes on past `last`, every `every` iterations.
 
     Args:
         every: Positive integer, iterations between calls.
@@ -42,9 +43,8 @@ class Periodic(IterationCallback):
         """The next iteration to act at."""
         return next_multiple(iteration, self.every, self.last)
 
-    def on_train_begin(self, logs=None):
+    def on_first_batch_begin(self):
         """Acts on the initial weights."""
-        super().on_train_begin(logs)
         if self.iteration == 0 and self.at_start:
             self._act_inside()
 

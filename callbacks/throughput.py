@@ -13,7 +13,9 @@ class Throughput(IterationCallback):
 
     Everything between the ends of two steps counts (data, transforms, metrics,
     callbacks) but what runs inside `excluded()`. Steps that begin within the
-    first `skip` iterations of `fit`, where functions are compiled, do not.
+    first `skip` iterations of `fit`, where functions are compiled, do not. A
+    step without an update belongs to the one that makes it. Every `fit` is
+    measured anew.
 
     Args:
         skip: Integer, at least 0, iterations not measured. Defaults to `10`.
@@ -24,13 +26,16 @@ class Throughput(IterationCallback):
         cpu_seconds: CPU seconds of the whole process meanwhile.
         iterations_per_second: Speed of the last step, 0 before the second.
         cpu_seconds_to_first_iteration: CPU seconds from the start of the
-            process to the end of the first step.
+            process to the end of the first step with an update.
     """
 
     def __init__(self, skip=10):
         super().__init__()
         check_integer("skip", skip, 0)
         self.skip = skip
+        self._begin()
+
+    def _begin(self):
         self.measured_iterations = 0
         self.seconds = 0.0
         self.cpu_seconds = 0.0
@@ -51,13 +56,20 @@ class Throughput(IterationCallback):
     def on_train_begin(self, logs=None):
         """Starts the clocks."""
         super().on_train_begin(logs)
-        self._first = self.iteration
+        self._begin()
         self._mark = _clocks()
+
+    def on_first_batch_begin(self):
+        """Notes where this `fit` begins."""
+        self._first = self.iteration
 
     def on_train_batch_end(self, batch, logs=None):
         """Adds the step."""
         before = self.iteration
         super().on_train_batch_end(batch, logs)
+        count = self.iteration - before
+        if count < 1:
+            return
         now = _clocks()
         if before == self._first:
             self.cpu_seconds_to_first_iteration = now[1]
@@ -66,7 +78,6 @@ class Throughput(IterationCallback):
             for n, m, e in zip(now, self._mark, self._excluded, strict=True)
         )
         self._mark, self._excluded = now, [0.0, 0.0]
-        count = self.iteration - before
         if before > self._first:  # the first step compiles
             self.iterations_per_second = count / max(seconds, 1e-9)
         if before - self._first >= self.skip:

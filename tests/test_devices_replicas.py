@@ -44,6 +44,48 @@ for variable in [*model.variables, *model.optimizer.variables]:
 print(moved)
 """
 
+COUNTED = """
+import warnings
+import keras
+import numpy as np
+import tensorflow as tf
+from kresnet.callbacks import IterationSchedule
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+two = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, two)
+rates = []
+
+
+class Rates(keras.callbacks.Callback):
+    last = 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        weight = float(np.squeeze(self.model.trainable_variables[0].numpy()))
+        rates.append(self.last - weight)
+        self.last = weight
+
+
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+    model = keras.Sequential([keras.Input((1,)), dense])
+    model.compile(
+        keras.optimizers.SGD(1.0),
+        lambda y, prediction: prediction[:, 0],
+        jit_compile=False,
+    )
+ones = tf.TensorSpec((None, 1))
+data = tf.data.Dataset.from_generator(
+    lambda: [(np.ones((4, 1)),) * 2] * 3, output_signature=(ones, ones)
+)
+schedule = IterationSchedule(1, 2, [4, 7])
+warnings.simplefilter("ignore")  # that the data ended
+callbacks = [schedule, Rates()]
+for _ in range(2):
+    model.fit(data, epochs=2, verbose=0, callbacks=callbacks)
+print(*rates)
+"""
+
 
 def python(program, *arguments, **environment):
     run = subprocess.run(
@@ -60,6 +102,13 @@ def python(program, *arguments, **environment):
 def test_all_replicas_hold_the_same_weights_and_moving_averages():
     """Bit for bit; each replica has seen other images."""
     assert int(python(REPLICAS)) == 7  # batch norms of the 8-layer net
+
+
+def test_no_update_is_counted_where_the_data_ends_on_two_replicas():
+    """Of data whose length Keras does not know; in two `fit`s."""
+    rates = [float(rate) for rate in python(COUNTED).split()]
+
+    assert rates == [1.0] * 4 + [0.5] * 3 + [0.25] * 5
 
 
 def test_a_run_on_two_devices_of_jax_is_used_on_tensorflow(tmp_path):

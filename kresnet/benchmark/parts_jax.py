@@ -1,14 +1,23 @@
 """An iteration up to its transforms, its loss, its gradients, its update."""
 
+from collections.abc import Callable
+
 import jax
-import keras
 
 from kresnet.benchmark.serving import Part, timed
 from kresnet.benchmark.training_path import TrainingPath
 
 
 def parts(path: TrainingPath) -> dict[str, Part]:
-    """Compiled functions, each doing what the one before does and more.
+    """The computations, compiled and timed."""
+    return {
+        name: _part(function, path)
+        for name, function in computations(path).items()
+    }
+
+
+def computations(path: TrainingPath) -> dict[str, Callable]:
+    """Functions, each doing what the one before does and more.
 
     Each maps a state to a result and the next state, as a step of training
     does; images are arguments, since captured they would be constants.
@@ -16,13 +25,8 @@ def parts(path: TrainingPath) -> dict[str, Part]:
     model = path.model
 
     def loss_of(trainable, state, images, labels, indices, keys):
-        logits, updated = model.stateless_call(
-            trainable, state[1], [images[indices], keys], training=True
-        )
-        loss = keras.ops.mean(
-            keras.losses.sparse_categorical_crossentropy(
-                labels[indices], logits, from_logits=True
-            )
+        loss, (_, updated) = model._loss(
+            trainable, state[1], images[indices], keys, labels[indices]
         )
         return loss, (trainable, updated, *state[2:])
 
@@ -49,7 +53,7 @@ def parts(path: TrainingPath) -> dict[str, Part]:
         return (loss, accuracy), state
 
     functions = (transforms, forward, backward, update)
-    return {f.__name__: _part(f, path) for f in functions}
+    return {function.__name__: function for function in functions}
 
 
 def _part(function, path) -> Part:

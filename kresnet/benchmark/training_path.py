@@ -16,6 +16,7 @@ from kresnet.callbacks import (
     NonFiniteLoss,
     NonFiniteLossError,
     Throughput,
+    updates_done,
 )
 from kresnet.data import Order
 from kresnet.errors import DivergedError
@@ -93,13 +94,11 @@ class TrainingPath:
 
     def whole(self, iterations: int) -> dict:
         """Trains on; the first iteration of `fit` is not measured."""
-        throughput = self._throughput
-        before = throughput.seconds, throughput.cpu_seconds
         self._fit(iterations + 1)
         return {
             "iterations": iterations,
-            "seconds": throughput.seconds - before[0],
-            "cpu_seconds": throughput.cpu_seconds - before[1],
+            "seconds": self._throughput.seconds,
+            "cpu_seconds": self._throughput.cpu_seconds,
         }
 
     def losses(self, iterations: int) -> dict:
@@ -111,8 +110,7 @@ class TrainingPath:
         # One iteration first, so that all others can be measured.
         speed = self._throughput.iterations_per_second
         paces = itertools.chain([0.0], itertools.repeat(speed))
-        value = self.model.optimizer.iterations.value
-        first = int(keras.ops.convert_to_numpy(value))
+        first = updates_done(self.model)
         try:
             fit_chunks(
                 self.model,

@@ -110,6 +110,7 @@ class Agreement(IterationCallback):
 
     def on_train_batch_begin(self, batch, logs=None):
         """Before every chunk."""
+        super().on_train_batch_begin(batch, logs)
         self.exchange()
 
     def on_train_batch_end(self, batch, logs=None):

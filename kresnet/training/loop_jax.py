@@ -159,6 +159,11 @@ class ChunkModel(keras.Model):
         )
         return loss, (logits, updated)
 
+    @functools.cached_property
+    def _gradients(self):
+        # One function for all calls: a new one would compile anew.
+        return jax.jit(jax.grad(self._loss, has_aux=True))
+
     def gradients(self, indices, keys):
         """Gradients of the loss on one batch; nothing else changes.
 
@@ -169,7 +174,7 @@ class ChunkModel(keras.Model):
         Returns:
             Arrays in the order of `trainable_variables`.
         """
-        gradients, _ = jax.jit(jax.grad(self._loss, has_aux=True))(
+        gradients, _ = self._gradients(
             [variable.value for variable in self.trainable_variables],
             [variable.value for variable in self.non_trainable_variables],
             self.images[indices],
