@@ -11,6 +11,7 @@ import sys
 from kresnet.child_process import as_shell, run_child
 from kresnet.errors import StoppedError
 from kresnet.notices import notify
+from kresnet.signals import SIGNALS, say_ended
 
 MEMBER = "KRESNET_MEMBER"
 
@@ -33,6 +34,8 @@ def supervise() -> int:
             " again, and it goes on from its last checkpoint"
         )
         return StoppedError.exit_code
+    if -code in SIGNALS:  # before it could say so itself
+        say_ended(-code)
     return as_shell(code)
 
 

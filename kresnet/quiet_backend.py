@@ -32,7 +32,7 @@ def import_keras_quietly() -> None:
             os.dup2(aside.fileno(), 2)
             try:
                 import keras  # noqa: F401
-            except BaseException:
+            except Exception:
                 aside.seek(0)
                 os.write(kept, aside.read())
                 raise
