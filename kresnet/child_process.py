@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kresnet.signals import HEARD, exit_code, handling
+from kresnet.signals import Listener, exit_code
 
 
 def start_child(
@@ -34,24 +34,22 @@ def start_child(
 
 
 def run_child(
-    arguments: Sequence[str], more_environment: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    more_environment: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> int:
     """Runs `kresnet` to its end.
 
     The child has a session of its own, so that what a terminal sends reaches
-    it once: the signals that come here are passed on.
+    it once: the signals that come here are passed on. The arguments are those
+    of `start_child`.
 
     Returns:
         Its exit code; of a signal that killed it, minus its number.
     """
-
-    def pass_on(number, _):
-        if HEARD.note(number):
-            process.send_signal(number)
-
     with (
-        start_child(arguments, more_environment) as process,
-        handling(pass_on),
+        start_child(arguments, more_environment, **options) as process,
+        Listener(process.send_signal),
     ):
         return process.wait()
 
