@@ -25,6 +25,7 @@ from kresnet.commands.show import show
 from kresnet.commands.specs import specs
 from kresnet.commands.study import study
 from kresnet.commands.train import train
+from kresnet.ending import end_on_signals
 from kresnet.member import end, is_member
 
 EXIT_CODES = """\b
@@ -88,6 +89,7 @@ app.command()(schema)
 
 def main() -> None:
     """Runs the command and exits with its code."""
+    end_on_signals()
     code = run(app)
     if is_member():
         end(code)

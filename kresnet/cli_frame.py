@@ -7,6 +7,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 
+from kresnet.ending import EndedError, begin, conclude, ended_by
 from kresnet.errors import DiskFullError, KresnetError
 from kresnet.notices import notify
 
@@ -31,6 +32,15 @@ def run(command: Callable, args: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # "×" on an ASCII terminal
     try:
+        begin()
+        return conclude(_caught(command, args))
+    except EndedError:
+        return conclude(1)
+
+
+def _caught(command: Callable, args: Sequence[str] | None) -> int:
+    """The exit code; errors become one."""
+    try:
         code = _exit_code(command, args)
         if sys.stdout is not None:  # it is None where it was closed before
             sys.stdout.flush()
@@ -43,6 +53,8 @@ def run(command: Callable, args: Sequence[str] | None = None) -> int:
         _forget_stdout()
         return PIPE_CLOSED
     except Exception as error:
+        if ended_by():  # and a library made an error of it
+            return 1
         if isinstance(error, OSError) and error.errno in _DISK:
             notify(f"kresnet: {error}")
             _forget_stdout()

@@ -11,12 +11,16 @@ import signal
 import threading
 import time
 
+from kresnet.ending import end_on_signals
+from kresnet.signals import HEARD
+
 # Seconds to finish a step and save.
 GRACE = 60
 
 
 def main() -> None:
     """Runs the command `kresnet` with the arguments of the process."""
+    end_on_signals()
     threading.Thread(target=_watch, daemon=True).start()
     runpy.run_module("kresnet", run_name="__main__")
 
@@ -24,7 +28,8 @@ def main() -> None:
 def _watch():
     while os.read(0, 4096):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    if not HEARD:  # else it is stopping already, and would end at once
+        os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE)
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -112,11 +112,11 @@ def train(
 ) -> None:
     """Train a spec, or continue the run in its folder."""
     if coordinator is not None and not is_member():
-        raise typer.Exit(supervise())
+        raise typer.Exit(supervise(coordinator))
     import_keras_quietly()
     from rich.console import Console
 
-    from kresnet.devices import Membership
+    from kresnet.devices import Membership, Team
     from kresnet.errors import CannotWriteError, DiskFullError, SpecError
     from kresnet.reporting import draw_learning_curve, run_summary
     from kresnet.training import train
@@ -145,7 +145,7 @@ def train(
         wait_for_lock=wait_for_lock,
         deepen=deepen,
     )
-    if process:
+    if membership and Team.follows():
         return  # the folder is that of process 0
     Console().print(run_summary(folder))
     try:

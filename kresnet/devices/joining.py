@@ -1,34 +1,49 @@
 """Finding the other processes of a team, and saying why it failed."""
 
 import collections
+import ipaddress
+import os
+import re
 import socket
+import time
+from collections.abc import Callable
 
 from kresnet.devices.request import parse_devices
 from kresnet.devices.team import (
     AUTOMATIC,
+    SIGNS_OF_LOSS,
     Membership,
-    ProcessLostError,
     Team,
 )
 from kresnet.errors import DeviceMissingError, SpecError
+from kresnet.member import tell_parent
 
 # A process that is silent for so many seconds is taken for lost.
 HEARTBEAT_SECONDS = 60
+# For the processes to find each other, and for the name of the first host to
+# be known: that of a pod is once it has started.
+SECONDS_TO_JOIN = 300
+SECONDS_TO_RESOLVE = 30
 # In the messages of JAX, when it has been used in this process before.
 SIGNS_OF_LATENESS = ("must be called before", "only be called once")
 
 
-def join(membership: Membership, devices: str | None) -> Team:
+def join(
+    membership: Membership,
+    devices: str | None,
+    notify: Callable[[str], None] = lambda _: None,
+) -> Team:
     """Finds the other processes; before JAX has been used in this one.
 
     Args:
         membership: How.
         devices: Of this process; see `parse_devices`. A count must be the
             same in all.
+        notify: Told, in words, what is waited for and what may prevent it.
 
     Raises:
-        DeviceMissingError: There is no such cluster, or it keeps them apart.
-        ProcessLostError: They did not come in time.
+        DeviceMissingError: There is no such cluster or host, the processes did
+            not come in time, or cannot reach each other.
         SpecError: Too late, the devices cannot be had so, or the processes
             do not have as many each.
     """
@@ -42,28 +57,105 @@ def join(membership: Membership, devices: str | None) -> Team:
             jax.config.update("jax_num_cpu_devices", request.count)
     elif request:
         ids = request.ids or (request.count and range(request.count))
+    # It would take SIGTERM for itself.
+    jax.config.update("jax_enable_preemption_service", False)
     automatic = membership.coordinator == AUTOMATIC
     if membership.process == 0:
         _refuse_taken_port(membership.coordinator)
+    if host := _first_host(membership.coordinator):
+        addresses = _resolve(host, notify)
+        _warn_of_own_name(addresses, notify)
+        notify(
+            f"--coordinator: {host}: waiting for all processes, up to"
+            f" {SECONDS_TO_JOIN} seconds"
+        )
     try:
-        with Team.watch():
-            jax.distributed.initialize(
-                coordinator_address=(
-                    None if automatic else membership.coordinator
-                ),
-                num_processes=membership.processes,
-                process_id=membership.process,
-                local_device_ids=ids and list(ids),
-                heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-            )
-    except ProcessLostError:
-        raise
-    except Exception as error:  # JAX', and those of the cluster's packages
-        raise _not_joined(membership, error) from error
-    with Team.watch():
+        jax.distributed.initialize(
+            coordinator_address=None if automatic else membership.coordinator,
+            num_processes=membership.processes,
+            process_id=membership.process,
+            local_device_ids=ids and list(ids),
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+            initialization_timeout=SECONDS_TO_JOIN,
+        )
         team = Team()
         _refuse_unequal_devices(team)
-        return team
+        team.gather([0])  # they connect to each other when they first speak
+    except SpecError:
+        raise
+    except Exception as error:  # JAX', and those of the cluster's packages
+        raise _not_joined(membership, host, error) from error
+    tell_parent()
+    return team
+
+
+def _first_host(coordinator: str) -> str | None:
+    """Name or address of process 0's machine; `None` if only JAX finds it."""
+    if coordinator == AUTOMATIC:
+        coordinator = os.environ.get("JAX_COORDINATOR_ADDRESS", "")
+        nodes = os.environ.get("SLURM_STEP_NODELIST", "")
+        # Such as node1,other or node[001-004,7],other.
+        found = re.match(r"([^,[]+)(?:\[([^],-]+))?", nodes)
+        if found and not coordinator:
+            return found[1] + (found[2] or "")
+    return coordinator.rpartition(":")[0].strip("[]") or None
+
+
+def _resolve(host: str, notify: Callable[[str], None]) -> list[str]:
+    """The addresses of a host, as soon as its name is known."""
+    for second in range(SECONDS_TO_RESOLVE):
+        try:
+            return _addresses(host)
+        except (OSError, UnicodeError) as error:
+            said = f"--coordinator: {host}: no address of this name: {error}"
+        if second == 0:
+            notify(f"{said}; trying for {SECONDS_TO_RESOLVE} seconds")
+        time.sleep(1)
+    raise DeviceMissingError(said)
+
+
+def _addresses(host: str) -> list[str]:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return [address[0] for *_, address in found]
+
+
+def _warn_of_own_name(
+    coordinator: list[str], notify: Callable[[str], None]
+) -> None:
+    """Says if other machines cannot reach this one.
+
+    On CPUs a process tells the others the address of its machine's own name.
+    """
+    if _is_loopback(coordinator[0]):
+        return  # all processes are on this machine
+    name = socket.gethostname()
+    try:
+        own = _addresses(name)[0]
+    except (OSError, UnicodeError):
+        own = None
+    if own and not _is_loopback(own):
+        return
+    instead = f" in place of the line {own} {name}," if own else ""
+    notify(
+        f"{name}: the name of this machine is {own or 'no address'} here, so"
+        " that processes on other machines cannot reach this one on CPUs; in"
+        f" /etc/hosts,{instead} write: {_outward(coordinator[0])} {name}"
+    )
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+def _outward(address: str) -> str:
+    """This machine's address on the way to another one; sends nothing."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as way:
+            way.connect((address, 9))
+            return way.getsockname()[0]
+    except OSError:
+        return "ADDRESS"
 
 
 def _refuse_taken_port(coordinator: str) -> None:
@@ -83,7 +175,7 @@ def _refuse_taken_port(coordinator: str) -> None:
 
 
 def _not_joined(
-    membership: Membership, error: Exception
+    membership: Membership, host: str | None, error: Exception
 ) -> SpecError | DeviceMissingError:
     said = " ".join(str(error).split())
     if any(sign in said for sign in SIGNS_OF_LATENESS):
@@ -91,7 +183,8 @@ def _not_joined(
             "--coordinator: must come before JAX is used in this process:"
             f" {said}"
         )
-    if membership.coordinator == AUTOMATIC:
+    lost = any(sign in said for sign in SIGNS_OF_LOSS)
+    if membership.coordinator == AUTOMATIC and not lost:
         return DeviceMissingError(
             "--coordinator: auto found no processes by SLURM or Kubernetes"
             " (where JAX needs its extra k8s and the right to read pods and"
@@ -99,8 +192,8 @@ def _not_joined(
             f" {said}"
         )
     return DeviceMissingError(
-        f"--coordinator: {membership.coordinator}: the processes cannot be"
-        f" brought together. JAX says: {said}"
+        f"--coordinator: {host or membership.coordinator}: the processes cannot"
+        f" be brought together. JAX says: {said}"
     )
 
 

@@ -85,6 +85,13 @@ class Team:
         self.index = jax.process_index()
         self.count = jax.process_count()
 
+    @staticmethod
+    def follows() -> bool:
+        """Whether this process is or was one that does not lead."""
+        import jax
+
+        return jax.process_index() > 0
+
     def part(self, size: int) -> slice:
         """This process's share of a batch of so many images."""
         share = size // self.count

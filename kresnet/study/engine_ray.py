@@ -7,6 +7,7 @@ import secrets
 import signal
 import socket
 import sys
+import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -20,8 +21,9 @@ from kresnet.errors import (
 )
 from kresnet.leash import GRACE
 from kresnet.notices import notify
+from kresnet.signals import Signals, exit_code
 from kresnet.study.plan import PlannedRun
-from kresnet.study.process import command, noted_signals
+from kresnet.study.process import command
 from kresnet.study.ray_task import KilledError, train_in_task
 
 # How often a run is begun again whose node, worker or process was lost.
@@ -43,7 +45,7 @@ THREADS = (
     "TF_NUM_INTEROP_THREADS",
     "TF_NUM_INTRAOP_THREADS",
 )
-KILLED = 128 + signal.SIGKILL
+KILLED = exit_code(signal.SIGKILL)
 LAST_LINES = 20
 
 
@@ -82,7 +84,8 @@ class RayEngine:
         """
         if not planned:
             return
-        with _connected(self.address) as ray, noted_signals() as noted:
+        asked = types.SimpleNamespace(signal=None)
+        with _connected(self.address) as ray, Signals(asked):
             gpus = self._gpus(ray.nodes())
             task = ray.remote(
                 num_cpus=self.cpus,
@@ -103,7 +106,7 @@ class RayEngine:
                         )
                         pending[ref] = each
                     changed()
-                    if noted:
+                    if asked.signal:
                         _end(ray, pending)
                     done, _ = ray.wait(list(pending), timeout=1)
                     for ref in done:
@@ -163,6 +166,7 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
             " 'kresnet[ray]'"
         ) from error
     _reach(address)
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address,
@@ -172,6 +176,10 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
         )
     except ConnectionError as error:
         raise _no_cluster(address, error) from error
+    finally:
+        with contextlib.suppress(ValueError):  # of another thread than main
+            # Ray's own would exit with 15.
+            signal.signal(signal.SIGTERM, handler)
     try:
         yield ray
     finally:

@@ -1,12 +1,10 @@
 """The runs of a study, one after the other, each as a process of its own."""
 
-import contextlib
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from kresnet.child_process import SIGNALS, as_shell, handling, run_child
+from kresnet.child_process import as_shell, run_child
 from kresnet.study.plan import PlannedRun
 
 
@@ -36,21 +34,6 @@ def train_in_process(
         The exit code of the run; of a signal that killed it, 128 + its number.
     """
     return as_shell(run_child(command(planned, data_dir)))
-
-
-@contextlib.contextmanager
-def noted_signals() -> Iterator[list[int]]:
-    """Notes the first signal; a second one ends the process at once."""
-    noted = []
-
-    def note(number, _):
-        noted.append(number)
-        for each in SIGNALS:
-            if signal.getsignal(each) is note:
-                signal.signal(each, signal.SIG_DFL)
-
-    with handling(note):
-        yield noted
 
 
 def command(

@@ -17,9 +17,9 @@ import numpy as np
 from kresnet.callbacks import IterationCallback
 from kresnet.devices import ProcessLostError, Team
 from kresnet.errors import SpecError, StoppedError
+from kresnet.signals import Holder
 from kresnet.spec import Spec, spec_digest
 from kresnet.training.options import Options
-from kresnet.training.signals import Holder
 from kresnet.training.team_start import MemberEndedError
 
 MOST = 2**31 - 1

@@ -6,6 +6,7 @@ from kresnet.data import Dataset
 from kresnet.devices import Placement
 from kresnet.errors import StoppedError
 from kresnet.network import adapt_transforms
+from kresnet.signals import Signals
 from kresnet.spec import Spec, dump_spec
 from kresnet.training.agreement import leading, told
 from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
@@ -26,7 +27,6 @@ from kresnet.training.resuming import (
 )
 from kresnet.training.run_callbacks import RunCallbacks
 from kresnet.training.run_folder import RunFolder
-from kresnet.training.signals import Signals
 from kresnet.training.state import from_arrays
 
 

@@ -9,6 +9,7 @@ from kresnet.callbacks import (
 )
 from kresnet.devices import Team, place_team
 from kresnet.network import adapt_transforms
+from kresnet.signals import Signals
 from kresnet.spec import Spec
 from kresnet.training.agreement import told
 from kresnet.training.assembly import make_schedule
@@ -16,7 +17,6 @@ from kresnet.training.chunks import fit_chunks
 from kresnet.training.memory import out_of_memory_said
 from kresnet.training.options import Options
 from kresnet.training.preparation import prepare
-from kresnet.training.signals import Signals
 from kresnet.training.state import from_arrays
 from kresnet.training.team_start import hear_start
 

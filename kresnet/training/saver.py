@@ -78,13 +78,13 @@ class Saver(IterationCallback):
         if due or stop or best == self.iteration:
             with self.throughput.excluded():
                 self._save(best)
-        if self.iteration >= self.last:
-            self.model.stop_training = True
-        elif stop:
+        if stop:
             raise StoppedError(
                 f"stopped by {stop.name} at iteration {self.iteration}, "
                 "saved; the same command continues"
             )
+        if self.iteration >= self.last:
+            self.model.stop_training = True
 
     def _save(self, best: int | None):
         model = self.model

@@ -108,7 +108,7 @@ def train(
     digest = source and source.digest
     needed = CHECKPOINTS * checkpoint_bytes(spec)
     folder = RunFolder(Path(out), needed, options.wait_for_lock)
-    team = join(membership, options.devices) if membership else None
+    team = join(membership, options.devices, notify) if membership else None
     if team and team.index:
         follow(team, spec, seed, options, notify)
         return folder.path

@@ -1,0 +1,203 @@
+"""Signals that ask this process to stop, and which of them are only repeats.
+
+SLURM sends SIGTERM twice to every process of a step, a tenth of a second
+apart, and who passes signals on sends what the process may have had already.
+A signal that comes again within `REPEAT_SECONDS` is therefore the same one.
+SIGINT is not: a second Ctrl-C is meant.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn, Protocol
+
+Handler = Callable[[int, FrameType | None], object]
+
+# Those that ask a process to stop.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+REPEAT_SECONDS = 2
+SHOW_CURSOR = b"\x1b[?25h"
+
+
+class Heard:
+    """Remembers the last signal, to tell a new one from its repeats.
+
+    Args:
+        clock: Gives seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self.clock = clock
+        self._last: tuple[int, float] | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there was any."""
+        return self._last is not None
+
+    def is_repeat(self, number: int) -> bool:
+        """Whether a signal that comes now is the last one again."""
+        if self._last is None or number == signal.SIGINT:
+            return False
+        last, seconds = self._last
+        return number == last and self.clock() - seconds < REPEAT_SECONDS
+
+    def note(self, number: int) -> bool:
+        """Remembers a signal that comes now.
+
+        Returns:
+            Whether it is new. Of repeats nothing is remembered: the seconds
+            count from the first.
+        """
+        if self.is_repeat(number):
+            return False
+        self._last = number, self.clock()
+        return True
+
+
+# Of this process: what stopped a training may come again when it is over.
+HEARD = Heard()
+
+
+@contextlib.contextmanager
+def handling(handler: Handler) -> Iterator[None]:
+    """Has the signals handled, and afterwards as they were before.
+
+    One that the process was started to ignore, as `nohup` does, stays ignored.
+    Repeats of one that was heard meanwhile are ignored afterwards too.
+
+    Args:
+        handler: As of `signal.signal`; in the main thread.
+    """
+    before = {}
+    try:
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, handler)
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, _after_repeats(number, earlier))
+
+
+def _after_repeats(number, earlier):
+    """What handles a signal as before, but for repeats."""
+    if not HEARD.is_repeat(number):
+        return earlier
+
+    def handle(number, _):
+        if not HEARD.is_repeat(number):
+            signal.signal(number, earlier)
+            signal.raise_signal(number)
+
+    return handle
+
+
+class Listener:
+    """Hands every new signal to a function, at once, in a thread.
+
+    A context manager for the main thread; elsewhere it does nothing. Python
+    runs its handlers between two instructions of the main thread, which may
+    be seconds inside the backend, and two signals meanwhile would count as
+    one. A thread therefore reads them from the pipe that the interpreter's C
+    handler writes to.
+
+    Args:
+        hear: Called with the number of a signal that is no repeat.
+        handler: As of `signal.signal`, for the main thread.
+    """
+
+    def __init__(
+        self,
+        hear: Callable[[int], None],
+        handler: Handler = lambda *_: None,
+    ):
+        self.hear = hear
+        # There must be one, or the default would act.
+        self.handler = handler
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> "Listener":
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        thread = threading.Thread(target=self._listen, args=[read], daemon=True)
+        thread.start()
+        # Undone from the last to the first.
+        self._stack.callback(os.close, read)
+        self._stack.callback(thread.join)
+        self._stack.callback(os.close, write)
+        before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        self._stack.callback(signal.set_wakeup_fd, before)
+        self._stack.enter_context(handling(self.handler))
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._stack.close()
+
+    def _listen(self, pipe):
+        while received := os.read(pipe, 1):
+            number = received[0]
+            if number in SIGNALS and HEARD.note(number):
+                self.hear(number)
+
+
+class Holder(Protocol):
+    """What remembers the signal and acts on it."""
+
+    signal: signal.Signals | None
+
+
+class Signals(Listener):
+    """Notes the first signal; another one ends the process at once.
+
+    Args:
+        holder: Its `signal` is set.
+    """
+
+    def __init__(self, holder: Holder):
+        super().__init__(self._hear)
+        self.holder = holder
+        self._received = False
+
+    def _hear(self, number):
+        if self._received:
+            end_now(number, "at once")
+        self._received = True
+        self.holder.signal = signal.Signals(number)
+
+
+def end_now(number: int, how: str, stderr: int = 2) -> NoReturn:
+    """Says that a signal ended this process, and ends it.
+
+    Args:
+        number: Of the signal.
+        how: It ended, for the message.
+        stderr: File descriptor of standard error.
+    """
+    say_ended(number, how, stderr)
+    os._exit(exit_code(number))
+
+
+def say_ended(number: int, how: str = "", stderr: int = 2) -> None:
+    """Says which signal ended this process; the arguments are as above."""
+    words = filter(None, ("kresnet: ended", how, f"by {name(number)}"))
+    line = f"{' '.join(words)}\n".encode()
+    with contextlib.suppress(OSError):
+        # The progress bar may have hidden it.
+        shown = SHOW_CURSOR if os.isatty(stderr) else b""
+        os.write(stderr, line + shown)
+
+
+def name(number: int) -> str:
+    """Of a signal, such as "SIGTERM"."""
+    return signal.Signals(number).name
+
+
+def exit_code(number: int) -> int:
+    """The exit code of a signal, as a shell names it."""
+    return 128 + number
