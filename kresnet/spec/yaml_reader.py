@@ -13,7 +13,14 @@ import yaml
 from kresnet.spec.document import Document, Place
 from kresnet.spec.problems import Path, field_name, shown
 from kresnet.spec.scalars import LONGEST_NUMBER, plain_scalar
-from kresnet.spec.yaml_events import NotYAMLError, yaml_events
+from kresnet.spec.yaml_events import (
+    NotYAMLError,
+    named,
+    odd_character,
+    place_in,
+    without_odd_characters,
+    yaml_events,
+)
 
 LONGEST_FILE = 64 * 1024  # bytes; a spec takes about one thousand
 DEEPEST = 20  # a spec nests four levels
@@ -47,7 +54,8 @@ def read_yaml(
         reader.read(text)
     except NotYAMLError as error:
         place = reader.place(error.line, error.column)
-        document.problems.append((place, str(error)))
+        if all(known.order != place.order for known, _ in document.problems):
+            document.problems.append((place, str(error)))
         document.unusable.add(())
     except UnreadableError:
         document.unusable.add(())
@@ -86,6 +94,7 @@ class _Reader:
 
     def read(self, text: str) -> None:
         """Reads the document and makes sure that it is the only one."""
+        self.text = text
         events = yaml_events(text)
         start = next(events, None)
         if start is None:
@@ -136,10 +145,26 @@ class _Reader:
         )
         if event.style:  # "" or None for an unquoted one
             return text
+        if odd_character(text) is not None:
+            self.refuse_odd_character(event, path)
+            return plain_scalar(without_odd_characters(text))
         if len(text) > LONGEST_NUMBER and text.lstrip("+-.").isdigit():
             self.refuse(mark, f"a number of {len(text):,} digits", path)
             self.document.unusable.add(path)
         return plain_scalar(text)
+
+    def refuse_odd_character(self, event: yaml.ScalarEvent, path: Path) -> None:
+        """Names the first odd character of a scalar, where it stands.
+
+        Of a key it may have hidden the colon: what the mapping says is unknown.
+        """
+        if _KEY in path:
+            self.document.unusable.add(path[: path.index(_KEY)])
+        start = event.start_mark.index
+        index = start + odd_character(self.text[start:])
+        place = self.place(*place_in(self.text, index))
+        message = named(self.text[index])
+        self.document.problems.append((place, message))
 
     def sequence(self, events: Iterator, path: Path) -> list:
         """Reads the entries of a list."""
