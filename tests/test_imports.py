@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 # A module imports from its own part and from those before it. The census comes
 # before the specs, which check `expect` with it; it names their types only.
 ORDER = (
+    "printable",
     "errors",
     "notices",
     "leash",

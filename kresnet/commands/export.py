@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import DataDir, RunName
+from kresnet.notices import say
 from kresnet.quiet_backend import import_keras_quietly
 
 
@@ -27,4 +28,4 @@ def export(
     import_keras_quietly()
     from kresnet.exporting import export
 
-    print(f"export: {export(run, out, format, data_dir)}")
+    say(f"export: {export(run, out, format, data_dir)}")

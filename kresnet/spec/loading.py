@@ -51,7 +51,7 @@ def load_spec(
                 _drop_expect(document, label, notify)
         spec = _validate(document)
     if document.problems:
-        raise SpecError("\n".join(document.lines()))
+        raise SpecError(*document.lines())
     return spec
 
 

@@ -4,6 +4,7 @@ import difflib
 import os
 
 from kresnet.errors import InputMissingError, SpecError
+from kresnet.printable import printable
 from kresnet.spec.shipped import Shipped
 from kresnet.spec.yaml_reader import LONGEST_FILE
 
@@ -28,7 +29,7 @@ def read_text(name: str, shipped: Shipped) -> tuple[str, str]:
 
 
 def _read(name: str, shipped: Shipped) -> tuple[bytes, str]:
-    label = name if name.isprintable() else repr(name)
+    label = printable(name)
     bare = os.path.basename(name) == name and not name.endswith(".yaml")
     if bare and not os.path.isfile(name):
         if name in shipped.names():

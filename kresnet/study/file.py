@@ -106,7 +106,7 @@ def load_study(path: str | os.PathLike[str]) -> Study:
         for problem in problems:
             document.report(problem)
     if document.problems:
-        raise SpecError("\n".join(document.lines()))
+        raise SpecError(*document.lines())
     return _found_from(study, Path(path).parent)
 
 

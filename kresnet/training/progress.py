@@ -49,7 +49,7 @@ class ProgressBar(IterationCallback):
             TextColumn("iteration"),
             MofNCompleteColumn(),
             BarColumn(bar_width=None),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,

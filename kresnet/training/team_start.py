@@ -59,7 +59,7 @@ def hear_start(team: Team) -> tuple[bool, Checkpoint | None]:
     """On the others: whether to go, and from where.
 
     Raises:
-        LeaderEndedError: Process 0 ended instead.
+        MemberEndedError: Process 0 ended instead.
         ProcessLostError: A process is gone.
     """
     with team.watch():

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from kresnet.devices import join, place, place_team
 from kresnet.errors import SpecError
-from kresnet.notices import standard_error
+from kresnet.notices import notifier, standard_error
 from kresnet.spec import Spec, load_spec
 from kresnet.training.checkpoint_size import checkpoint_bytes
 from kresnet.training.checkpoints import Checkpoints
@@ -66,10 +66,9 @@ def train(
     options = Options(**options)
     membership = options.membership
     console = console or standard_error()
+    notify = notifier(console)
     if not isinstance(spec, Spec):
-        spec = load_spec(
-            spec, overrides, lambda text: console.print(text, markup=False)
-        )
+        spec = load_spec(spec, overrides, notify)
     elif overrides:
         raise ValueError("`overrides` go with the path or name of a spec")
     if out is None:
@@ -85,9 +84,6 @@ def train(
         raise SpecError("--deepen: is for one process; leave out --coordinator")
     if not 0 <= seed < 2**63:
         raise SpecError(f"--seed: must be in [0, 2**63). Received: {seed}")
-
-    def notify(text):
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     if options.deterministic:
         make_gpus_deterministic()
