@@ -1,11 +1,14 @@
 """What surrounds every command: errors become messages and exit codes."""
 
 import errno
+import io
 import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
+
+import typer
 
 from kresnet.ending import EndedError, begin, conclude, ended_by
 from kresnet.errors import DiskFullError, KresnetError
@@ -14,6 +17,9 @@ from kresnet.notices import notify
 # What a shell reports for a command that SIGINT or SIGPIPE ended.
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+
+# Of the click that this Typer comes with, its own or another package.
+_UsageError = typer.BadParameter.__base__
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
@@ -45,7 +51,7 @@ def _caught(command: Callable, args: Sequence[str] | None) -> int:
         if sys.stdout is not None:  # it is None where it was closed before
             sys.stdout.flush()
     except KresnetError as error:
-        notify(str(error))
+        notify(error)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -65,14 +71,19 @@ def _caught(command: Callable, args: Sequence[str] | None) -> int:
 
 
 def _exit_code(command: Callable, args: Sequence[str] | None) -> int:
-    """Typer ends by `SystemExit`, also on wrong usage and closed pipes."""
+    """Wrong usage is worded by Typer, which cites arguments as they are."""
     try:
-        command(args, prog_name="kresnet")
+        code = command(args, prog_name="kresnet", standalone_mode=False)
+    except _UsageError as error:
+        text = io.StringIO()
+        error.show(text)
+        notify(*text.getvalue().splitlines())
+        return error.exit_code
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):
             raise end.__context__ from None
         return end.code if isinstance(end.code, int) else int(bool(end.code))
-    return 0
+    return code or 0  # that of `typer.Exit`
 
 
 def _bug(error: Exception) -> str:

@@ -6,6 +6,8 @@ prints its message, one line and no traceback, and exits with its code.
 
 import errno
 
+from kresnet.printable import printable
+
 # The system refused: it will refuse again, however much space there is.
 _REFUSED = frozenset(
     {
@@ -26,9 +28,16 @@ class KresnetError(Exception):
     """An error with a message for the user and an exit code.
 
     Exit code 1 is a bug in kresnet and has no class here.
+
+    Args:
+        *lines: Of the message. A path or a name in them may hold anything:
+            what does not print, such as a line break, is shown as an escape.
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return "\n".join(map(printable, self.args))
 
 
 class SpecError(KresnetError):

@@ -1,7 +1,11 @@
 """Words for the user that never stop what was asked for."""
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from kresnet.errors import KresnetError
+from kresnet.printable import printable
 
 if TYPE_CHECKING:  # imported where it is needed: a spec is checked without it
     from rich.console import Console
@@ -45,19 +49,59 @@ def standard_error() -> "Console":
     What is no terminal gets plain lines: a notebook too, and a log file where
     FORCE_COLOR is set, both of which rich would dress up.
     """
-    from rich.console import Console
-
-    if sys.stderr is None:
-        return Console(quiet=True)
-    file = _Forgiving(sys.stderr)
-    return Console(
-        file=file,
-        force_terminal=None if file.isatty() else False,
+    file = sys.stderr and _Forgiving(sys.stderr)
+    return _console(
+        file,
+        force_terminal=None if file and file.isatty() else False,
         force_jupyter=False,
     )
 
 
-def notify(message: object) -> None:
-    """Prints a line to standard error, which may be closed, full or gone."""
+def standard_output() -> "Console":
+    """A console on standard output."""
+    return _console(sys.stdout)
+
+
+def _console(file: Any, **settings: Any) -> "Console":
+    """Text is text: a path `runs[1]` or `:bug:` is no markup of rich's."""
+    from rich.console import Console
+
+    return Console(
+        file=file, quiet=file is None, markup=False, emoji=False, **settings
+    )
+
+
+def notify(*lines: object) -> None:
+    """Prints to standard error, which may be closed, full or gone.
+
+    Args:
+        *lines: What to say; what does not print is shown as an escape. An
+            error may word itself in several lines.
+    """
     if sys.stderr is not None:
-        print(message, file=_Forgiving(sys.stderr), flush=True)
+        text = "\n".join(map(_shown, lines))
+        print(text, file=_Forgiving(sys.stderr), flush=True)
+
+
+def notifier(console: "Console") -> Callable[[object], None]:
+    """As `notify`, a line at a time, to a console of whatever settings."""
+
+    def notify(line: object) -> None:
+        console.print(
+            _shown(line),
+            highlight=False,
+            markup=False,
+            emoji=False,
+            soft_wrap=True,
+        )
+
+    return notify
+
+
+def say(*lines: object) -> None:
+    """Prints lines to standard output, escaped as those of `notify`."""
+    print("\n".join(map(printable, lines)))
+
+
+def _shown(line: object) -> str:
+    return str(line) if isinstance(line, KresnetError) else printable(line)

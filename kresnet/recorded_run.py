@@ -1,6 +1,7 @@
 """What a run wrote down, read without Keras."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def read_recorded_run(path: Path | str, kinds: Kinds = KINDS) -> RecordedRun:
         SpecError: spec.yaml is wrong.
     """
     folder = Path(path)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # whose name may be too long for one
         raise InputMissingError(f"{folder}: there is no such run folder")
     info = read_info(folder / "run.json", kinds)
     if info is None:

@@ -12,7 +12,12 @@ from kresnet.benchmark.subject import Subject
 from kresnet.benchmark.tiny import tiny
 from kresnet.cli import app
 from kresnet.cli_frame import run
-from kresnet.errors import InputMissingError
+from kresnet.errors import (
+    CannotWriteError,
+    DeviceMissingError,
+    InputMissingError,
+    OutOfMemoryError,
+)
 from kresnet.spec import load_spec, shipped_specs
 
 # A subject that answers at once; every iteration takes a known time.
@@ -188,6 +193,35 @@ def test_what_a_subject_cannot_do_is_said_with_its_exit_code(tmp_path):
 
     with pytest.raises(InputMissingError, match=r"^x: no data here$"):
         Subject("x", [str(program)], {})
+
+
+@pytest.mark.parametrize(
+    "kind", [DeviceMissingError, OutOfMemoryError, CannotWriteError]
+)
+def test_errors_of_one_exit_code_are_told_apart(tmp_path, kind):
+    program = tmp_path / "fails.py"
+    program.write_text(
+        "from kresnet import errors\n"
+        "from kresnet.benchmark.serving import serve\n"
+        f"def start(): raise errors.{kind.__name__}('this', 'and that')\n"
+        "serve(start)\n"
+    )
+
+    with pytest.raises(kind, match=r"^x: this\nand that$"):
+        Subject("x", [str(program)], {})
+
+
+def test_numbers_that_are_there_survive_a_bench_that_cannot_begin(tmp_path):
+    numbers = tmp_path / "[1]" / "speed.json"
+    numbers.parent.mkdir()
+    numbers.write_text("[1]")
+
+    assert run(app, ["bench", "nowhere.yaml", "--json", str(numbers)]) == 66
+
+    assert numbers.read_text() == "[1]"
+    assert list(numbers.parent.iterdir()) == [numbers]
+    folder = ["bench", "digits", "--json", str(tmp_path)]
+    assert run(app, folder) == 73
 
 
 def test_a_subject_that_ends_is_quoted(tmp_path):

@@ -1,12 +1,12 @@
 """Image files of every mode become the pixels a network takes."""
 
 import io
-import struct
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
+from png_files import png
 
 from kresnet.data import load_dataset
 from kresnet.errors import BadDataError, InputMissingError
@@ -232,19 +232,6 @@ def encoded(format, **options):
     buffer = io.BytesIO()
     Image.fromarray(np.tile(RGB, (4, 4, 1))).save(buffer, format, **options)
     return buffer.getvalue()
-
-
-def png(width, height, bits, colour, data):
-    """A PNG file, chunk by chunk."""
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body))
-        + name
-        + body
-        + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in chunks
-    )
 
 
 SOUND_PNG, SOUND_JPEG = encoded("PNG"), encoded("JPEG")

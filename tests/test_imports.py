@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 # A module imports from its own part and from those before it.
 ORDER = (
+    "printable",
     "errors",
     "seeds",
     "keras_file",

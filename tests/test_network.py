@@ -161,6 +161,20 @@ def test_kernels_are_normal_untruncated_with_variance_two_over_fan_in():
     assert np.abs(scaled).max() > 3  # keras' HeNormal stops at 2
 
 
+def test_kernels_are_the_numbers_that_recorded_runs_began_with():
+    """Another stream of NumPy's would begin every run elsewhere, unnoticed."""
+    kernel = np.asarray(HeNormal(3, "conv1")((3, 3, 3, 16))).ravel()
+
+    np.testing.assert_allclose(
+        [*kernel[:4], *kernel[-2:]],
+        [
+            *(-0.57941592, -0.34032527, -0.32965398, 0.081472561),
+            *(0.049409762, 0.58336592),
+        ],
+        rtol=1e-6,
+    )
+
+
 def test_biases_start_at_zero_and_convolutions_have_none():
     model = build_model(load_spec("digits").model)
 

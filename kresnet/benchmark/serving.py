@@ -1,9 +1,10 @@
 """The measured process's side: it answers one request a line.
 
 A request is `{"part": name, "iterations": n}`; the answer is what the part
-returns, or `{"error": message, "exit_code": n}`. The first line, `{}`, says
-that all is ready. Requests come on standard input, answers go where standard
-output went; what libraries print goes to standard error.
+returns, or `{"error": [line, …], "kind": name}`, the name that of a class of
+`kresnet.errors`. The first line, `{}`, says that all is ready. Requests come on
+standard input, answers go where standard output went; what libraries print goes
+to standard error.
 """
 
 import json
@@ -51,7 +52,8 @@ def serve(start: Callable[[], dict[str, Part]]) -> None:
         try:
             found = work()
         except KresnetError as error:
-            found = {"error": str(error), "exit_code": error.exit_code}
+            lines = str(error).split("\n")
+            found = {"error": lines, "kind": type(error).__name__}
         print(json.dumps(found), file=answers, flush=True)
 
     parts = {}

@@ -76,12 +76,13 @@ class Subject:
             raise RuntimeError(f"{self.name} ended with code {code}: {last}")
         answer = json.loads(line)
         if "error" in answer:
-            raise _error(answer["exit_code"])(f"{self.name}: {answer['error']}")
+            first, *more = answer["error"]
+            raise _error(answer["kind"])(f"{self.name}: {first}", *more)
         return answer
 
 
-def _error(exit_code: int) -> type[errors.KresnetError]:
+def _error(name: str) -> type[errors.KresnetError]:
     kinds = {
-        kind.exit_code: kind for kind in errors.KresnetError.__subclasses__()
+        kind.__name__: kind for kind in errors.KresnetError.__subclasses__()
     }
-    return kinds.get(exit_code, errors.KresnetError)
+    return kinds.get(name, errors.KresnetError)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import DataDir, Overrides, SpecNames
-from kresnet.notices import notify
+from kresnet.notices import notify, say, standard_output
 
 
 def bench(
@@ -44,8 +44,7 @@ def bench(
     """Measure how fast specs train, by turns with a reference."""
     from pathlib import Path
 
-    from rich.console import Console
-
+    from kresnet.atomic_file import check_file
     from kresnet.benchmark import (
         bench,
         benchmark_tables,
@@ -54,7 +53,7 @@ def bench(
     )
 
     if json is not None:
-        write_values(Path(json), [])  # refused now rather than at the end
+        check_file(Path(json))
     found = []
     for spec in specs:
         benchmark = bench(
@@ -70,8 +69,8 @@ def bench(
         )
         found.append(benchmark_values(benchmark))
         for table in benchmark_tables(benchmark):
-            Console().print(table)
+            standard_output().print(table)
         if json is not None:
             write_values(Path(json), found)
     if json is not None:
-        print(f"numbers: {json}")
+        say(f"numbers: {json}")

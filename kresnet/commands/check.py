@@ -4,7 +4,7 @@ import typer
 
 from kresnet.commands.options import Overrides, SpecNames
 from kresnet.errors import KresnetError
-from kresnet.notices import notify
+from kresnet.notices import notify, say
 
 
 def check(specs: SpecNames, overrides: Overrides = None) -> None:
@@ -21,7 +21,7 @@ def check(specs: SpecNames, overrides: Overrides = None) -> None:
             codes.add(error.exit_code)
         else:
             counted = census(spec.model)
-            print(
+            say(
                 f"{name}: ok, {counted.layers:,} layers,"
                 f" {counted.parameters:,} parameters"
             )

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import DeviceList, Overrides
+from kresnet.notices import say
 from kresnet.quiet_backend import import_keras_quietly
 
 
@@ -26,4 +27,4 @@ def devices(
     import_keras_quietly()
     from kresnet.devices import overview
 
-    print("\n".join(overview(devices, loaded)))
+    say(*overview(devices, loaded))

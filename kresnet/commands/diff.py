@@ -1,6 +1,7 @@
 """The command `kresnet diff`."""
 
 from kresnet.commands.options import SpecOrRun
+from kresnet.notices import say
 
 
 def diff(a: SpecOrRun, b: SpecOrRun) -> None:
@@ -8,5 +9,5 @@ def diff(a: SpecOrRun, b: SpecOrRun) -> None:
     from kresnet.commands.spec_or_run import read_spec_or_run
     from kresnet.difference import difference
 
-    print(f"{a} -> {b}\n")
-    print(difference(read_spec_or_run(a), read_spec_or_run(b)))
+    found = difference(read_spec_or_run(a), read_spec_or_run(b))
+    say(f"{a} -> {b}", "", *found.split("\n"))

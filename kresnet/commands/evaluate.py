@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import DataDir, RunOrExport
-from kresnet.notices import notify
+from kresnet.notices import notify, say, standard_output
 from kresnet.quiet_backend import import_keras_quietly
 
 
@@ -33,8 +33,6 @@ def evaluate(
 ) -> None:
     """Measure a trained network and draw its confusion matrix."""
     import_keras_quietly()
-    from rich.console import Console
-
     from kresnet.evaluation import evaluate, result_name, results_folder
     from kresnet.exporting import open_run_or_export
     from kresnet.reporting import draw_confusion, evaluation_table
@@ -42,11 +40,11 @@ def evaluate(
     notify(f"evaluating {run_or_export}: {split}")
     network = open_run_or_export(run_or_export)
     found = evaluate(network, split, batch_norm, data_dir, out)
-    Console().print(evaluation_table(found))
+    standard_output().print(evaluation_table(found))
     folder = results_folder(network, out)
     if folder is None:
-        print("not written: an export is sealed; name a folder with --out")
+        say("not written: an export is sealed; name a folder with --out")
         return
     path = folder / result_name(split, batch_norm)
-    print(f"numbers: {path}.json")
-    print(f"figure: {draw_confusion(found, path.with_suffix('.png'))}")
+    say(f"numbers: {path}.json")
+    say(f"figure: {draw_confusion(found, path.with_suffix('.png'))}")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import Overrides, SpecOrRun
+from kresnet.notices import say
 
 
 def explain(
@@ -33,7 +34,7 @@ def explain(
             "name": spec.name,
             "points": [dataclasses.asdict(point) for point in points],
         }
-        print(json.dumps(content, indent=2, ensure_ascii=False))
+        print(json.dumps(content, indent=2))
     else:
-        print(f"{spec.name}\n")
-        print(as_text(points, min(shutil.get_terminal_size().columns, 100)))
+        width = min(shutil.get_terminal_size().columns, 100)
+        say(spec.name, "", *as_text(points, width).split("\n"))

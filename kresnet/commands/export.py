@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import DataDir, RunName
-from kresnet.notices import notify
+from kresnet.notices import notify, say
 from kresnet.quiet_backend import import_keras_quietly
 
 
@@ -29,4 +29,4 @@ def export(
     from kresnet.exporting import export
 
     notify(f"exporting {run} and comparing the export with it")
-    print(f"export: {export(run, out, format, data_dir)}")
+    say(f"export: {export(run, out, format, data_dir)}")

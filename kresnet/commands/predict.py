@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import RunOrExport
-from kresnet.notices import notify
+from kresnet.notices import notify, say
 from kresnet.quiet_backend import import_keras_quietly
 
 
@@ -37,9 +37,9 @@ def predict(
         if prediction.error is not None:
             notify(f"{prediction.path}: {prediction.error}")
             continue
-        print(prediction.path)
+        say(prediction.path)
         for name, probability in prediction.classes:
-            print(f"  {100 * probability:6.2f} %  {name}")
+            say(f"  {100 * probability:6.2f} %  {name}")
     sys.stdout.flush()  # the count comes last, also through a pipe
     codes = {p.error.exit_code for p in predictions if p.error is not None}
     failed = sum(p.error is not None for p in predictions)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import refuse_empty_name
-from kresnet.notices import notify
+from kresnet.notices import notify, say
 
 
 def report(
@@ -29,5 +29,5 @@ def report(
     for each in reported.left_out:
         notify(f"{each.folder}: not averaged: {each.reason}")
     count = sum(len(group.finished) for group in reported.groups)
-    print(f"networks: {len(reported.groups)}, runs averaged: {count}")
-    print(f"page: {page}")
+    say(f"networks: {len(reported.groups)}, runs averaged: {count}")
+    say(f"page: {page}")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import DataDir, RunName
-from kresnet.notices import notify
+from kresnet.notices import notify, standard_output
 from kresnet.quiet_backend import import_keras_quietly
 
 
@@ -34,16 +34,19 @@ def responses(
 ) -> None:
     """Measure the layer responses of a trained network (figure 7)."""
     import_keras_quietly()
-    from rich.console import Console
+    from pathlib import Path
 
+    from kresnet.atomic_file import check_file
     from kresnet.evaluation import responses, write_responses
     from kresnet.reporting import rows_table
 
+    if out:
+        check_file(Path(out))
     notify(f"measuring responses of {run}")
     layers, blocks = responses(run, images, initial, data_dir)
     if out:
         write_responses(layers, out)
-    console = Console()
+    console = standard_output()
     console.print(rows_table(layers, "std of each layer's output"))
     if blocks:
         console.print(rows_table(blocks, "residual over shortcut, by block"))

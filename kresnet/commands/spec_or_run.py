@@ -1,5 +1,6 @@
 """An argument that is a spec or the folder of a run."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ def read_spec_or_run(
         KresnetError: It is neither, or overrides are given for a run.
     """
     folder = Path(name)
-    is_run = (folder / "run.json").exists()
-    if is_run or (folder.is_dir() and name not in shipped_specs()):
+    # Not `Path.exists`, which raises for a name that is too long.
+    is_run = os.path.exists(folder / "run.json")
+    if is_run or (os.path.isdir(folder) and name not in shipped_specs()):
         if overrides:
             raise SpecError(f"--set: {name} is a run, which is what it is")
         run = read_recorded_run(folder)

@@ -7,7 +7,7 @@ import typer
 
 from kresnet.commands.options import DataDir, refuse_empty_name
 from kresnet.errors import SpecError
-from kresnet.notices import notify, standard_error
+from kresnet.notices import notify, say, standard_error
 
 
 class Engine(enum.StrEnum):
@@ -117,7 +117,7 @@ def study(
     from kresnet.reporting import write_report
 
     page, _ = write_report([folder], folder / "report")
-    print(f"report: {page}")
+    say(f"report: {page}")
 
 
 def _engine(

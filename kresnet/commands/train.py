@@ -11,6 +11,7 @@ from kresnet.commands.options import (
     SpecName,
 )
 from kresnet.member import is_member, supervise
+from kresnet.notices import say, standard_output
 from kresnet.quiet_backend import import_keras_quietly
 
 
@@ -114,8 +115,6 @@ def train(
     if coordinator is not None and not is_member():
         raise typer.Exit(supervise(coordinator))
     import_keras_quietly()
-    from rich.console import Console
-
     from kresnet.devices import Membership, Team
     from kresnet.errors import CannotWriteError, DiskFullError, SpecError
     from kresnet.reporting import draw_learning_curve, run_summary
@@ -147,8 +146,8 @@ def train(
     )
     if membership and Team.follows():
         return  # the folder is that of process 0
-    Console().print(run_summary(folder))
+    standard_output().print(run_summary(folder))
     try:
-        print(f"figure: {draw_learning_curve(folder)}")
+        say(f"figure: {draw_learning_curve(folder)}")
     except (CannotWriteError, DiskFullError) as error:
-        print(f"no figure: {error}")  # the run itself is done and written
+        say(f"no figure: {error}")  # the run itself is done and written

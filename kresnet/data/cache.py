@@ -18,6 +18,7 @@ import numpy as np
 
 from kresnet import sealed_folder
 from kresnet.data.dataset import ARRAYS, Dataset
+from kresnet.printable import printable
 
 _LOG = logging.getLogger(__name__)
 _ABANDONED = 24 * 3600  # seconds; no process takes a day to write a cache
@@ -44,9 +45,11 @@ def cached(name: str, key: str, decode: Callable[[], Dataset]) -> Dataset:
         if folder.exists():
             return _read(folder)
     except sealed_folder.DamagedError as error:
-        _LOG.warning("Cached data is damaged and decoded anew: %s", error)
+        _LOG.warning(
+            "Cached data is damaged and decoded anew: %s", printable(error)
+        )
     except OSError as error:
-        _LOG.warning("The data cache cannot be read: %s", error)
+        _LOG.warning("The data cache cannot be read: %s", printable(error))
     dataset = decode()
     if folder is None:
         return dataset
@@ -54,7 +57,7 @@ def cached(name: str, key: str, decode: Callable[[], Dataset]) -> Dataset:
         _write(folder, dataset)
         return _read(folder)
     except (OSError, sealed_folder.DamagedError) as error:
-        _LOG.warning("Decoded data cannot be cached: %s", error)
+        _LOG.warning("Decoded data cannot be cached: %s", printable(error))
     return dataset
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from kresnet.data.cache import cached
 from kresnet.data.dataset import Dataset, make_dataset
 from kresnet.data.download import download
-from kresnet.errors import BadDataError, InputMissingError
+from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.notices import notify
+from kresnet.printable import is_utf8
 from kresnet.quiet_backend import quiet_import
 from kresnet.spec import DATASETS
 
@@ -39,13 +40,19 @@ def load_cifar10(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
         A `Dataset` with pixels uint8 of shape `(N, 32, 32, 3)`, RGB.
 
     Raises:
+        SpecError: the path of the folder is not UTF-8.
         InputMissingError: not prepared, and cannot be downloaded.
         BadDataError: a file is damaged, or counts or labels are not those of
             the data set's own description.
     """
     root = _data_dir(data_dir)
+    if not is_utf8(root):
+        raise SpecError(
+            f"--data-dir: must be a path of UTF-8 text, since TFDS takes no"
+            f" other; a link to it will do. Received: {root}"
+        )
     folder = root / "cifar10" / VERSION
-    if not (folder / "dataset_info.json").is_file():
+    if not os.path.isfile(folder / "dataset_info.json"):
         download(f"cifar10:{VERSION}", _SOURCE, root)
     try:
         splits = _read_splits(folder)

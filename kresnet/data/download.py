@@ -65,6 +65,6 @@ def _missing(name: str, data_dir: Path, why: Exception) -> InputMissingError:
     return InputMissingError(
         f"{folder}: no prepared data set {name}, and it cannot be downloaded: "
         f"{reason}. Name the folder that holds it with --data-dir or "
-        "KRESNET_DATA_DIR, or prepare it on a machine with a network by\n"
-        f"  python -c {shlex.quote(program)}"
+        "KRESNET_DATA_DIR, or prepare it on a machine with a network by",
+        f"  python -c {shlex.quote(program)}",
     )

@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 from kresnet.documents.document import Document
 from kresnet.documents.yaml_reader import LONGEST_FILE, read_yaml
 from kresnet.errors import InputMissingError, SpecError
+from kresnet.printable import printable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +68,7 @@ def read_document(path: str | os.PathLike, shipped: Shipped) -> Document:
 
 
 def _read(name: str, shipped: Shipped) -> tuple[bytes, str]:
-    label = name if name.isprintable() else repr(name)
+    label = printable(name)
     bare = os.path.basename(name) == name and not name.endswith(".yaml")
     if bare and not os.path.isfile(name):
         if name in shipped.names():

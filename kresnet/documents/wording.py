@@ -69,7 +69,7 @@ def validated(
                 if not _concerns_refused(problem, document):
                     document.report(problem)
     if document.problems or valid is None:
-        raise SpecError("\n".join(document.lines()))
+        raise SpecError(*document.lines())
     return valid
 
 

@@ -16,6 +16,14 @@ from typing import Any
 
 import yaml
 
+from kresnet.documents.characters import (
+    REFUSED,
+    named,
+    odd_character,
+    place_in,
+    stumbling_block,
+    without_odd_characters,
+)
 from kresnet.documents.document import Document, Place
 from kresnet.documents.problems import Path, field_name, shown
 
@@ -78,7 +86,8 @@ def read_yaml(
         reader.read(text)
     except NotYAMLError as error:
         place = reader.place(error.line, error.column)
-        document.problems.append((place, str(error)))
+        if all(known.order != place.order for known, _ in document.problems):
+            document.problems.append((place, str(error)))
         document.unusable.add(())
     except UnreadableError:
         document.unusable.add(())
@@ -116,6 +125,7 @@ class _Reader:
 
     def read(self, text: str) -> None:
         """Reads the document and makes sure that it is the only one."""
+        self.text = text
         events = _events(text)
         start: Any = next(events, None)
         if start is None:
@@ -166,10 +176,26 @@ class _Reader:
         )
         if event.style:  # "" or None for an unquoted one
             return text
+        if odd_character(text) is not None:
+            self.refuse_odd_character(event, path)
+            return plain_scalar(without_odd_characters(text))
         if len(text) > LONGEST_NUMBER and text.lstrip("+-.").isdigit():
             self.refuse(mark, f"a number of {len(text):,} digits", path)
             self.document.unusable.add(path)
         return plain_scalar(text)
+
+    def refuse_odd_character(self, event: Any, path: Path) -> None:
+        """Names the first odd character of a scalar, where it stands.
+
+        Of a key it may have hidden the colon: what the mapping says is unknown.
+        """
+        if _KEY in path:
+            self.document.unusable.add(path[: path.index(_KEY)])
+        start = event.start_mark.index
+        index = start + odd_character(self.text[start:])
+        place = self.place(*place_in(self.text, index))
+        message = named(self.text[index])
+        self.document.problems.append((place, message))
 
     def sequence(self, events: Iterator, path: Path) -> list:
         """Reads the entries of a list."""
@@ -231,37 +257,29 @@ def _events(text: str) -> Iterator[yaml.Event]:
     Raises:
         NotYAMLError: If the text is not YAML, once the parser gets there.
     """
-    _refuse_control_characters(text)
+    refused = REFUSED.search(text)
+    if refused is not None:
+        place = place_in(text, refused.start())
+        raise NotYAMLError(f"not YAML: {named(refused.group())}", *place)
     stream = (yaml.StreamStartEvent, yaml.StreamEndEvent)
     try:
         for event in yaml.parse(text, Loader=_Loader):
             if not isinstance(event, stream):
                 yield event
     except yaml.MarkedYAMLError as error:
-        mark: Any = error.problem_mark or error.context_mark
-        message = _wording(error, text, mark.line, mark.column)
-        raise NotYAMLError(message, mark.line, mark.column) from None
+        raise _worded(error, text) from None
 
 
-def _refuse_control_characters(text: str) -> None:
-    """YAML has no NUL and no other control characters."""
-    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
-    if found is not None:
-        line = text.count("\n", 0, found.start())
-        column = found.start() - text.rfind("\n", 0, found.start()) - 1
-        code = ord(found.group())
-        raise NotYAMLError(f"not YAML: character U+{code:04X}", line, column)
-
-
-def _wording(
-    error: yaml.MarkedYAMLError, text: str, line: int, column: int
-) -> str:
-    """Says what is wrong with the syntax."""
+def _worded(error: yaml.MarkedYAMLError, text: str) -> NotYAMLError:
+    """Says what is wrong with the syntax, and where."""
+    mark: Any = error.problem_mark or error.context_mark
     if "nesting depth" in (error.problem or ""):
         # The parser reads ahead: its own limit may be met before ours.
-        return f"nested deeper than {DEEPEST} levels"
-    at_fault = "".join(text.splitlines()[line : line + 1])
-    if at_fault[column : column + 1] == "\t":
-        return "not YAML: a tab; indent with spaces"
+        message = f"nested deeper than {DEEPEST} levels"
+        return NotYAMLError(message, mark.line, mark.column)
+    place = stumbling_block(text, mark.line)
+    if place is not None:
+        character = text.split("\n")[place[0]][place[1]]
+        return NotYAMLError(f"not YAML: {named(character)}", *place)
     why = ", ".join(filter(None, (error.context, error.problem)))
-    return f"not YAML: {why}"
+    return NotYAMLError(f"not YAML: {why}", mark.line, mark.column)

@@ -15,10 +15,11 @@ from kresnet.training import Run
 def results_folder(
     network: Run | Export, out: str | os.PathLike[str] | None
 ) -> Path | None:
-    """Where an evaluation is written; `None` for nowhere.
+    """Where an evaluation is written, made now; `None` for nowhere.
 
     Raises:
         SpecError: `out` is empty, or inside an export.
+        CannotWriteError: It cannot be made.
     """
     if out is None:
         return network.folder if isinstance(network, Run) else None
@@ -30,7 +31,12 @@ def results_folder(
             f"--out: an export is sealed; name a folder outside it. Received:"
             f" {out}"
         )
-    return Path(out)
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    return folder
 
 
 def result_name(split: str, batch_norm: str) -> str:
@@ -47,7 +53,6 @@ def write_result(path: Path, evaluation: Any) -> None:
     """
     text = json.dumps(dataclasses.asdict(evaluation), indent=2)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text + "\n")
     except OSError as error:
         raise write_error(path, error) from error

@@ -18,6 +18,7 @@ from kresnet.errors import (
 from kresnet.exporting.comparison import compare
 from kresnet.exporting.exported_model import MODEL_FILES
 from kresnet.exporting.formats import check_installed, write_model
+from kresnet.printable import is_utf8
 from kresnet.quiet_backend import without_retracing_warnings
 from kresnet.training import Run, load_run
 
@@ -35,9 +36,10 @@ def export(
     """Exports the newest checkpoint of a run.
 
     The exported function takes raw pixels, uint8 `(batch, height, width,
-    channels)` with any batch size, in the range of the data set (0 to 255;
-    digits: 0 to 16), and returns float32 probabilities `(batch, classes)`. The
-    transforms are inside it, so nothing is normalised outside.
+    channels)` with any batch size (LiteRT: at least 1), in the range of the
+    data set (0 to 255; digits: 0 to 16), and returns float32 probabilities
+    `(batch, classes)`. The transforms are inside it, so nothing is normalised
+    outside.
 
     After writing, the export is loaded in a fresh process in which neither
     kresnet nor Keras can be imported and compared with the run's own model on
@@ -46,8 +48,8 @@ def export(
 
     The folder holds the model, `classes.json` (the names, in the order of the
     probabilities) and a manifest with SHA-256 sums. A SavedModel has the
-    endpoints `serve` and `class_names`; an ONNX file has the names in its
-    metadata.
+    endpoints `serve` and `class_names` and no signatures; an ONNX file has the
+    names in its metadata.
 
     Args:
         run: A run or its folder.
@@ -60,7 +62,8 @@ def export(
         The folder.
 
     Raises:
-        SpecError: An unknown format, or another backend than TensorFlow.
+        SpecError: An unknown format, another backend than TensorFlow, or a
+            folder in which TensorFlow would not find the export.
         InputMissingError: No run, no data, or a format's packages are not
             installed.
         BadDataError: The data are not those of the run, or the export does
@@ -81,19 +84,45 @@ def export(
             f"kresnet export {shlex.quote(str(path))}"
         )
     check_installed(format)
-    if not isinstance(run, Run):
-        run = load_run(run)
     if out is None:
         ending = "" if format == "tf_saved_model" else f"-{format}"
-        out = run.folder / f"export{ending}"
+        out = path / f"export{ending}"
     out = Path(out)
-    if out.exists() or out.is_symlink():
-        raise CannotWriteError(
-            f"{out}: exists and is not overwritten; name another folder with "
-            "--out"
-        )
+    _refuse_unusable_name(out, format)
+    if not isinstance(run, Run):
+        run = load_run(run)
+    _refuse_existing(out)
     _write(out, format, run, run.load_data(data_dir))
     return out
+
+
+def _refuse_unusable_name(out: Path, format: str) -> None:
+    """Nobody could load what is written there, and TensorFlow does not say."""
+    text = str(out)
+    patterns = [each for each in "*?[\\" if each in text]
+    if format == "tf_saved_model" and patterns:
+        raise SpecError(
+            f"{out}: TensorFlow takes {' and '.join(patterns)} in a path for a"
+            " pattern and would not find the export; name another folder with"
+            " --out"
+        )
+    if not is_utf8(out):
+        raise SpecError(
+            f"{out}: must be a path of UTF-8 text, since what loads {format}"
+            " takes no other; name another folder with --out"
+        )
+
+
+def _refuse_existing(out: Path) -> None:
+    try:
+        out.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:  # a name that is too long, a file in the way
+        raise write_error(out, error) from error
+    raise CannotWriteError(
+        f"{out}: exists and is not overwritten; name another folder with --out"
+    )
 
 
 def _write(out, format, run, data):

@@ -72,10 +72,15 @@ def _write_saved_model(folder, model, class_names):
     import tensorflow as tf
 
     # Traced without an input signature: with one, a loaded function casts
-    # NumPy floats to bytes, silently, before it runs.
+    # NumPy floats to bytes, silently, before it runs. A serving signature does
+    # so as well, and there is none.
     @tf.function(autograph=False)
     def serve(images):
-        logits = keras.ops.cast(model(images, training=False), "float32")
+        count = tf.shape(images)[0]
+        # One image at least: oneDNN's convolution of none has a wrong shape.
+        added = [[0, tf.maximum(1 - count, 0)], [0, 0], [0, 0], [0, 0]]
+        logits = model(tf.pad(images, added), training=False)[:count]
+        logits = keras.ops.cast(logits, "float32")
         return tf.identity(tf.nn.softmax(logits), name="probabilities")
 
     @tf.function(autograph=False)
@@ -85,12 +90,11 @@ def _write_saved_model(folder, model, class_names):
     shape = (None, *model.input_shape[1:])
     serve.get_concrete_function(tf.TensorSpec(shape, tf.uint8, name="images"))
     names.get_concrete_function()
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint("serve", serve)
-    archive.add_endpoint("class_names", names)
+    exported = tf.Module()
+    exported.variables_of_network = [each.value for each in model.variables]
+    exported.serve, exported.class_names = serve, names
     try:
-        archive.write_out(str(folder), verbose=False)
+        tf.saved_model.save(exported, str(folder), signatures={})
     except tf.errors.OpError as error:  # TensorFlow's own, also of a full disk
         full = "No space left" in error.message
         raise (

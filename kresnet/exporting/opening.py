@@ -1,8 +1,10 @@
 """Opening a trained network: a run folder or an export folder, nothing else."""
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +87,7 @@ def open_run_or_export(path: str | os.PathLike[str]) -> Run | Export:
             the packages of the export's format are not installed.
     """
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):  # which may be too long for a name
         raise InputMissingError(f"{path}: there is no such folder")
     if not path.is_dir():
         raise SpecError(
@@ -138,10 +140,24 @@ def _export(path: Path) -> Export:
     if not ours:
         raise BadDataError(f"{path}: not an export of this version of kresnet")
     try:
-        probabilities, _ = load_exported(path, facts["format"])
+        with _plain_name(path) as plain:
+            probabilities, _ = load_exported(plain, facts["format"])
     except ImportError as error:
         raise InputMissingError(
             f"{path}: needs {error.name}, not installed here: pip install "
             f"'kresnet[{facts['format']}]'"
         ) from error
     return Export(path, probabilities=probabilities, **facts)
+
+
+@contextlib.contextmanager
+def _plain_name(folder: Path) -> Iterator[Path]:
+    """A link to a folder, under a name that TensorFlow understands.
+
+    It takes brackets and backslashes in a path for a pattern, and no name that
+    is not UTF-8.
+    """
+    with tempfile.TemporaryDirectory(prefix="kresnet-") as aside:
+        link = Path(aside, "export")
+        link.symlink_to(folder.absolute())
+        yield link

@@ -16,7 +16,8 @@ class HeNormal(keras.initializers.Initializer):
 
     `keras.initializers.HeNormal` is truncated at two standard deviations. The
     numbers are a pure function of the seed, the name and the shape, and so do
-    not depend on the backend or on the order in which layers are built.
+    not depend on the backend or on the order in which layers are built. NumPy
+    does not promise the numbers of its normal distribution: a test holds some.
 
     Args:
         seed: Integer in [0, 2**63), or `None` to draw one from Python's

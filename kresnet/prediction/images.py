@@ -12,7 +12,11 @@ from kresnet.spec import DatasetFacts
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 # 256 MiB as RGB; what unpacks to more is taken for a decompression bomb.
 LARGEST = 2**28 // 3
-_WIDE_GREY = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+# Of 16 bits Pillow keeps the high bytes; unpacked so it gives the low ones,
+# or all of them in a row.
+_LOW_BYTES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}
+# Grey of 2 and 4 bits comes spread over 8, the transparent value does not.
+_SPREAD = {"L;2": 85, "L;4": 17}
 
 
 def read_image(
@@ -20,10 +24,10 @@ def read_image(
 ) -> tuple[np.ndarray, list[str]]:
     """Reads one image file as a network's pixels.
 
-    In this order: the first frame of an animation is taken, the EXIF
-    orientation is applied, 16 bits are rounded to 8, what is transparent is
-    laid on white, colours become RGB or grey (ITU-R 601 luma) as the network
-    takes them, the whole image is resized with antialiased bicubic
+    In this order: the first frame of an animation is taken, what is
+    transparent is laid on white and the result rounded to 8 bits, the EXIF
+    orientation is applied, colours become RGB or grey (ITU-R 601 luma) as the
+    network takes them, the whole image is resized with antialiased bicubic
     interpolation, and values are scaled to the data set's range. CMYK is
     converted without colour management; colour profiles are ignored.
 
@@ -46,9 +50,8 @@ def read_image(
         # Of Pillow's warnings, size is checked below and the others concern
         # metadata that are not used.
         warnings.simplefilter("ignore")
-        image = _eight_bits(_opened(path, notices))
-    mode = "RGB" if shape[2] == 3 else "L"
-    image = _on_white(image, notices).convert(mode)
+        image = _opened(path, notices)
+    image = image.convert("RGB" if shape[2] == 3 else "L")
     height, width = shape[:2]
     if image.size != (width, height):
         same = image.width * height == image.height * width
@@ -70,7 +73,7 @@ def read_image(
 
 
 def _opened(path: Path, notices: list[str]) -> Image.Image:
-    """The first frame, decoded and upright."""
+    """The first frame, decoded, 8 bits a value, opaque and upright."""
     try:
         exists, is_file = path.exists(), path.is_file()
         is_empty = is_file and path.stat().st_size == 0
@@ -90,8 +93,12 @@ def _opened(path: Path, notices: list[str]) -> Image.Image:
             animated = getattr(image, "is_animated", False)
             if animated and image.format != "MPO":
                 notices.append("animated: the first frame is taken")
+            packed = image.tile[0].args if image.format == "PNG" else None
             image.load()
-            return _upright(image, notices)
+            opaque = _opaque(image, packed, path, notices)
+            opaque.info = image.info.copy()  # has the orientation
+            opaque.info.pop("transparency", None)
+            return _upright(opaque, notices)
     except PermissionError as error:
         raise InputMissingError(f"cannot be opened: {error.strerror}") from None
     except BadDataError:
@@ -120,20 +127,57 @@ def _upright(image, notices):
         return image.copy()
 
 
-def _eight_bits(image):
-    if image.mode not in _WIDE_GREY:
-        return image
-    # Pillow would clip or cut; 65535 / 255 = 257.
-    values = np.rint(np.asarray(image).astype("float64") / 257)
-    return Image.fromarray(np.clip(values, 0, 255).astype("uint8"))
-
-
-def _on_white(image, notices):
-    if not image.has_transparency_data:
+def _opaque(image, packed, path, notices):
+    """Lays an image on white and rounds what has more than 8 bits."""
+    if packed == "I;16B" or packed in _LOW_BYTES:
+        values, white = _sixteen_bits(image, packed, path), 65_535
+    elif image.mode in ("L", "RGB") and image.has_transparency_data:
+        values, white = np.atleast_3d(np.asarray(image)), 255
+    elif image.has_transparency_data:
+        values, white = np.asarray(image.convert("RGBA")), 255
+    else:
         # A palette has colours: straight to grey Pillow would round twice.
-        return image.convert("RGB") if image.mode in ("P", "PA") else image
-    image = image.convert("RGBA")
-    if image.getextrema()[3][0] < 255:
+        return image.convert("RGB") if image.mode == "P" else image
+    colours = values[..., : 3 if values.shape[2] > 2 else 1]
+    opacity = _opacity(values, white, image.info, packed)
+    if opacity.min() < white:
         notices.append("its transparent parts are laid on white")
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image)
+    rounded = np.empty(colours.shape, "uint8")
+    for row, colour, alpha in zip(rounded, colours, opacity, strict=True):
+        share = alpha[:, None] / white
+        level = 255 / white * colour
+        row[:] = np.rint(255 + share * (level - 255))
+    return Image.fromarray(
+        rounded if rounded.shape[2] == 3 else rounded[..., 0]
+    )
+
+
+def _sixteen_bits(image, packed, path):
+    """All 16 bits of an image that Pillow decoded to 8, or of a grey one.
+
+    Returns:
+        Integers `(height, width, channels)`, 0 to 65,535.
+    """
+    high = np.atleast_3d(np.asarray(image))
+    if packed not in _LOW_BYTES:
+        return high
+    with Image.open(path, formats=["PNG"]) as again:
+        again.tile = [
+            tile._replace(args=_LOW_BYTES[packed]) for tile in again.tile
+        ]
+        again.load()
+        low = np.asarray(again)
+    if packed == "LA;16B":  # four bytes in a row
+        high, low = low[..., ::2], low[..., 1::2]
+    return high.astype("uint16") << 8 | low
+
+
+def _opacity(values, white, info, packed):
+    """From 0 to `white` for every pixel: a channel, or all but one value."""
+    if values.shape[2] in (2, 4):
+        return values[..., -1]
+    transparent = info.get("transparency")
+    if transparent is None:
+        return np.full(values.shape[:2], white, "uint16")
+    key = np.array(transparent) * _SPREAD.get(packed, 1)
+    return (values != key).any(axis=2) * np.uint16(white)

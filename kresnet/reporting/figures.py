@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 
 from kresnet.atomic_file import replace_file
 from kresnet.errors import write_error
+from kresnet.printable import printable
 
 # Six of Okabe and Ito, told apart by the colour-blind, and four more for larger
 # studies; all can be seen on black as on white.
@@ -64,7 +65,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 def set_title(axes: Axes, title: str) -> None:
     """Puts a title above axes, in as many lines as it needs."""
-    lines = textwrap.fill(title, WIDEST_TITLE)
+    lines = textwrap.fill(printable(title), WIDEST_TITLE)
     axes.set_title(lines, parse_math=False, fontsize="medium")
 
 
@@ -74,13 +75,15 @@ def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:
     columns = 1
     if sum(lengths[-2:]) < 58:  # characters
         columns = 3 if sum(lengths[-3:]) < 54 else 2
-    figure.legend(
+    legend = figure.legend(
         handles=handles,
         loc="outside lower center",
         ncols=columns,
         frameon=False,
         fontsize="small" if lengths[-1] < 60 else "x-small",
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def network_handles(

@@ -1,5 +1,6 @@
 """Finding the run folders that a report is asked for."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ def find_runs(paths: Iterable[Path | str]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for path in map(Path, paths):
-        if not path.is_dir():
+        if not os.path.isdir(path):  # whose name may be too long for one
             raise InputMissingError(f"{path}: there is no such folder")
         below = list(_runs_below(path))
         if not below:

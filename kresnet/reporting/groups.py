@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kresnet.errors import KresnetError
 from kresnet.explain.run import FLOAT32, precision, progress
+from kresnet.printable import printable
 from kresnet.recorded_run import RecordedRun, read_recorded_run
 from kresnet.reporting.found_runs import find_runs
 from kresnet.reporting.proxy import is_proxy, named
@@ -104,7 +105,7 @@ def read_runs(paths: Sequence[Path | str]) -> ReportedRuns:
         try:
             run = read_recorded_run(folder)
         except KresnetError as error:
-            left_out.append(LeftOut(folder, str(error)))
+            left_out.append(LeftOut(folder, str(error).replace("\n", "; ")))
             continue
         group = groups.setdefault(_key(run), Group(_label(run), run.spec))
         reason = _against(run, group)
@@ -134,7 +135,9 @@ def _key(run: RecordedRun) -> tuple[str, ...]:
 def _label(run: RecordedRun) -> str:
     computed_in = precision(run.info)
     name = run.spec.name
-    return name if computed_in == FLOAT32 else f"{name}, {computed_in}"
+    return (
+        name if computed_in == FLOAT32 else f"{name}, {printable(computed_in)}"
+    )
 
 
 def _against(run: RecordedRun, group: Group) -> str | None:

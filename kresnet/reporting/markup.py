@@ -2,7 +2,13 @@
 
 from html import escape
 
+from kresnet.printable import printable
+
 VOID = {"meta", "br"}
+
+
+# Of what does not print: white space, which a browser shows as such.
+_KEPT = "\n\u00a0"
 
 
 class Markup(str):
@@ -25,9 +31,7 @@ def element(name: str, /, *children: Content, **attributes: Content) -> Markup:
     for key, value in attributes.items():
         if value is not None:
             key = key.rstrip("_").replace("_", "-")
-            start += (
-                f' {key}="{escape(str(value))}"' if value != "" else f" {key}"
-            )
+            start += f' {key}="{_escaped(value)}"' if value != "" else f" {key}"
     if name in VOID:
         return Markup(f"{start}>")
     return Markup(f"{start}>{joined(*children)}</{name}>")
@@ -37,11 +41,15 @@ def joined(*children: Content) -> Markup:
     """Children one after another, escaped unless they are markup."""
     return Markup(
         "".join(
-            child if isinstance(child, Markup) else escape(str(child))
+            child if isinstance(child, Markup) else _escaped(child)
             for child in children
             if child is not None
         )
     )
+
+
+def _escaped(text: Content) -> str:
+    return escape(printable(text, _KEPT))
 
 
 def bullets(texts: list) -> Markup:

@@ -48,6 +48,11 @@ def write_report(
         DiskFullError: The disk is full.
     """
     reported = read_runs(paths)
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(folder, error) from error
     problems: list[str] = []
     evaluations = read_all_evaluations(reported, problems.append)
     figures = [
@@ -88,7 +93,7 @@ def write_report(
         ("Not shown", problems, sections.notes(problems)),
     ]
     page = _page([(title, what) for title, there, what in parts if there])
-    return _write(Path(out), page, figures), reported
+    return _write(folder, page, figures), reported
 
 
 def _write(
@@ -98,9 +103,7 @@ def _write(
 ) -> Path:
     page = folder / PAGE
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # A path may hold bytes that are no text.
-        replace_file(page, text.encode("utf-8", "replace"))
+        replace_file(page, text)
     except OSError as error:
         raise write_error(page, error) from error
     for each in figures:

@@ -29,6 +29,8 @@ from kresnet.reporting.responses import (
     responses_figure,
 )
 
+LONGEST_NAME = 120  # characters; file systems take 255
+
 Notify = Callable[[str], None]
 
 
@@ -56,7 +58,8 @@ class ReportFigure:
     def name(self) -> str:
         """Of its files, without ending."""
         words = re.sub(r"[^a-z0-9]+", "-", self.title.lower())
-        return f"{self.place}-{self.kind}-{words.strip('-')}"
+        words = words.strip("-")[:LONGEST_NAME]
+        return f"{self.place}-{self.kind}-{words}"
 
     @property
     def place(self) -> str:

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
 from kresnet.architecture import census
+from kresnet.printable import printable
 from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.metrics_file import read_metrics
 from kresnet.reporting.paper_table import beside_paper
@@ -38,7 +40,7 @@ def run_summary(folder: Path) -> Table:
         table.add_row("warm-up ended", f"{info['warm_up_ended_at']:,}")
     table.add_row("training error", _percent(last["training_error"]))
     table.add_row("validation error", _percent(last["validation_error"]))
-    table.add_row("test error", f"[bold]{_percent(info['test_error'])}[/]")
+    table.add_row("test error", _bold(_percent(info["test_error"])))
     table.add_row("test error in the paper", beside_paper(run.spec, info))
     if best := info["best_validation"]:
         table.add_row(
@@ -53,7 +55,7 @@ def run_summary(folder: Path) -> Table:
             f"{info['images_per_second']:,.0f} images/s, "
             f"{info['cpu_seconds_per_1000_images']:.2f} CPU-seconds per 1,000",
         )
-    table.add_row("folder", str(run.folder))
+    table.add_row("folder", printable(run.folder))
     return table
 
 
@@ -65,12 +67,16 @@ def evaluation_table(evaluation: "Evaluation") -> Table:
         table.add_row(name.replace("_", " "), text)
     table.add_section()
     table.add_row("loss", f"{evaluation.loss:.4f}")
-    table.add_row("top-1 error", f"[bold]{_percent(evaluation.error)}[/]")
+    table.add_row("top-1 error", _bold(_percent(evaluation.error)))
     table.add_row("top-5 error", _percent(evaluation.top5_error))
     table.add_section()
     for name, error in evaluation.class_error.items():
         table.add_row(f"error on {name}", _percent(error))
     return table
+
+
+def _bold(text: str) -> Text:
+    return Text(text, style="bold")
 
 
 def _percent(error: float | None) -> str:

@@ -244,11 +244,12 @@ def _exit_code(ray: ModuleType, ref: object, each: PlannedRun) -> int:
             raise
         code = error.cause.exit_code
     except ray.exceptions.RayError as error:  # nodes or workers were lost
-        notify(f"{each.folder}: {error}")
+        first, *more = str(error).splitlines() or [repr(error)]
+        notify(f"{each.folder}: {first}", *more)
         return KILLED
     if code not in (0, DivergedError.exit_code):
         said = _log(each).read_text("utf-8", "replace").splitlines()
-        notify("\n".join(said[-LAST_LINES:]))
+        notify(*said[-LAST_LINES:])
     return code
 
 

@@ -101,7 +101,8 @@ def _refuse_not_deeper(run: StudyRun, shallow: Spec, deep: Spec) -> None:
     if reasons := reasons_not_deeper(shallow, deep):
         raise SpecError(
             f"{run.label}: deepen: is not {run.deepen} with plain blocks"
-            " added:\n  " + "\n  ".join(reasons)
+            " added:",
+            *(f"  {reason}" for reason in reasons),
         )
 
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from rich.table import Table
 
+from kresnet.printable import printable
 from kresnet.study.file import Study
 from kresnet.study.plan import PlannedRun
 
@@ -35,7 +36,7 @@ def study_table(
         table.add_row(
             each.run.label,
             str(each.seed),
-            info["status"],
+            printable(info["status"]),
             f"{info['iteration']:,} of {each.spec.training.iterations:,}",
             f"{error:.2f} %{mark}" if error is not None else "",
         )

@@ -77,7 +77,8 @@ def open_source(path: str | os.PathLike[str], spec: Spec) -> Source:
     if reasons := reasons_not_deeper(run.spec, spec):
         raise SpecError(
             f"--deepen: {spec.name} is not {run.folder} with plain blocks"
-            " added:\n  " + "\n  ".join(reasons)
+            " added:",
+            *(f"  {reason}" for reason in reasons),
         )
     if run.info["status"] != "finished":
         raise SpecError(

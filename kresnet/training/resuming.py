@@ -170,5 +170,6 @@ def _other_beginning(old: str | None, new: str | None) -> list[str]:
 def _other_experiment(path: Path, differences: list[str]) -> SpecError:
     return SpecError(
         f"{path}: holds a run of another experiment; name another folder with "
-        "--out. What differs:\n  " + "\n  ".join(differences)
+        "--out. What differs:",
+        *(f"  {line}" for line in differences),
     )

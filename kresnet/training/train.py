@@ -11,7 +11,7 @@ from rich.console import Console
 from kresnet.architecture import StageFields
 from kresnet.devices import join, place, place_team
 from kresnet.errors import SpecError
-from kresnet.notices import standard_error
+from kresnet.notices import notifier, standard_error
 from kresnet.quiet_backend import without_retracing_warnings
 from kresnet.seeds import seed_option
 from kresnet.spec import Spec, load_spec
@@ -75,14 +75,10 @@ def train(
     check_settings(options.precision)
     membership = options.membership
     console = console or standard_error()
+    notify = notifier(console)
     seed = seed_option(seed)
     if not isinstance(spec, Spec):
-        spec = load_spec(
-            spec,
-            overrides,
-            lambda text: console.print(text, markup=False),
-            stages=stages,
-        )
+        spec = load_spec(spec, overrides, notify, stages=stages)
     elif overrides or stages:
         raise ValueError(
             "`overrides` and `stages` go with the path or name of a spec"
@@ -98,9 +94,6 @@ def train(
         raise SpecError('--out: must name a folder. Received: ""')
     if membership and deepen is not None:
         raise SpecError("--deepen: is for one process; leave out --coordinator")
-
-    def notify(text):
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     if options.deterministic:
         make_gpus_deterministic()
