@@ -24,7 +24,9 @@ def report(
     from kresnet.reporting import write_report
 
     refuse_empty_name(out)
-    page, reported = write_report(runs, out)
+    page, reported = write_report(
+        runs, out, lambda text: notify(f"not shown: {text}")
+    )
     for each in reported.left_out:
         notify(f"{each.folder}: not averaged: {each.reason}")
     count = sum(len(group.finished) for group in reported.groups)

@@ -114,7 +114,9 @@ def study(
     except RunFailedError as error:
         notify(error)
         raise typer.Exit(error.exit_code) from error
-    page, _ = write_report([folder], folder / "report")
+    page, _ = write_report(
+        [folder], folder / "report", lambda text: notify(f"not shown: {text}")
+    )
     print(f"report: {page}")
 
 

@@ -25,7 +25,7 @@ class LeftOut:
     """A run that is in no average, and why.
 
     Attributes:
-        folder: Path of the run folder.
+        folder: Path of the run folder, or of one that cannot be looked into.
         reason: How it ended, or what is wrong with it.
     """
 
@@ -99,10 +99,13 @@ def read_runs(paths: Sequence[Path | str]) -> ReportedRuns:
         InputMissingError: A path does not exist, or has no run.
     """
     groups: dict[tuple[str, ...], Group] = {}
-    left_out = []
-    for folder in find_runs(paths):
+    left_out: list[LeftOut] = []
+    for folder in find_runs(
+        paths, lambda path, why: left_out.append(LeftOut(path, why))
+    ):
         try:
             run = read_recorded_run(folder)
+            proxy = is_proxy(run)
         except KresnetError as error:
             left_out.append(LeftOut(folder, str(error)))
             continue
@@ -114,7 +117,7 @@ def read_runs(paths: Sequence[Path | str]) -> ReportedRuns:
             left_out.append(LeftOut(folder, reason))
             if not run.finished:
                 group.unfinished.append(run)
-        group.proxy = group.proxy or is_proxy(run)
+        group.proxy = group.proxy or proxy
     _tell_apart(groups.values())
     for group in groups.values():
         group.finished.sort(key=lambda run: run.seed)

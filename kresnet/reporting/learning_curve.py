@@ -22,6 +22,7 @@ from kresnet.reporting.figures import (
 from kresnet.reporting.iteration_axis import LONG, finish_axes, iteration_scale
 from kresnet.reporting.metrics_file import Columns, read_metrics
 from kresnet.reporting.proxy import is_proxy, named
+from kresnet.reporting.recorded_values import number
 from kresnet.spec import Spec
 
 TOP = 20  # percent
@@ -59,7 +60,7 @@ def draw_learning_curve(folder: Path) -> Path:
     figure = learning_curve(
         run.spec,
         read_metrics(run.folder),
-        run.info.get("test_error"),
+        number(run.info.get("test_error")),
         named(run.spec.name, is_proxy(run)),
     )
     return save_figure(figure, run.folder / "curve.png")

@@ -23,6 +23,8 @@ Name = Annotated[
     ),
     Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
 ]
+# What else is in the folder of a study, beside those of its networks.
+OWN_NAMES = ("report", "specs", "study.json")
 SpecName = Annotated[
     str,
     Expected(
@@ -137,6 +139,7 @@ def _validated(value: Any) -> tuple[list[Problem], Study | None]:
 def _checks(study: Study) -> Iterator[Problem]:
     """Two runs may not share a folder, nor a seed be named twice.
 
+    No run takes the name of a file that the study itself writes.
     A run is deepened from an earlier one that has its seeds.
     """
     first: dict[str, int] = {}
@@ -147,6 +150,12 @@ def _checks(study: Study) -> Iterator[Problem]:
                 ("runs", i, field),
                 f"must differ from that of runs[{first[run.label]}]; give one"
                 " of them another name",
+            )
+        if run.label in OWN_NAMES:
+            yield Problem(
+                ("runs", i, "name" if run.name else "spec"),
+                f"must not be {run.label}: the study has a file or a folder of"
+                " this name; give the run another name",
             )
         if run.deepen:
             yield from _deepened(study, i, first.get(run.deepen))
