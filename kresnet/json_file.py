@@ -1,6 +1,10 @@
-"""JSON files of a folder that may hold anything: damage, pipes, traps."""
+"""JSON files of a folder that may hold anything: damage, pipes, traps.
+
+And the values in them, which may be of any kind.
+"""
 
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -11,8 +15,8 @@ from typing import Any, BinaryIO
 LARGEST = 2**26
 # Of lists and mappings in one another; kresnet's own are half a dozen deep.
 DEEPEST = 64
-# Of an integer: seeds and lengths have 19 at most.
-MOST_DIGITS = 30
+# Of an integer: more take Python long, or it refuses them.
+MOST_DIGITS = 1_000
 
 
 def open_plain_file(path: Path) -> BinaryIO:
@@ -23,7 +27,7 @@ def open_plain_file(path: Path) -> BinaryIO:
         ValueError: It is a pipe or a device.
     """
     # Without O_NONBLOCK opening a pipe waits for its other end.
-    file = open(path, "rb", opener=_open_at_once)
+    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise ValueError("not a file but a pipe or a device")
@@ -79,3 +83,19 @@ def _parts(value: Any) -> Iterator[Any]:
 
 def _too_deep() -> ValueError:
     return ValueError(f"nests deeper than {DEEPEST} levels")
+
+
+def part_of(mapping: dict, name: str, part: str) -> Any:
+    """What a file says under two names; `None` where it does not."""
+    inner = mapping.get(name)
+    return inner.get(part) if isinstance(inner, dict) else None
+
+
+def number(value: Any) -> float | None:
+    """A finite number from a file, or `None` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:  # an integer of more than 308 digits
+        return None

@@ -1,6 +1,5 @@
 """What a run wrote down, read without Keras."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from types import UnionType
 from typing import Any
 
 from kresnet.errors import BadDataError, InputMissingError
-from kresnet.json_file import read_json
+from kresnet.json_file import number, read_json
 from kresnet.spec import Spec, load_spec
 
 # What a run.json must have to be reported.
@@ -112,9 +111,7 @@ def read_info(file: Path, kinds: Kinds = KINDS) -> dict[str, Any] | None:
 
 def _is(value: Any, kind: type | UnionType) -> bool:
     """Of a kind, where true is no number, nor is what is not finite."""
-    if isinstance(value, bool):
-        return False
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, int | float) and number(value) is None:
         return False
     return isinstance(value, kind)
 

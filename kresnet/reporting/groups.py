@@ -6,10 +6,10 @@ from pathlib import Path
 
 from kresnet.errors import KresnetError
 from kresnet.explain.run import FLOAT32, precision, progress
+from kresnet.json_file import number, part_of
 from kresnet.recorded_run import RecordedRun, read_recorded_run
 from kresnet.reporting.found_runs import find_runs
 from kresnet.reporting.proxy import is_proxy, named
-from kresnet.reporting.recorded_values import number, part_of
 from kresnet.spec import (
     CHANGEABLE,
     Spec,

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from kresnet.json_file import number
 from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.figures import (
     CURVE_SIZE,
@@ -22,7 +23,6 @@ from kresnet.reporting.figures import (
 from kresnet.reporting.iteration_axis import LONG, finish_axes, iteration_scale
 from kresnet.reporting.metrics_file import Columns, read_metrics
 from kresnet.reporting.proxy import is_proxy, named
-from kresnet.reporting.recorded_values import number
 from kresnet.spec import Spec
 
 TOP = 20  # percent

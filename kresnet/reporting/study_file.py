@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kresnet.errors import BadDataError
-from kresnet.json_file import read_json
-from kresnet.reporting.recorded_values import number
+from kresnet.json_file import number, read_json
 
 FILE = "study.json"
 # A run of a study is in `<study>/<network>/seed<seed>`.
@@ -58,10 +57,9 @@ def _read(file: Path) -> StudySummary | None:
         raise BadDataError(f"{file}: cannot be read: {error}") from error
     if not isinstance(content, dict) or not content.keys() >= {"name", "shows"}:
         return None  # not written by a study
-    budget = number(content.get("budget", 1))
-    if budget is None or not 0 < budget <= 1:
-        raise BadDataError(
-            f"{file}: budget must be a share above 0 and at most 1. Received:"
-            f" {content['budget']}"
-        )
-    return StudySummary(str(content["name"]), str(content["shows"]), budget)
+    budget = number(content.get("budget"))
+    return StudySummary(
+        str(content["name"]),
+        str(content["shows"]),
+        1 if budget is None else budget,
+    )

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from kresnet.census import census
+from kresnet.json_file import number, part_of
 from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.metrics_file import read_metrics
 from kresnet.reporting.paper_table import beside_paper
 from kresnet.reporting.proxy import is_proxy, named
-from kresnet.reporting.recorded_values import number, part_of
 
 if TYPE_CHECKING:  # measuring needs Keras, tables do not
     from kresnet.evaluation import Evaluation
