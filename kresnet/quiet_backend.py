@@ -6,6 +6,8 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 
+from kresnet.surroundings import refuse_environment
+
 # Keras imports them where they are installed, for estimators and galleries of
 # its own that nothing here uses: 1.3 of the 4 CPU-seconds that it takes.
 UNUSED_BY_KERAS = ("matplotlib", "sklearn")
@@ -19,7 +21,11 @@ def import_keras_quietly() -> None:
 
     `keras.wrappers` and `keras.visualization` then miss scikit-learn and
     Matplotlib.
+
+    Raises:
+        KresnetError: As of `refuse_environment`.
     """
+    refuse_environment()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _hidden(UNUSED_BY_KERAS):
         try:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import keras
 
+from kresnet.devices import refuse_missing_devices
 from kresnet.layers import (
     BatchNormalization,
     GlobalAveragePool,
@@ -42,9 +43,13 @@ def build_model(
         A functional model from preprocessed images, float
         `(batch, height, width, channels)`, to logits `(batch, classes)`.
 
+    Raises:
+        KresnetError: As of `kresnet.devices.refuse_missing_devices`.
+
     Reference:
         He et al. 2015, sections 3.3, 3.4 and 4.2.
     """
+    refuse_missing_devices()
     conv = make_convolution(seed)
 
     def norm(name):

@@ -23,6 +23,7 @@ from kresnet.notices import notify
 from kresnet.study.plan import PlannedRun
 from kresnet.study.process import command, noted_signals
 from kresnet.study.ray_task import KilledError, train_in_task
+from kresnet.surroundings import ARITHMETIC, THREADS
 
 # How often a run is begun again whose node, worker or process was lost.
 RETRIES = 5
@@ -34,14 +35,7 @@ PASSED_ON = (
     "JAX_PLATFORMS",
     "KERAS_BACKEND",
     "KRESNET_DATA_DIR",
-    "TF_ENABLE_ONEDNN_OPTS",
-    "XLA_FLAGS",
-)
-THREADS = (
-    "NPROC",  # JAX
-    "OMP_NUM_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
+    *ARITHMETIC,
 )
 KILLED = 128 + signal.SIGKILL
 LAST_LINES = 20

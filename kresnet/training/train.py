@@ -11,6 +11,7 @@ from kresnet.devices import join, place, place_team
 from kresnet.errors import SpecError
 from kresnet.notices import standard_error
 from kresnet.spec import Spec, load_spec
+from kresnet.surroundings import refuse_limits
 from kresnet.training.checkpoint_size import checkpoint_bytes
 from kresnet.training.checkpoints import Checkpoints
 from kresnet.training.deepening import open_source
@@ -64,6 +65,7 @@ def train(
         ValueError: `overrides` for a spec that is loaded already.
     """
     options = Options(**options)
+    refuse_limits()  # before there is a folder
     membership = options.membership
     console = console or standard_error()
     if not isinstance(spec, Spec):
