@@ -7,13 +7,16 @@ import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 
-from kresnet.errors import DiskFullError, KresnetError
+from kresnet.errors import DiskFullError, InputMissingError, KresnetError
 from kresnet.notices import notify
+from kresnet.termination import TerminatedError, raising_on_signals
 
 # What a shell reports for a command that SIGINT or SIGPIPE ended.
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
+# A name that a user gave, or a folder that may not be looked into.
+UNREACHABLE = {errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG, errno.EPERM}
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
@@ -28,12 +31,16 @@ def run(command: Callable, args: Sequence[str] | None = None) -> int:
         The exit code. Everything else has been said on standard error, and
         the traceback of a bug is in a file.
     """
+    _open_closed_streams()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # "×" on an ASCII terminal
     try:
-        code = _exit_code(command, args)
-        if sys.stdout is not None:  # it is None where it was closed before
-            sys.stdout.flush()
+        with raising_on_signals():
+            code = _exit_code(command, args)
+        sys.stdout.flush()
+    except TerminatedError as ended:
+        notify(f"kresnet: ended by {ended}")
+        return 128 + ended.number
     except KresnetError as error:
         notify(str(error))
         return error.exit_code
@@ -47,9 +54,28 @@ def run(command: Callable, args: Sequence[str] | None = None) -> int:
             notify(f"kresnet: {error}")
             _forget_stdout()
             return DiskFullError.exit_code
+        if isinstance(error, OSError) and error.errno in UNREACHABLE:
+            notify(f"{error.filename or 'kresnet'}: {error.strerror}")
+            return InputMissingError.exit_code
         notify(_bug(error))
         return 1
     return code
+
+
+def _open_closed_streams() -> None:
+    """Gives what was closed before the start something to write to.
+
+    Python has `None` for such a stream, and the next file that is opened would
+    be the standard output of native code and of children.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
 
 
 def _exit_code(command: Callable, args: Sequence[str] | None) -> int:

@@ -41,8 +41,7 @@ def refuse_environment() -> None:
             cut the work short.
         InputMissingError: The backend is not installed.
     """
-    if name := os.environ.get("KERAS_BACKEND"):  # Keras, too, ignores ""
-        refuse_backend("KERAS_BACKEND", name)
+    refuse_named_backend()
     for limit in LIMITS:
         if os.environ.get(limit, "0").strip() != "0":
             raise _limited(limit, os.environ[limit])
@@ -51,6 +50,12 @@ def refuse_environment() -> None:
             f"{NNX}: must not be set: kresnet's variables are Keras' own."
             f" Received: {os.environ[NNX]}"
         )
+
+
+def refuse_named_backend() -> None:
+    """Refuses what KERAS_BACKEND names; errors as of `refuse_backend`."""
+    if name := os.environ.get("KERAS_BACKEND"):  # Keras, too, ignores ""
+        refuse_backend("KERAS_BACKEND", name)
 
 
 def refuse_backend(source: str, name: str) -> None:

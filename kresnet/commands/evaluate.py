@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import DataDir, RunOrExport
+from kresnet.errors import CannotWriteError, DiskFullError
 from kresnet.quiet_backend import import_keras_quietly
 
 
@@ -34,17 +35,27 @@ def evaluate(
     import_keras_quietly()
     from rich.console import Console
 
-    from kresnet.evaluation import evaluate, result_name, results_folder
+    from kresnet.evaluation import (
+        measure,
+        result_name,
+        results_folder,
+        write_result,
+    )
     from kresnet.exporting import open_run_or_export
     from kresnet.reporting import draw_confusion, evaluation_table
 
     network = open_run_or_export(run_or_export)
-    found = evaluate(network, split, batch_norm, data_dir, out)
-    Console().print(evaluation_table(found))
     folder = results_folder(network, out)
+    found = measure(network, split, batch_norm, data_dir)
+    # First: what took time is not lost where it cannot be written.
+    Console().print(evaluation_table(found))
     if folder is None:
         print("not written: an export is sealed; name a folder with --out")
         return
     path = folder / result_name(split, batch_norm)
+    try:
+        write_result(path.with_suffix(".json"), found)
+    except (CannotWriteError, DiskFullError) as error:
+        raise type(error)(f"{error}; name another folder with --out") from error
     print(f"numbers: {path}.json")
     print(f"figure: {draw_confusion(found, path.with_suffix('.png'))}")

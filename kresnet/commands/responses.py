@@ -39,9 +39,9 @@ def responses(
     from kresnet.reporting import rows_table
 
     layers, blocks = responses(run, images, initial, data_dir)
-    if out:
-        write_responses(layers, out)
     console = Console()
     console.print(rows_table(layers, "std of each layer's output"))
     if blocks:
         console.print(rows_table(blocks, "residual over shortcut, by block"))
+    if out:  # last: what took time is not lost where it cannot be written
+        write_responses(layers, out)

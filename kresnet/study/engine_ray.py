@@ -15,6 +15,7 @@ from kresnet.errors import (
     DeviceMissingError,
     DivergedError,
     InputMissingError,
+    SpecError,
     StoppedError,
     write_error,
 )
@@ -37,6 +38,9 @@ PASSED_ON = (
     "KRESNET_DATA_DIR",
     *ARITHMETIC,
 )
+# Bytes: a socket's name has 107 at most, 70 of them below this folder.
+LONGEST_FOLDER = 37
+SHORT_FOLDER = "/tmp"  # noqa: S108, where Ray's files are anyway
 KILLED = 128 + signal.SIGKILL
 LAST_LINES = 20
 
@@ -73,6 +77,7 @@ class RayEngine:
         Raises:
             DeviceMissingError: There is no such cluster, or no node of it has
                 the devices for a run.
+            SpecError: RAY_TMPDIR is too long a name.
         """
         if not planned:
             return
@@ -143,6 +148,7 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
     more = {}
     if address == "local":
         more = {"include_dashboard": False, "object_store_memory": 100 << 20}
+        _shorten_temporary_folder()
         # Others on the network must not be able to start anything. Ray reads
         # this when it is imported.
         if "ray" not in sys.modules:
@@ -169,6 +175,27 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _shorten_temporary_folder() -> None:
+    """Ray's sockets are below it, and no name of a socket may be long.
+
+    Raises:
+        SpecError: RAY_TMPDIR, which is Ray's own, names such a folder.
+    """
+    own = os.environ.get("RAY_TMPDIR")
+    folder = own or os.environ.get("TMPDIR", "")
+    if len(os.fsencode(folder)) <= LONGEST_FOLDER:
+        return
+    if own:
+        raise SpecError(
+            f"RAY_TMPDIR: must have at most {LONGEST_FOLDER} bytes, since Ray's"
+            f" sockets are below it. Received: {own}"
+        )
+    os.environ["RAY_TMPDIR"] = SHORT_FOLDER
+    notify(
+        f"TMPDIR is too long for Ray's sockets: its files go to {SHORT_FOLDER}"
+    )
 
 
 def _reach(address: str) -> None:
