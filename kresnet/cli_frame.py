@@ -50,6 +50,10 @@ def run(command: Callable, args: Sequence[str] | None = None) -> int:
         _forget_stdout()
         return PIPE_CLOSED
     except Exception as error:
+        if isinstance(error, OSError) and hasattr(
+            error.__context__, "exit_code"
+        ):
+            return error.__context__.exit_code  # which could not be said
         if isinstance(error, OSError) and error.errno in _DISK:
             notify(f"kresnet: {error}")
             _forget_stdout()

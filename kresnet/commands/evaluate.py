@@ -47,15 +47,16 @@ def evaluate(
     network = open_run_or_export(run_or_export)
     folder = results_folder(network, out)
     found = measure(network, split, batch_norm, data_dir)
-    # First: what took time is not lost where it cannot be written.
-    Console().print(evaluation_table(found))
-    if folder is None:
-        print("not written: an export is sealed; name a folder with --out")
-        return
-    path = folder / result_name(split, batch_norm)
+    path = folder and folder / result_name(split, batch_norm)
     try:
-        write_result(path.with_suffix(".json"), found)
+        if path:
+            write_result(path.with_suffix(".json"), found)
     except (CannotWriteError, DiskFullError) as error:
         raise type(error)(f"{error}; name another folder with --out") from error
+    finally:  # what took time is shown, also where it cannot be written
+        Console().print(evaluation_table(found))
+    if path is None:
+        print("not written: an export is sealed; name a folder with --out")
+        return
     print(f"numbers: {path}.json")
     print(f"figure: {draw_confusion(found, path.with_suffix('.png'))}")

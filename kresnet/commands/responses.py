@@ -39,9 +39,12 @@ def responses(
     from kresnet.reporting import rows_table
 
     layers, blocks = responses(run, images, initial, data_dir)
-    console = Console()
-    console.print(rows_table(layers, "std of each layer's output"))
-    if blocks:
-        console.print(rows_table(blocks, "residual over shortcut, by block"))
-    if out:  # last: what took time is not lost where it cannot be written
-        write_responses(layers, out)
+    try:
+        if out:
+            write_responses(layers, out)
+    finally:  # what took time is shown, also where it cannot be written
+        console = Console()
+        console.print(rows_table(layers, "std of each layer's output"))
+        if blocks:
+            title = "residual over shortcut, by block"
+            console.print(rows_table(blocks, title))
