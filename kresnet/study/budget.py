@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from kresnet.errors import SpecError
 from kresnet.spec import Spec
+from kresnet.spec.problems import shown
 
 # Few digits, so that none takes long: 1e-99999999 would fill the memory.
 SHARE = re.compile(r"[0-9]{1,20}/[0-9]{1,20}|[0-9.]{1,20}(e-?[0-9]{1,2})?")
@@ -27,7 +28,7 @@ def parse_budget(text: str) -> Fraction:
     if not 0 < budget <= 1:
         raise SpecError(
             "--budget: must be a share such as 5% or 0.05, above 0 and at most"
-            f" 100%. Received: {text}"
+            f" 100%. Received: {shown(text)}"
         )
     return budget
 
