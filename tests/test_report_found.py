@@ -109,12 +109,11 @@ def spoiled(path):
 def test_why_a_curve_is_not_shown_is_said(folder, capsys):
     path = folder / "net/seed0/metrics.csv"
 
-    for count, _ in enumerate(spoiled(path), start=1):
+    for _ in spoiled(path):
         assert run(app, ["report", str(folder), f"--out={folder}/out"]) == 0
 
         assert f"not shown: {path}: " in capsys.readouterr().err
         assert f"{path}: " in (folder / "out/index.html").read_text("utf-8")
-    assert count == 6
 
 
 def test_what_is_damaged_is_named_and_the_rest_is_on_the_page(folder, tmp_path):
