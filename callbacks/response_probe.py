@@ -51,9 +51,18 @@ class ResponseProbe:
         Returns:
             By name, the mean and the mean of the squares, in the units of the
             tensor and those squared.
+
+        Raises:
+            ValueError: Keras measured a part of the images only.
         """
         found = self._model.predict(images, batch_size=batch_size, verbose=0)
         found = found if isinstance(found, list) else [found]
+        if len(found[0]) != len(images):
+            raise ValueError(
+                "`keras.config.max_steps_per_epoch()` must not end `predict`"
+                f" early. Received: values of {len(found[0])} of"
+                f" {len(images)} `images`"
+            )
         return {
             name: tuple(np.mean(values, axis=0, dtype=np.float64).tolist())
             for name, values in zip(self.names, found, strict=True)

@@ -30,6 +30,5 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'kresnet' has no attribute {name!r}")
     if name not in _WITHOUT_KERAS:
         quiet_backend = importlib.import_module("kresnet.quiet_backend")
-        # Keras stays whole: it may be used for other things here.
-        quiet_backend.import_keras_quietly(without=())
+        quiet_backend.import_keras_quietly(own_process=False)
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import typer
 
 from kresnet.ending import EndedError, begin, conclude, ended_by
-from kresnet.errors import DiskFullError, KresnetError
+from kresnet.errors import DiskFullError, InputMissingError, KresnetError
 from kresnet.notices import notify
 
 # What a shell reports for a command that SIGINT or SIGPIPE ended.
@@ -21,6 +21,8 @@ PIPE_CLOSED = 141
 # Of the click that this Typer comes with, its own or another package.
 _UsageError = typer.BadParameter.__base__
 
+# A name that a user gave, or a folder that may not be looked into.
+UNREACHABLE = {errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG, errno.EPERM}
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
@@ -35,6 +37,7 @@ def run(command: Callable, args: Sequence[str] | None = None) -> int:
         The exit code. Everything else has been said on standard error, and
         the traceback of a bug is in a file.
     """
+    _open_closed_streams()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # "×" on an ASCII terminal
     try:
@@ -48,8 +51,7 @@ def _caught(command: Callable, args: Sequence[str] | None) -> int:
     """The exit code; errors become one."""
     try:
         code = _exit_code(command, args)
-        if sys.stdout is not None:  # it is None where it was closed before
-            sys.stdout.flush()
+        sys.stdout.flush()
     except KresnetError as error:
         notify(error)
         return error.exit_code
@@ -61,13 +63,36 @@ def _caught(command: Callable, args: Sequence[str] | None) -> int:
     except Exception as error:
         if ended_by():  # and a library made an error of it
             return 1
+        if isinstance(error, OSError) and hasattr(
+            error.__context__, "exit_code"
+        ):
+            return error.__context__.exit_code  # which could not be said
         if isinstance(error, OSError) and error.errno in _DISK:
             notify(f"kresnet: {error}")
             _forget_stdout()
             return DiskFullError.exit_code
+        if isinstance(error, OSError) and error.errno in UNREACHABLE:
+            notify(f"{error.filename or 'kresnet'}: {error.strerror}")
+            return InputMissingError.exit_code
         notify(_bug(error))
         return 1
     return code
+
+
+def _open_closed_streams() -> None:
+    """Gives what was closed before the start something to write to.
+
+    Python has `None` for such a stream, and the next file that is opened would
+    be the standard output of native code and of children.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
 
 
 def _exit_code(command: Callable, args: Sequence[str] | None) -> int:

@@ -7,8 +7,8 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 
-from kresnet.keras_file import refuse_settings_file
 from kresnet.notices import notify
+from kresnet.surroundings import refuse_environment, refuse_settings_file
 
 # Keras imports them where they are installed, for estimators and galleries of
 # its own that nothing here uses: 1.3 of the 4 CPU-seconds that it takes.
@@ -16,22 +16,23 @@ UNUSED_BY_KERAS = ("matplotlib", "sklearn")
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
-def import_keras_quietly(without: Iterable[str] = UNUSED_BY_KERAS) -> None:
+def import_keras_quietly(own_process: bool = True) -> None:
     """Imports Keras and says so, unless it was imported before.
 
     Args:
-        without: Packages that Keras does not get to see. `keras.wrappers` and
-            `keras.visualization` then miss scikit-learn and Matplotlib, which
-            is for processes that are kresnet's alone.
+        own_process: Whether the process is kresnet's alone. In it
+            `keras.wrappers` and `keras.visualization` miss scikit-learn and
+            Matplotlib, and Keras may not end a `fit` early.
 
     Raises:
-        SpecError: As of `refuse_settings_file`.
+        KresnetError: As of `refuse_environment` and `refuse_settings_file`.
     """
     if "keras" in sys.modules:
         return
+    refuse_environment(limits=own_process)
     refuse_settings_file()
     notify("loading Keras")
-    with _hidden(without), quiet_import():
+    with _hidden(UNUSED_BY_KERAS if own_process else ()), quiet_import():
         import keras  # noqa: F401
 
 

@@ -1,6 +1,5 @@
 """What a run wrote down, read without Keras."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,18 +8,21 @@ from types import UnionType
 from typing import Any
 
 from kresnet.errors import BadDataError, InputMissingError
+from kresnet.json_file import number, read_json
 from kresnet.spec import Spec, load_spec
 
 # What a run.json must have to be reported.
 KINDS = {"status": str, "iteration": int, "seed": int, "versions": dict}
 # What it must have for the run to go on, or its network to be used: all that
-# is there from the first moment.
+# is there from the first moment. What may be `None` may be missing.
 ALL_KINDS = KINDS | {
     "spec_digest": str,
     "data_fingerprint": str,
     "hardware": dict,
     "seconds": float | int,
     "cpu_seconds": float | int,
+    "checkpoint": int | None,
+    "options": dict | None,
 }
 Kinds = Mapping[str, type | UnionType]
 
@@ -86,17 +88,17 @@ def read_info(file: Path, kinds: Kinds = KINDS) -> dict[str, Any] | None:
         BadDataError: It is not the record of a run.
     """
     try:
-        info = json.loads(file.read_text(encoding="utf-8"))
+        info = read_json(file)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise InputMissingError(
             f"{file}: cannot be read: {error.strerror}"
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadDataError(f"{file}: not JSON: {error}") from error
     if not isinstance(info, dict) or any(
-        not isinstance(info.get(name), kind) for name, kind in kinds.items()
+        not _is(info.get(name), kind) for name, kind in kinds.items()
     ):
         fields = ", ".join(
             f"{name} ({getattr(kind, '__name__', kind)})"
@@ -106,6 +108,13 @@ def read_info(file: Path, kinds: Kinds = KINDS) -> dict[str, Any] | None:
             f"{file}: not the record of a run: must have {fields}"
         )
     return info
+
+
+def _is(value: Any, kind: type | UnionType) -> bool:
+    """Of a kind, where true is no number, nor is what is not finite."""
+    if isinstance(value, int | float) and number(value) is None:
+        return False
+    return isinstance(value, kind)
 
 
 def what_is_there(folder: Path) -> str:

@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from kresnet.json_file import open_plain_file, read_json
+
 MANIFEST = "manifest.json"
 TEMPORARY = ".tmp-"
 
@@ -73,7 +75,7 @@ def verify(folder: Path) -> dict:
     manifest = _manifest(folder)
     for name, expected in manifest["files"].items():
         try:
-            with (folder / name).open("rb") as file:
+            with open_plain_file(folder / name) as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except (FileNotFoundError, NotADirectoryError):
             raise DamagedError(f"{folder / name}: missing") from None
@@ -81,6 +83,8 @@ def verify(folder: Path) -> dict:
             raise
         except OSError as error:  # a folder, or a disk that fails
             raise DamagedError(f"{folder / name}: {error.strerror}") from error
+        except ValueError as error:  # a pipe
+            raise DamagedError(f"{folder / name}: {error}") from error
         if found != expected:
             raise DamagedError(f"{folder / name}: its SHA-256 sum is wrong")
     for path in folder.rglob("*"):
@@ -104,9 +108,13 @@ def sync_folder(folder: Path) -> None:
 def _manifest(folder: Path) -> dict:
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = read_json(path)
         own_sum = manifest.pop("sha256")
-        content_is_there = manifest.keys() == {"content", "files"}
+        is_whole = (
+            manifest.keys() == {"content", "files"}
+            and isinstance(manifest["content"], dict)
+            and isinstance(manifest["files"], dict)
+        )
     except (FileNotFoundError, NotADirectoryError):
         raise DamagedError(f"{path}: missing") from None
     except PermissionError:
@@ -115,7 +123,7 @@ def _manifest(folder: Path) -> dict:
         raise DamagedError(f"{path}: {error.strerror}") from error
     except (ValueError, KeyError, AttributeError, TypeError):
         raise DamagedError(f"{path}: not a manifest") from None
-    if not content_is_there or _sum_of_json(manifest) != own_sum:
+    if not is_whole or _sum_of_json(manifest) != own_sum:
         raise DamagedError(f"{path}: its SHA-256 sum is wrong")
     return manifest
 

@@ -3,14 +3,17 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 from importlib import resources
 from pathlib import Path
 
 import pytest
 import typer
 
+from kresnet.child_process import SIGNALS
 from kresnet.cli import app
 from kresnet.cli_frame import run
 from kresnet.errors import DivergedError
@@ -198,6 +201,52 @@ def test_a_full_disk_is_74():
 
 def test_a_closed_output_is_no_bug():
     assert kresnet("$K specs >&-").returncode == 0
+
+
+def test_wrong_usage_is_2_also_where_nobody_can_be_told():
+    assert kresnet("$K nosuch 2>/dev/full").returncode == 2
+    assert kresnet("$K nosuch >&- 2>&- <&-").returncode == 2
+
+
+def test_no_file_becomes_the_standard_output_that_was_closed():
+    """Native code and children would write their words into it."""
+    program = (
+        "import os, sys; from kresnet.cli_frame import run;"
+        "run(lambda *_, **__: os._exit(os.open(os.devnull, os.O_RDONLY)))"
+    )
+
+    done = kresnet(f"{sys.executable} -c '{program}' <&- >&- 2>&-")
+
+    assert done.returncode > 2
+
+
+@pytest.mark.parametrize("command", ["explain", "report", "diff plain20"])
+def test_a_name_that_no_file_can_have_is_missing(command, capsys):
+    name = "a" * 5_000
+
+    assert run(app, [*command.split(), name]) == 66
+    assert "File name too long" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1", "SIGHUP"])
+def test_a_signal_is_one_line_and_what_was_begun_is_cleared_away(
+    folder, capsys, name
+):
+    """A repeat within two seconds, as SLURM sends it, changes nothing."""
+
+    def begun(*_, **__):
+        with tempfile.TemporaryDirectory(dir=folder):
+            try:
+                signal.raise_signal(getattr(signal, name))
+            finally:
+                signal.raise_signal(getattr(signal, name))
+
+    before = [signal.getsignal(number) for number in SIGNALS]
+    assert run(begun) == 128 + getattr(signal, name)
+
+    assert capsys.readouterr().err == f"kresnet: ended by {name}\n"
+    assert list(folder.iterdir()) == []
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 def test_an_ascii_terminal_shows_what_it_can():

@@ -297,6 +297,37 @@ def test_a_run_without_a_checkpoint_has_nothing_to_use(
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_who_uses_a_run_with_a_damaged_checkpoint_changes_nothing(run, use):
+    checkpoints = run.folder / "checkpoints"
+    shutil.copytree(checkpoints / "00000060", checkpoints / "00000045")
+    (checkpoints / "00000060/manifest.json").write_text("[" * 100_000)
+    before = sorted(run.folder.rglob("*"))
+
+    with pytest.raises(BadDataError, match=r"newest checkpoint is damaged: .*"):
+        use(run.folder)
+
+    assert sorted(run.folder.rglob("*")) == before
+
+
+def test_what_cannot_be_written_is_shown_all_the_same(run, capsys):
+    """As root one may write anywhere: a folder is in the way."""
+    (run.folder / "evaluation-test-moving-averages.json").mkdir()
+    (run.folder / "responses").mkdir()
+
+    assert run_command(app, ["evaluate", str(run.folder)]) == 73
+    out, err = capsys.readouterr()
+    assert "top-1 error" in out
+    assert "cannot be written: Is a directory; name another" in err
+    assert "--out" in err
+
+    out_option = f"--out={run.folder / 'responses'}"
+    assert run_command(app, ["responses", str(run.folder), out_option]) == 73
+    out, err = capsys.readouterr()
+    assert "conv4_1" in out
+    assert "cannot be written" in err
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
 @pytest.mark.parametrize("field", ["data_fingerprint", "spec_digest"])
 def test_a_record_that_lacks_what_is_needed_is_damaged(run, use, field):
     path = run.folder / "run.json"

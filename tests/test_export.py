@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -266,3 +268,36 @@ def test_other_formats_agree_with_the_run(
 
     compared = sealed_folder.verify(folder)["compared"]
     assert 0 < compared["largest_difference"] <= 1e-4
+
+
+def test_an_export_that_a_signal_ends_leaves_nothing_behind(
+    digits_run, tmp_path
+):
+    """Neither files nor the process that compares; 0.1 s apart, as SLURM."""
+    own = tmp_path / "own"
+    own.mkdir()
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "kresnet", "export", str(digits_run)),
+            f"--out={tmp_path / 'exported'}",
+        ],
+        env={**os.environ, "TMPDIR": str(own)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not (started := children.read_text().split()):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.terminate()
+        time.sleep(0.1)
+        process.terminate()
+        said = process.stderr.read()
+
+    assert process.returncode == 143
+    assert said.splitlines()[-1].endswith("SIGTERM")
+    assert list(own.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [own]
+    (child,) = started
+    while Path(f"/proc/{child}/exe").exists():  # ends with its parent
+        time.sleep(0.01)

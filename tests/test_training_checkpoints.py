@@ -88,6 +88,57 @@ def test_a_damaged_one_is_set_aside_and_the_one_before_it_used(
     assert notices[1].endswith("10 iterations are lost")
 
 
+def test_a_manifest_that_nests_without_end_is_damage(checkpoints, notices):
+    for iteration in (10, 20):
+        checkpoints.save(checkpoint(iteration))
+    (checkpoints.folder / "00000020/manifest.json").write_text("[" * 100_000)
+
+    assert_equal(checkpoints.newest(), checkpoint(10))
+    assert "manifest.json: not a manifest" in notices[0]
+
+
+def test_a_checkpoint_that_was_renamed_is_damage(checkpoints):
+    for iteration in (10, 20):
+        checkpoints.save(checkpoint(iteration))
+    path = checkpoints.folder / "00000020"
+    path.rename(path.with_name("00000099"))
+
+    with pytest.raises(BadDataError, match="00000099: is of iteration 20"):
+        checkpoints.read_newest()
+    assert_equal(checkpoints.newest(), checkpoint(10))
+
+
+def test_who_only_reads_moves_nothing_and_takes_no_older_one(
+    checkpoints, notices
+):
+    assert checkpoints.read_newest() is None
+    for iteration in (10, 20):
+        checkpoints.save(checkpoint(iteration))
+    assert_equal(checkpoints.read_newest(), checkpoint(20))
+    damage(checkpoints, 20)
+
+    with pytest.raises(BadDataError, match=r"goes on from an older one, 10"):
+        checkpoints.read_newest()
+
+    assert checkpoints.iterations() == [10, 20]
+    assert notices == []
+
+
+@pytest.mark.parametrize(
+    "name", ["77", "000000077", "٠٠٠٠٠٠٧٧", "0000007７", "00000077.old", "²"]
+)
+def test_a_folder_of_another_name_is_no_checkpoint(checkpoints, name):
+    checkpoints.save(checkpoint(10))
+    (checkpoints.folder / name).mkdir()
+    (checkpoints.folder / name / "mine").write_text("mine")
+
+    assert checkpoints.iterations() == [10]
+    assert_equal(checkpoints.read_newest(), checkpoint(10))
+    for iteration in (20, 30):  # and none is pruned
+        checkpoints.save(checkpoint(iteration))
+    assert (checkpoints.folder / name / "mine").read_text() == "mine"
+
+
 def test_when_all_are_damaged_it_does_not_start_anew(checkpoints):
     for iteration in (10, 20):
         checkpoints.save(checkpoint(iteration))

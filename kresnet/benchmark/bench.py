@@ -15,8 +15,8 @@ from kresnet.benchmark.tiny import tiny
 from kresnet.errors import InputMissingError, SpecError
 from kresnet.seeds import seed_option
 from kresnet.spec import Spec, dump_spec, load_spec
+from kresnet.surroundings import BACKENDS, refuse_backend
 
-BACKENDS = ("tensorflow", "jax")
 PRECISIONS = ("float32", "bfloat16", "float64")
 REFERENCE = "reference"
 # Iterations of the host's part for one of the others: they are tiny.
@@ -154,13 +154,7 @@ def _check(precision, backends, reference):
             f"Received: {precision}"
         )
     for backend in backends:
-        if backend not in BACKENDS:
-            raise SpecError(
-                f"--backend: must be {' or '.join(BACKENDS)}. "
-                f"Received: {backend}"
-            )
-        if importlib.util.find_spec(backend) is None:
-            raise InputMissingError(f"--backend: {backend} is not installed")
+        refuse_backend("--backend", backend)
     if reference is not None and not Path(reference).exists():
         raise InputMissingError(f"--reference: {reference} does not exist")
 

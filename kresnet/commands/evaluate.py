@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import DataDir, RunOrExport
+from kresnet.errors import CannotWriteError, DiskFullError
 from kresnet.notices import notify, say, standard_output
 from kresnet.quiet_backend import import_keras_quietly
 
@@ -33,18 +34,29 @@ def evaluate(
 ) -> None:
     """Measure a trained network and draw its confusion matrix."""
     import_keras_quietly()
-    from kresnet.evaluation import evaluate, result_name, results_folder
+    from kresnet.evaluation import (
+        measure,
+        result_name,
+        results_folder,
+        write_result,
+    )
     from kresnet.exporting import open_run_or_export
     from kresnet.reporting import draw_confusion, evaluation_table
 
     notify(f"evaluating {run_or_export}: {split}")
     network = open_run_or_export(run_or_export)
-    found = evaluate(network, split, batch_norm, data_dir, out)
-    standard_output().print(evaluation_table(found))
     folder = results_folder(network, out)
-    if folder is None:
+    found = measure(network, split, batch_norm, data_dir)
+    path = folder and folder / result_name(split, batch_norm)
+    try:
+        if path:
+            write_result(path.with_suffix(".json"), found)
+    except (CannotWriteError, DiskFullError) as error:
+        raise type(error)(f"{error}; name another folder with --out") from error
+    finally:  # what took time is shown, also where it cannot be written
+        standard_output().print(evaluation_table(found))
+    if path is None:
         say("not written: an export is sealed; name a folder with --out")
         return
-    path = folder / result_name(split, batch_norm)
     say(f"numbers: {path}.json")
     say(f"figure: {draw_confusion(found, path.with_suffix('.png'))}")

@@ -25,7 +25,9 @@ def report(
     notify("reading the runs and drawing the figures")
     from kresnet.reporting import write_report
 
-    page, reported = write_report(runs, out)
+    page, reported = write_report(
+        runs, out, lambda text: notify(f"not shown: {text}")
+    )
     for each in reported.left_out:
         notify(f"{each.folder}: not averaged: {each.reason}")
     count = sum(len(group.finished) for group in reported.groups)

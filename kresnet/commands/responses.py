@@ -44,9 +44,12 @@ def responses(
         check_file(Path(out))
     notify(f"measuring responses of {run}")
     layers, blocks = responses(run, images, initial, data_dir)
-    if out:
-        write_responses(layers, out)
-    console = standard_output()
-    console.print(rows_table(layers, "std of each layer's output"))
-    if blocks:
-        console.print(rows_table(blocks, "residual over shortcut, by block"))
+    try:
+        if out:
+            write_responses(layers, out)
+    finally:  # what took time is shown, also where it cannot be written
+        console = standard_output()
+        console.print(rows_table(layers, "std of each layer's output"))
+        if blocks:
+            title = "residual over shortcut, by block"
+            console.print(rows_table(blocks, title))

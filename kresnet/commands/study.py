@@ -116,7 +116,9 @@ def study(
     notify("reading the runs and drawing the figures")
     from kresnet.reporting import write_report
 
-    page, _ = write_report([folder], folder / "report")
+    page, _ = write_report(
+        [folder], folder / "report", lambda text: notify(f"not shown: {text}")
+    )
     say(f"report: {page}")
 
 

@@ -1,7 +1,6 @@
 """CIFAR-10 from TensorFlow Datasets, decoded once into a cache of arrays."""
 
 import hashlib
-import json
 import os
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from kresnet.data.cache import cached
 from kresnet.data.dataset import Dataset, make_dataset
 from kresnet.data.download import download
 from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.json_file import read_json
 from kresnet.notices import notify
 from kresnet.printable import is_utf8
 from kresnet.quiet_backend import quiet_import
@@ -97,8 +97,7 @@ def _data_dir(data_dir: str | os.PathLike[str] | None) -> Path:
 def _read_splits(folder: Path) -> dict[str, dict[str, int]]:
     """Per split, the records each of its files must hold."""
     try:
-        text = (folder / "dataset_info.json").read_text("utf-8")
-        info = json.loads(text)
+        info = read_json(folder / "dataset_info.json")
         ending = info["fileFormat"]
         splits = {}
         for split in info["splits"]:
@@ -109,7 +108,7 @@ def _read_splits(folder: Path) -> dict[str, dict[str, int]]:
                 for index, length in enumerate(lengths)
             }
         return {name: splits[name] for name in ("train", "test")}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ArithmeticError, ValueError, KeyError, TypeError) as error:
         raise BadDataError(
             f"{folder / 'dataset_info.json'}: is damaged: {error!r}"
         ) from error

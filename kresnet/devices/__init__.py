@@ -8,6 +8,7 @@ from kresnet.devices.placement import (
     devices_for,
     place,
     place_team,
+    refuse_missing_devices,
     visible_gpus,
 )
 from kresnet.devices.request import DeviceRequest, parse_devices
@@ -27,5 +28,6 @@ __all__ = [
     "parse_devices",
     "place",
     "place_team",
+    "refuse_missing_devices",
     "visible_gpus",
 ]

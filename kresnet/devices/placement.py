@@ -10,7 +10,9 @@ from kresnet.devices.choice import Devices, choose_devices, refuse_uneven
 from kresnet.devices.request import parse_devices
 from kresnet.devices.team import Team
 from kresnet.spec import Spec
+from kresnet.surroundings import refuse_backend
 
+refuse_backend("KERAS_BACKEND", keras.backend.backend())
 if keras.backend.backend() == "tensorflow":
     from kresnet.devices import placement_tensorflow as backend
 else:
@@ -50,6 +52,16 @@ class Placement:
 def visible_gpus() -> list[str]:
     """Names of the GPUs that the Keras backend sees, in its order."""
     return backend.visible_gpus()
+
+
+def refuse_missing_devices() -> None:
+    """Looks for the devices of the Keras backend.
+
+    Raises:
+        DeviceMissingError: JAX_PLATFORMS names devices that are not there.
+        SpecError: It names no kind of device.
+    """
+    backend.refuse_missing_devices()
 
 
 def devices_for(text: str | None, spec: Spec) -> tuple[Devices, str | None]:

@@ -20,6 +20,10 @@ def visible_gpus() -> list[str]:
     ]
 
 
+def refuse_missing_devices() -> None:
+    """TensorFlow always has a CPU."""
+
+
 def scope(devices: Devices) -> Callable[[], contextlib.AbstractContextManager]:
     """Prepares the devices; see `kresnet.devices.Placement.scope`."""
     gpus = tf.config.list_physical_devices("GPU")

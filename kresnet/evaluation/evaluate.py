@@ -82,17 +82,31 @@ def evaluate(
         CannotWriteError: The folder cannot be written; name another.
         KresnetError: As of `open_run_or_export`.
     """
-    _check("split", split, SPLITS)
-    _check("batch-norm", batch_norm, BATCH_NORMS)
     network = run_or_export
     if not isinstance(network, Run | Export):
         network = open_run_or_export(network)
+    folder = results_folder(network, out)
+    evaluation = measure(network, split, batch_norm, data_dir)
+    if folder:
+        path = folder / f"{result_name(split, batch_norm)}.json"
+        write_result(path, evaluation)
+    return evaluation
+
+
+def measure(
+    network: Run | Export,
+    split: str,
+    batch_norm: str,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Evaluation:
+    """Evaluates a network and writes nothing; else as `evaluate`."""
+    _check("split", split, SPLITS)
+    _check("batch-norm", batch_norm, BATCH_NORMS)
     if isinstance(network, Export) and batch_norm == "re-estimated":
         raise SpecError(
             "--batch-norm: an export has the statistics it was exported with,"
             " and no layers to re-estimate them in; evaluate the run"
         )
-    folder = results_folder(network, out)
     data = network.load_data(data_dir)
     train, held_out = split_train_validation(
         len(data.train_images), _validation(network)
@@ -102,7 +116,7 @@ def evaluate(
         logits, protocol = _of_export(network, images)
     else:
         logits, protocol = _of_run(network, batch_norm, images, data, train)
-    evaluation = _measured(
+    return _measured(
         logits,
         labels,
         data.class_names,
@@ -115,10 +129,6 @@ def evaluate(
             "seed": network.seed,
         },
     )
-    if folder:
-        path = folder / f"{result_name(split, batch_norm)}.json"
-        write_result(path, evaluation)
-    return evaluation
 
 
 def _check(name, value, allowed):

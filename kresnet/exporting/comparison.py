@@ -107,14 +107,20 @@ def _in_a_fresh_process(folder, format, batches):
         sent, received = Path(aside, "batches.npz"), Path(aside, "results.npz")
         np.savez(sent, **batches)
         program = [sys.executable, "-P", exported_model.__file__]
-        done = subprocess.run(
-            [*program, format, str(folder), str(sent), str(received)],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            env=environment,
-        )
+        # Its end tells the process that this one is gone, however it went.
+        leash, own_end = os.pipe()
+        try:
+            done = subprocess.run(
+                [*program, format, str(folder), str(sent), str(received)],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                stdin=leash,
+                env=environment,
+            )
+        finally:
+            os.close(own_end)
+            os.close(leash)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise BadDataError(

@@ -2,11 +2,13 @@
 
 Also a program, run by its path, in which neither kresnet nor Keras can be
 imported: `python -P exported_model.py FORMAT FOLDER BATCHES.npz RESULTS.npz`.
+It ends with its standard input, a pipe from the process that started it.
 """
 
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,7 +85,14 @@ def _onnx(folder):
     )
 
 
+def _end_with_parent():
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
 def _main(format, folder, batches, results):
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in ("kresnet", "keras"):
         sys.modules[name] = None  # makes its import an ImportError
     try:

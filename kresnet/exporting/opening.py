@@ -82,7 +82,7 @@ def open_run_or_export(path: str | os.PathLike[str]) -> Run | Export:
         SpecError: A file, or a folder that is neither; model files from
             elsewhere may hold programs and are never loaded.
         BadDataError: An export that is damaged or not from kresnet, or a run
-            whose checkpoints are all damaged.
+            whose newest checkpoint is damaged.
         InputMissingError: It is not there, a run has no checkpoint yet, or
             the packages of the export's format are not installed.
     """

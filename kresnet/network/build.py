@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from kresnet.architecture import ModelSpec, Parts, census, walk
+from kresnet.devices import refuse_missing_devices
 from kresnet.errors import SpecError
 from kresnet.layers import (
     BatchNormalization,
@@ -52,6 +53,7 @@ def build_model(
     Raises:
         ValueError: An argument is out of range, or `spec` is a whole spec.
         SpecError: The network has not the parameters that the census counts.
+        KresnetError: As of `kresnet.devices.refuse_missing_devices`.
 
     Reference:
         He et al. 2015, sections 3.3, 3.4 and 4.2.
@@ -62,6 +64,7 @@ def build_model(
             f"Received: an object of {type(spec)}"
         )
     seed = seed if seed is None else check_seed(seed)
+    refuse_missing_devices()
     kind = _Rematerializing if rematerialize else KerasParts
     with _deep_recursion(spec), layer_precision(precision):
         images = keras.Input(spec.input, dtype=full_precision(), name="images")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
+from kresnet.devices import refuse_missing_devices
 from kresnet.errors import SpecError
 from kresnet.layers import (
     ChannelMean,
@@ -52,7 +53,11 @@ def build_transforms(
     Args:
         spec: The `data` part of a spec.
         input_shape: `(height, width, channels)` of the raw pixels.
+
+    Raises:
+        KresnetError: As of `kresnet.devices.refuse_missing_devices`.
     """
+    refuse_missing_devices()
     layers = []
     with layer_precision():
         for transform in spec.transforms:

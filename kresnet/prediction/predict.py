@@ -55,7 +55,7 @@ def predict(
 
     Raises:
         SpecError: `run_or_export` is neither, or `top` is below 1.
-        BadDataError: The export or every checkpoint of the run is damaged.
+        BadDataError: The export or the run's newest checkpoint is damaged.
         InputMissingError: There is no such folder, or no checkpoint in it.
     """
     if top < 1:

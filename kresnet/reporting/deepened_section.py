@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from kresnet.json_file import number, part_of
 from kresnet.recorded_run import RecordedRun
 from kresnet.reporting.average import NOTHING
 from kresnet.reporting.groups import Group, ReportedRuns
 from kresnet.reporting.markup import Markup, table, wide
 from kresnet.reporting.proxy import marked
-from kresnet.reporting.recorded_values import number, part_of
 
 
 def deepened_section(reported: ReportedRuns) -> Iterator[Markup]:

@@ -1,6 +1,5 @@
 """Reading what `kresnet evaluate` wrote into a run's folder."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from kresnet.documents import shown
 from kresnet.errors import BadDataError, KresnetError
+from kresnet.json_file import read_json
 from kresnet.reporting.groups import Group, ReportedRuns
 
 PATTERN = "evaluation-*.json"
@@ -78,7 +78,7 @@ def read_evaluation(path: Path) -> RecordedEvaluation:
         BadDataError: The file is not what kresnet writes.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         matrix = np.array(content["confusion"], np.int64)
         errors = float(content["error"]), float(content["top5_error"])
         if not matrix.size or not np.isfinite(errors).all():
@@ -95,7 +95,6 @@ def read_evaluation(path: Path) -> RecordedEvaluation:
     except (
         ArithmeticError,
         KeyError,
-        RecursionError,
         TypeError,
         ValueError,
     ) as error:

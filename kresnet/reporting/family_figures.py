@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from kresnet.errors import KresnetError
+from kresnet.json_file import number
 from kresnet.recorded_run import RecordedRun
 from kresnet.reporting.groups import Group, ReportedRuns
 from kresnet.reporting.learning_curve import Curve, learning_curves
 from kresnet.reporting.loss_curve import LossCurve, loss_curve, loss_curves
 from kresnet.reporting.metrics_file import read_metrics
 from kresnet.reporting.proxy import caption
-from kresnet.reporting.recorded_values import number
 from kresnet.reporting.report_figures import Notify, ReportFigure
 from kresnet.spec import Spec
 

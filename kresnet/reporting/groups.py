@@ -6,11 +6,11 @@ from pathlib import Path
 
 from kresnet.errors import KresnetError
 from kresnet.explain.run import FLOAT32, precision, progress
+from kresnet.json_file import number, part_of
 from kresnet.printable import printable
 from kresnet.recorded_run import RecordedRun, read_recorded_run
 from kresnet.reporting.found_runs import find_runs
 from kresnet.reporting.proxy import is_proxy, named
-from kresnet.reporting.recorded_values import number, part_of
 from kresnet.spec import (
     CHANGEABLE,
     Spec,
@@ -26,7 +26,7 @@ class LeftOut:
     """A run that is in no average, and why.
 
     Attributes:
-        folder: Path of the run folder.
+        folder: Path of the run folder, or of one that cannot be looked into.
         reason: How it ended, or what is wrong with it.
     """
 
@@ -100,10 +100,13 @@ def read_runs(paths: Sequence[Path | str]) -> ReportedRuns:
         InputMissingError: A path does not exist, or has no run.
     """
     groups: dict[tuple[str, ...], Group] = {}
-    left_out = []
-    for folder in find_runs(paths):
+    left_out: list[LeftOut] = []
+    for folder in find_runs(
+        paths, lambda path, why: left_out.append(LeftOut(path, why))
+    ):
         try:
             run = read_recorded_run(folder)
+            proxy = is_proxy(run)
         except KresnetError as error:
             left_out.append(LeftOut(folder, str(error).replace("\n", "; ")))
             continue
@@ -115,7 +118,7 @@ def read_runs(paths: Sequence[Path | str]) -> ReportedRuns:
             left_out.append(LeftOut(folder, reason))
             if not run.finished:
                 group.unfinished.append(run)
-        group.proxy = group.proxy or is_proxy(run)
+        group.proxy = group.proxy or proxy
     _tell_apart(groups.values())
     for group in groups.values():
         group.finished.sort(key=lambda run: run.seed)

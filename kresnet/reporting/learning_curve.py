@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from kresnet.json_file import number
 from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.figures import (
     CURVE_SIZE,
@@ -59,7 +60,7 @@ def draw_learning_curve(folder: Path) -> Path:
     figure = learning_curve(
         run.spec,
         read_metrics(run.folder),
-        run.info.get("test_error"),
+        number(run.info.get("test_error")),
         named(run.spec.name, is_proxy(run)),
     )
     return save_figure(figure, run.folder / "curve.png")

@@ -1,9 +1,11 @@
 """Reading metrics.csv."""
 
 import csv
+import io
 from pathlib import Path
 
 from kresnet.errors import BadDataError, InputMissingError
+from kresnet.json_file import open_plain_file
 
 Columns = dict[str, list[float | None]]
 
@@ -28,7 +30,10 @@ def read_metrics(folder: Path) -> Columns:
         if None in columns["iteration"] or not columns.keys() >= set(NEEDED):
             raise ValueError("a column is missing")
     except (KeyError, TypeError, ValueError) as error:
-        raise BadDataError(f"{path}: not a table of numbers") from error
+        raise BadDataError(
+            f"{path}: not a table of numbers with the columns"
+            f" {', '.join(NEEDED)}"
+        ) from error
     return columns
 
 
@@ -40,11 +45,12 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         BadDataError: It is no CSV file.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        with open_plain_file(path) as file:
+            text = io.TextIOWrapper(file, "utf-8", newline="")
+            rows = list(csv.DictReader(text))
     except OSError as error:
         raise InputMissingError(f"{path}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise BadDataError(f"{path}: not a table: {error}") from error
     if not rows:
         raise InputMissingError(f"{path}: has no row yet")

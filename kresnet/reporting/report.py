@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -29,7 +29,9 @@ PAGE = "index.html"
 
 
 def write_report(
-    paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]
+    paths: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    notify: Callable[[str], None] = lambda _: None,
 ) -> tuple[Path, ReportedRuns]:
     """Writes `index.html` and the figures of runs as PNG and SVG files.
 
@@ -38,6 +40,7 @@ def write_report(
     Args:
         paths: Run folders, and folders with run folders below them.
         out: Folder to write to; files that are there are replaced.
+        notify: Told what the page does not show, and why.
 
     Returns:
         The page's path and what was read.
@@ -92,6 +95,8 @@ def write_report(
         ("Runs", reported.groups, sections.runs(reported)),
         ("Not shown", problems, sections.notes(problems)),
     ]
+    for problem in problems:
+        notify(problem)
     page = _page([(title, what) for title, there, what in parts if there])
     return _write(folder, page, figures), reported
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from kresnet.architecture import census
 from kresnet.explain import caveats, explain, paper_network
+from kresnet.json_file import number, part_of
 from kresnet.recorded_run import RecordedRun
 from kresnet.reporting.average import mean_and_deviation
 from kresnet.reporting.groups import Group, ReportedRuns
 from kresnet.reporting.markup import Markup, element, joined, table, wide
 from kresnet.reporting.paper_table import PAPER_TEST_ERROR, not_comparable
 from kresnet.reporting.proxy import marked
-from kresnet.reporting.recorded_values import number, part_of
 
 
 def results_section(reported: ReportedRuns) -> Iterator[Markup]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from kresnet.explain.run import machine
+from kresnet.json_file import number
 from kresnet.reporting.average import NOTHING, mean_and_deviation
 from kresnet.reporting.groups import ReportedRuns
 from kresnet.reporting.inline_svg import inline_svg
@@ -14,7 +15,6 @@ from kresnet.reporting.markup import (
     wide,
 )
 from kresnet.reporting.proxy import marked
-from kresnet.reporting.recorded_values import number
 from kresnet.reporting.report_figures import Evaluations, ReportFigure
 from kresnet.spec import dump_spec
 

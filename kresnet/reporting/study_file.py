@@ -1,11 +1,11 @@
 """The study that a run belongs to, as its study.json says."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from kresnet.reporting.recorded_values import number
+from kresnet.errors import BadDataError
+from kresnet.json_file import number, read_json
 
 FILE = "study.json"
 # A run of a study is in `<study>/<network>/seed<seed>`.
@@ -35,18 +35,31 @@ class StudySummary:
 def study_of(run: Path) -> StudySummary | None:
     """The study of a run folder; `None` where it belongs to none.
 
-    It is found from the run itself, wherever a report begins to look.
+    It is found from the run itself, wherever a report begins to look, and
+    whatever link led to it.
+
+    Raises:
+        BadDataError: There is a study.json, and it is damaged: nobody knows
+            whether the run is a proxy.
     """
-    above = Path(os.path.abspath(run)).parents[:FOLDERS_ABOVE]
-    found = (_read(folder / FILE) for folder in above)
+    places = Path(run).resolve(), Path(os.path.abspath(run))
+    above = [folder for p in places for folder in p.parents[:FOLDERS_ABOVE]]
+    found = (_read(folder / FILE) for folder in dict.fromkeys(above))
     return next((study for study in found if study is not None), None)
 
 
 def _read(file: Path) -> StudySummary | None:
     try:
-        content = json.loads(file.read_text("utf-8"))
-        name, shows = str(content["name"]), str(content["shows"])
-        budget = number(content.get("budget"))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None  # none there, or not written by a study
-    return StudySummary(name, shows, 1 if budget is None else budget)
+        content = read_json(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise BadDataError(f"{file}: cannot be read: {error}") from error
+    if not isinstance(content, dict) or not content.keys() >= {"name", "shows"}:
+        return None  # not written by a study
+    budget = number(content.get("budget"))
+    return StudySummary(
+        str(content["name"]),
+        str(content["shows"]),
+        1 if budget is None else budget,
+    )

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kresnet.architecture import census
+from kresnet.json_file import number, part_of
 from kresnet.printable import printable
 from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.metrics_file import read_metrics
@@ -36,24 +37,31 @@ def run_summary(folder: Path) -> Table:
     table.add_row("parameters", f"{counted.parameters:,}")
     table.add_row("multiply-adds", f"{counted.multiply_adds / 1e6:,.2f} M")
     table.add_row("iterations", f"{info['iteration']:,}")
-    if info.get("warm_up_ended_at"):
-        table.add_row("warm-up ended", f"{info['warm_up_ended_at']:,}")
+    if ended := number(info.get("warm_up_ended_at")):
+        table.add_row("warm-up ended", f"{ended:,}")
     table.add_row("training error", _percent(last["training_error"]))
     table.add_row("validation error", _percent(last["validation_error"]))
-    table.add_row("test error", _bold(_percent(info["test_error"])))
+    error = number(info.get("test_error"))
+    table.add_row("test error", _bold(_percent(error)))
     table.add_row("test error in the paper", beside_paper(run.spec, info))
-    if best := info["best_validation"]:
+    at, held_out, best = (
+        number(part_of(info, "best_validation", name))
+        for name in ("iteration", "validation_error", "test_error")
+    )
+    if at is not None:
         table.add_row(
             "best by validation",
-            f"iteration {best['iteration']:,}: validation "
-            f"{_percent(best['validation_error'])}, test "
-            f"{_percent(best['test_error'])}",
+            f"iteration {at:,}: validation {_percent(held_out)}, test"
+            f" {_percent(best)}",
         )
-    if info["images_per_second"]:
+    speed, cost = (
+        number(info.get(name))
+        for name in ("images_per_second", "cpu_seconds_per_1000_images")
+    )
+    if speed and cost:
         table.add_row(
             "speed of training",
-            f"{info['images_per_second']:,.0f} images/s, "
-            f"{info['cpu_seconds_per_1000_images']:.2f} CPU-seconds per 1,000",
+            f"{speed:,.0f} images/s, {cost:.2f} CPU-seconds per 1,000",
         )
     table.add_row("folder", printable(run.folder))
     return table

@@ -1,9 +1,15 @@
 """Part of the iterations: a proxy of the experiment that was meant."""
 
+import contextlib
+import re
 from fractions import Fraction
 
 from kresnet.errors import SpecError
 from kresnet.spec import Spec
+from kresnet.spec.problems import shown
+
+# Few digits, so that none takes long: 1e-99999999 would fill the memory.
+SHARE = re.compile(r"[0-9]{1,20}/[0-9]{1,20}|[0-9.]{1,20}(e-?[0-9]{1,2})?")
 
 
 def parse_budget(text: str) -> Fraction:
@@ -12,16 +18,17 @@ def parse_budget(text: str) -> Fraction:
     Raises:
         SpecError: It is no number in (0, 1].
     """
-    percent = text.strip().endswith("%")
-    try:
-        budget = Fraction(text.strip().removesuffix("%"))
-    except (ValueError, ZeroDivisionError):
-        budget = Fraction(0)
-    budget = budget / 100 if percent else budget
+    share = text.strip().removesuffix("%").rstrip()
+    budget = Fraction(0)
+    if SHARE.fullmatch(share):
+        with contextlib.suppress(ValueError, ZeroDivisionError):
+            budget = Fraction(share)
+    if text.strip().endswith("%"):
+        budget /= 100
     if not 0 < budget <= 1:
         raise SpecError(
             "--budget: must be a share such as 5% or 0.05, above 0 and at most"
-            f" 100%. Received: {text}"
+            f" 100%. Received: {shown(text)}"
         )
     return budget
 

@@ -16,6 +16,7 @@ from kresnet.errors import (
     DeviceMissingError,
     DivergedError,
     InputMissingError,
+    SpecError,
     StoppedError,
     write_error,
 )
@@ -25,6 +26,7 @@ from kresnet.signals import Signals, exit_code
 from kresnet.study.plan import PlannedRun
 from kresnet.study.process import command
 from kresnet.study.ray_task import KilledError, train_in_task
+from kresnet.surroundings import ARITHMETIC, THREADS
 
 # How often a run is begun again whose node, worker or process was lost.
 RETRIES = 5
@@ -36,15 +38,11 @@ PASSED_ON = (
     "JAX_PLATFORMS",
     "KERAS_BACKEND",
     "KRESNET_DATA_DIR",
-    "TF_ENABLE_ONEDNN_OPTS",
-    "XLA_FLAGS",
+    *ARITHMETIC,
 )
-THREADS = (
-    "NPROC",  # JAX
-    "OMP_NUM_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-)
+# Bytes: a socket's name has 107 at most, 70 of them below this folder.
+LONGEST_FOLDER = 37
+SHORT_FOLDER = "/tmp"  # noqa: S108, where Ray's files are anyway
 KILLED = exit_code(signal.SIGKILL)
 LAST_LINES = 20
 
@@ -81,6 +79,7 @@ class RayEngine:
         Raises:
             DeviceMissingError: There is no such cluster, or no node of it has
                 the devices for a run.
+            SpecError: RAY_TMPDIR is too long a name.
         """
         if not planned:
             return
@@ -152,6 +151,7 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
     more = {}
     if address == "local":
         more = {"include_dashboard": False, "object_store_memory": 100 << 20}
+        _shorten_temporary_folder()
         # Others on the network must not be able to start anything. Ray reads
         # this when it is imported.
         if "ray" not in sys.modules:
@@ -184,6 +184,27 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _shorten_temporary_folder() -> None:
+    """Ray's sockets are below it, and no name of a socket may be long.
+
+    Raises:
+        SpecError: RAY_TMPDIR, which is Ray's own, names such a folder.
+    """
+    own = os.environ.get("RAY_TMPDIR")
+    folder = own or os.environ.get("TMPDIR", "")
+    if len(os.fsencode(folder)) <= LONGEST_FOLDER:
+        return
+    if own:
+        raise SpecError(
+            f"RAY_TMPDIR: must have at most {LONGEST_FOLDER} bytes, since Ray's"
+            f" sockets are below it. Received: {own}"
+        )
+    os.environ["RAY_TMPDIR"] = SHORT_FOLDER
+    notify(
+        f"TMPDIR is too long for Ray's sockets: its files go to {SHORT_FOLDER}"
+    )
 
 
 def _reach(address: str) -> None:

@@ -26,6 +26,8 @@ Name = Annotated[
     ),
     Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
 ]
+# What else is in the folder of a study, beside those of its networks.
+OWN_NAMES = ("report", "specs", "study.json")
 SpecName = Annotated[
     str,
     Expected(
@@ -143,6 +145,12 @@ def _folders_differ(study: Study) -> Iterator[Problem]:
                 ("runs", i, field),
                 f"must differ from that of runs[{first[run.label]}]; give one"
                 " of them another name",
+            )
+        if run.label in OWN_NAMES:
+            yield Problem(
+                ("runs", i, "name" if run.name else "spec"),
+                f"must not be {run.label}: the study has a file or a folder of"
+                " this name; give the run another name",
             )
         first.setdefault(run.label, i)
 

@@ -12,6 +12,7 @@ from kresnet.errors import (
     SpecError,
     write_error,
 )
+from kresnet.json_file import read_json
 from kresnet.recorded_run import read_recorded_run
 from kresnet.spec import Spec, dump_spec, load_spec, recipe_digest
 from kresnet.spec.deepening import reasons_not_deeper
@@ -115,19 +116,21 @@ def refuse_other_folder(out: Path, study: Study) -> None:
     """
     try:
         names = sorted(p.name for p in out.iterdir() if p.name[0] != ".")
-        text = (out / SUMMARY).read_bytes() if SUMMARY in names else b"null"
     except FileNotFoundError:
         return
     except OSError as error:
         raise write_error(out, error) from error
     if not names:
         return
+    name = None
     try:
-        summary = json.loads(text)
+        summary = read_json(out / SUMMARY)
         name = summary["name"] if summary["runs"] else None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        name = None
-    if name is None:
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        pass  # not a study's
+    except OSError as error:
+        raise write_error(out / SUMMARY, error) from error
+    if not isinstance(name, str):
         raise CannotWriteError(
             f"{out}: holds files and no {SUMMARY} of a study:"
             f" {', '.join(names[:5])}; name another folder with --out"

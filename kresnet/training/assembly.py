@@ -84,9 +84,6 @@ def assemble(
         precision: See `build_model`.
         rematerialize: See `build_model`.
         scope: Of the devices, see `kresnet.devices.place`.
-
-    Raises:
-        SpecError: The Keras backend is neither TensorFlow nor JAX.
     """
     model_class = chunk_model_class()
 

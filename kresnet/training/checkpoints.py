@@ -5,9 +5,9 @@ with adapted statistics, and the optimiser's variables) and what the callbacks
 must remember. The last two and the best by validation are kept.
 """
 
-import contextlib
 import dataclasses
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +21,17 @@ from kresnet.errors import BadDataError, InputMissingError, write_error
 
 Arrays = dict[str, np.ndarray]
 Notify = Callable[[str], None]
+
+
+def checkpoint_name(iteration: int) -> str:
+    """The folder of an iteration's checkpoint: "00032000"."""
+    return f"{iteration:08d}"
+
+
+def is_checkpoint_name(name: str) -> bool:
+    """Whether a checkpoint has this name; other digits are somebody else's."""
+    digits = re.fullmatch("[0-9]{8,18}", name)
+    return bool(digits) and checkpoint_name(int(name)) == name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +102,7 @@ class Checkpoints:
         if not self.folder.is_dir():
             return []
         names = (path.name for path in self.folder.iterdir())
-        return sorted(int(name) for name in names if name.isdecimal())
+        return sorted(int(name) for name in names if is_checkpoint_name(name))
 
     def save(
         self, checkpoint: Checkpoint, keep: set[int] | None = None
@@ -143,23 +154,33 @@ class Checkpoints:
                 f"{error.filename}: cannot be read: {error.strerror}"
             ) from error
         try:
+            if content["iteration"] != iteration:
+                raise ValueError(f"is of iteration {content['iteration']}")
             return Checkpoint(
-                iteration=content["iteration"],
+                iteration=iteration,
                 weights=load_file(path / "weights.safetensors"),
                 optimizer=load_file(path / "optimizer.safetensors"),
                 state=content["state"],
                 identity=Identity(**content["identity"]),
             )
-        except (SafetensorError, KeyError, TypeError, OSError) as error:
+        except (
+            SafetensorError,
+            KeyError,
+            TypeError,
+            ValueError,
+            OSError,
+        ) as error:
             raise sealed_folder.DamagedError(f"{path}: {error}") from error
 
     def newest(self) -> Checkpoint | None:
         """The newest checkpoint that verifies; `None` if there never was one.
 
-        A damaged one is set aside as `<name>.corrupt`, and said.
+        A damaged one is set aside as `<name>.corrupt`, and said: for a run
+        that goes on, its lock held.
 
         Raises:
             BadDataError: There are checkpoints, and all are damaged.
+            CannotWriteError: A damaged one cannot be set aside.
             InputMissingError: They may not be read.
         """
         iterations = self.iterations()
@@ -176,15 +197,44 @@ class Checkpoints:
                     "are lost"
                 )
             return found
+        self._refuse_damaged(iterations)
+        return None
+
+    def read_newest(self) -> Checkpoint | None:
+        """The newest checkpoint; `None` if there never was one.
+
+        For those that only read: nothing is moved, and no older checkpoint
+        stands in for a damaged one.
+
+        Raises:
+            BadDataError: It is damaged, or all were set aside.
+            InputMissingError: It may not be read.
+        """
+        iterations = self.iterations()
+        if not iterations:
+            self._refuse_damaged(iterations)
+            return None
+        try:
+            return self.load(iterations[-1])
+        except sealed_folder.DamagedError as error:
+            if self.iterations() != iterations:  # the run goes on meanwhile
+                return self.read_newest()
+            older = iterations[-2:-1]
+            more = f" from an older one, {older[0]} at most" if older else ""
+            raise BadDataError(
+                f"the newest checkpoint is damaged: {error}. It is left as it"
+                f" is; the command that trained the run goes on{more}"
+            ) from error
+
+    def _refuse_damaged(self, iterations: list[int]) -> None:
         if iterations or any(self.folder.glob("*.corrupt*")):
             raise BadDataError(
                 f"{self.folder}: every checkpoint is damaged; they are kept "
                 "as *.corrupt. Name another folder with --out to start anew"
             )
-        return None
 
     def _path(self, iteration: int) -> Path:
-        return self.folder / f"{iteration:08d}"
+        return self.folder / checkpoint_name(iteration)
 
     def _prune(self, keep: set[int]) -> None:
         for iteration in set(self._listed()) - keep:
@@ -204,5 +254,7 @@ class Checkpoints:
         while aside.exists():
             number += 1
             aside = path.with_name(f"{path.name}.corrupt{number}")
-        with contextlib.suppress(OSError):  # a read-only run can still be used
+        try:
             os.rename(path, aside)
+        except OSError as error:
+            raise write_error(aside, error) from error

@@ -12,31 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
+from keras import ops
 
 from kresnet.callbacks import IterationCallback
 from kresnet.data import Order
-from kresnet.errors import SpecError
+from kresnet.surroundings import refuse_limits
 
 CAPACITY = 512
 SECONDS = 0.5
 
 
 def chunk_model_class() -> type[keras.Model]:
-    """The chunk-running model of the current Keras backend.
-
-    Raises:
-        SpecError: For a backend other than TensorFlow and JAX.
-    """
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
+    """The chunk-running model of the current Keras backend."""
+    if keras.backend.backend() == "tensorflow":
         from kresnet.training.loop_tensorflow import ChunkModel
-    elif backend == "jax":
-        from kresnet.training.loop_jax import ChunkModel
     else:
-        raise SpecError(
-            "KERAS_BACKEND: must be tensorflow or jax to train. "
-            f"Received: {backend}"
-        )
+        from kresnet.training.loop_jax import ChunkModel
     return ChunkModel
 
 
@@ -95,7 +86,13 @@ def fit_chunks(
     iterations_per_second: Callable[[], float],
     part: slice = slice(None),
 ) -> None:
-    """Trains a chunk model; the arguments are those of `chunks`."""
+    """Trains a chunk model; the arguments are those of `chunks`.
+
+    Raises:
+        SpecError: Keras is told to end `fit` early.
+        RuntimeError: It ended before the last iteration, nobody knows why.
+    """
+    refuse_limits()
     steps = functools.partial(
         chunks,
         order,
@@ -108,3 +105,7 @@ def fit_chunks(
     )
     size = len(range(order.batch_size)[part])
     model.fit_chunks(steps, callbacks, size)
+    # What was not trained must not be taken for finished.
+    reached = int(ops.convert_to_numpy(model.optimizer.iterations.value))
+    if reached != last:
+        raise RuntimeError(f"`fit` ended at iteration {reached} of {last}")

@@ -69,7 +69,7 @@ def open_source(path: str | os.PathLike[str], spec: Spec) -> Source:
     Raises:
         SpecError: It is not finished, or `spec` is not its own spec deepened.
         InputMissingError: It is no run folder, or its last checkpoint is gone.
-        BadDataError: Every checkpoint is damaged.
+        BadDataError: Its newest checkpoint is damaged.
     """
     if not os.fspath(path):
         raise SpecError('--deepen: must name a run. Received: ""')

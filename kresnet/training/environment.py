@@ -6,16 +6,10 @@ from importlib import metadata
 
 import keras
 
+from kresnet.surroundings import ARITHMETIC, THREADS
+
 PACKAGES = ("kresnet", "keras", "numpy", "safetensors")
 BACKEND_PACKAGES = {"tensorflow": ("tensorflow",), "jax": ("jax", "jaxlib")}
-FLAGS = (
-    "NPROC",  # the threads of JAX
-    "OMP_NUM_THREADS",
-    "TF_ENABLE_ONEDNN_OPTS",
-    "TF_NUM_INTEROP_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "XLA_FLAGS",
-)
 
 DETERMINISTIC_XLA = "--xla_gpu_deterministic_ops=true"
 
@@ -38,7 +32,9 @@ def hardware() -> dict:
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "flags": {
-            name: os.environ[name] for name in FLAGS if name in os.environ
+            name: os.environ[name]
+            for name in sorted(THREADS + ARITHMETIC)
+            if name in os.environ
         },
         "devices": _devices(),
     }

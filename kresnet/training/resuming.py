@@ -145,7 +145,7 @@ def refuse_other_precision(
     Raises:
         SpecError: They differ: the run would be of neither.
     """
-    options = (info or {}).get("options", {})
+    options = (info or {}).get("options") or {}
     before = checkpoint.identity.precision or options.get("precision")
     if before not in (None, precision):
         raise _other_experiment(
@@ -157,7 +157,8 @@ def _deepened_from(info: dict) -> str | None:
     """The digest of the weights that a run began with, as run.json has it."""
     deepened = info.get("deepened")
     known = isinstance(deepened, dict)
-    return deepened.get("weights_sha256") if known else None
+    digest = deepened.get("weights_sha256") if known else None
+    return None if digest is None else str(digest)
 
 
 def _other_beginning(old: str | None, new: str | None) -> list[str]:

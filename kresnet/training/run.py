@@ -99,17 +99,14 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     Raises:
         InputMissingError: It is no run folder, or has no checkpoint yet; says
             what is there.
-        BadDataError: Every checkpoint is damaged, or run.json is not the
-            record of a run.
+        BadDataError: The newest checkpoint is damaged, or run.json is not
+            the record of a run. Nothing is changed in the folder.
         SpecError: It was trained in another float type than Keras' floatx.
     """
     check_floatx()
     record = read_recorded_run(path, ALL_KINDS)
-    checkpoints = Checkpoints(
-        RunFolder(record.folder).checkpoints,
-        notify,
-    )
-    checkpoint = checkpoints.newest()
+    checkpoints = Checkpoints(RunFolder(record.folder).checkpoints, notify)
+    checkpoint = checkpoints.read_newest()
     if checkpoint is None:
         raise InputMissingError(
             f"{record.folder}: has no checkpoint to use."

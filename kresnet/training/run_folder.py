@@ -16,6 +16,7 @@ from kresnet.errors import (
     write_error,
 )
 from kresnet.recorded_run import ALL_KINDS, read_info
+from kresnet.training.checkpoints import is_checkpoint_name
 
 LOCK = ".lock"
 SIGNED = b"process "
@@ -162,7 +163,7 @@ class RunFolder:
     def _has_checkpoints(self) -> bool:
         manifests = self.checkpoints.glob(f"*/{sealed_folder.MANIFEST}")
         names = (path.parent.name.partition(".")[0] for path in manifests)
-        return any(name.isdecimal() for name in names)
+        return any(map(is_checkpoint_name, names))
 
     def _names(self) -> list[str]:
         names = (path.name for path in self.path.iterdir())

@@ -15,6 +15,7 @@ from kresnet.notices import notifier, standard_error
 from kresnet.quiet_backend import without_retracing_warnings
 from kresnet.seeds import seed_option
 from kresnet.spec import Spec, load_spec
+from kresnet.surroundings import refuse_limits
 from kresnet.training.checkpoint_size import checkpoint_bytes
 from kresnet.training.checkpoints import Checkpoints
 from kresnet.training.deepening import open_source
@@ -72,6 +73,7 @@ def train(
         ValueError: `overrides` or `stages` for a spec that is loaded already.
     """
     options = Options(**options)
+    refuse_limits()  # before there is a folder
     check_settings(options.precision)
     membership = options.membership
     console = console or standard_error()

@@ -1,0 +1,101 @@
+"""JSON files of a folder that may hold anything: damage, pipes, traps.
+
+And the values in them, which may be of any kind.
+"""
+
+import json
+import math
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+# Bytes; the largest that kresnet writes are some hundred thousand.
+LARGEST = 2**26
+# Of lists and mappings in one another; kresnet's own are half a dozen deep.
+DEEPEST = 64
+# Of an integer: more take Python long, or it refuses them.
+MOST_DIGITS = 1_000
+
+
+def open_plain_file(path: Path) -> BinaryIO:
+    """Opens a file for reading; a pipe is not waited for.
+
+    Raises:
+        OSError: It cannot be opened.
+        ValueError: It is a pipe or a device.
+    """
+    # Without O_NONBLOCK opening a pipe waits for its other end.
+    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise ValueError("not a file but a pipe or a device")
+    return file
+
+
+def read_json(path: Path) -> Any:
+    """Reads a file of JSON that may hold anything.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not JSON, or none that kresnet writes: says why.
+    """
+    with open_plain_file(path) as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"larger than {LARGEST // 2**20} MiB")
+    try:
+        value = json.loads(content.decode("utf-8"), parse_int=_integer)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 at byte {error.start}") from error
+    except RecursionError:
+        raise _too_deep() from None
+    _refuse_depth(value)
+    return value
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"an integer of {len(digits)} digits")
+    return int(digits)
+
+
+def _refuse_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [part for each in level for part in _parts(each)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"nests deeper than {DEEPEST} levels")
+
+
+def part_of(mapping: dict, name: str, part: str) -> Any:
+    """What a file says under two names; `None` where it does not."""
+    inner = mapping.get(name)
+    return inner.get(part) if isinstance(inner, dict) else None
+
+
+def number(value: Any) -> float | None:
+    """A finite number from a file, or `None` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:  # an integer of more than 308 digits
+        return None

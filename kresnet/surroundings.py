@@ -1,0 +1,150 @@
+"""What surrounds Keras: environment variables, and its settings file.
+
+Which are refused, which recorded. Nothing here imports Keras at its top.
+"""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+from kresnet.errors import InputMissingError, SpecError
+
+BACKENDS = ("tensorflow", "jax")
+# They end `fit` and `predict` early: a run would be short, a test incomplete.
+LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
+NNX = "KERAS_NNX_ENABLED"
+# Threads of the backends.
+THREADS = (
+    "NPROC",  # JAX
+    "OMP_NUM_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
+# What else the bits of a result depend on: kernels, and how exact they are.
+ARITHMETIC = (
+    "JAX_DEFAULT_MATMUL_PRECISION",
+    "JAX_ENABLE_X64",
+    "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_SET_ONEDNN_FPMATH_MODE",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+# In Keras' settings file. The image data format is not obeyed here, and
+# epsilon not used; with other values Keras cannot be imported.
+ALLOWED = {
+    "floatx": ("float32", "float64"),
+    "image_data_format": ("channels_last", "channels_first"),
+    "nnx_enabled": (False,),
+}
+
+
+def refuse_environment(limits: bool = True) -> None:
+    """Refuses what Keras would obey when it is imported; call it before.
+
+    Args:
+        limits: Whether limits of `fit` and `predict` are refused, which a
+            program of its own may have.
+
+    Raises:
+        SpecError: A backend that kresnet does not have, or a limit that would
+            cut the work short.
+        InputMissingError: The backend is not installed.
+    """
+    if name := os.environ.get("KERAS_BACKEND"):  # Keras, too, ignores ""
+        refuse_backend("KERAS_BACKEND", name)
+    for limit in LIMITS if limits else ():
+        if os.environ.get(limit, "0").strip() != "0":
+            raise _limited(limit, os.environ[limit])
+    if os.environ.get(NNX, "").lower() in ("1", "true"):
+        raise SpecError(
+            f"{NNX}: must not be set: kresnet's variables are Keras' own."
+            f" Received: {os.environ[NNX]}"
+        )
+
+
+def refuse_settings_file() -> None:
+    """Refuses values with which Keras cannot be imported, or kresnet used.
+
+    What is no JSON Keras does not obey.
+
+    Raises:
+        SpecError: There is such a value.
+    """
+    path = _settings_file()
+    try:
+        settings = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return
+    if not isinstance(settings, dict):
+        raise SpecError(f"{path}: must hold an object with Keras' settings")
+    allowed = dict(ALLOWED)
+    if not os.environ.get("KERAS_BACKEND"):  # it comes before the file's
+        allowed["backend"] = BACKENDS
+    for name, values in allowed.items():
+        if name in settings and settings[name] not in values:
+            raise SpecError(
+                f"{path}: {name}: must be {' or '.join(map(str, values))}."
+                f" Received: {settings[name]}"
+            )
+    if not isinstance(settings.get("epsilon", 1e-7), float):
+        raise SpecError(
+            f"{path}: epsilon: must be a number with a decimal point."
+            f" Received: {settings['epsilon']}"
+        )
+
+
+def refuse_backend(source: str, name: str) -> None:
+    """Refuses a backend that kresnet does not have.
+
+    Args:
+        source: What named it, for the message.
+        name: As of `KERAS_BACKEND`.
+
+    Raises:
+        SpecError: It is none of kresnet's.
+        InputMissingError: It is not installed.
+    """
+    if name not in BACKENDS:
+        raise SpecError(
+            f"{source}: must be {' or '.join(BACKENDS)}. Received: {name}"
+        )
+    if importlib.util.find_spec(name) is None:
+        raise InputMissingError(f"{source}: {name} is not installed here")
+
+
+def refuse_limits() -> None:
+    """Refuses Keras' limits, also those that a program has set itself.
+
+    Raises:
+        SpecError: `fit` or `predict` would end early.
+    """
+    import keras
+
+    limits = keras.config.max_epochs(), keras.config.max_steps_per_epoch()
+    for name, limit in zip(LIMITS, limits, strict=True):
+        if limit:
+            raise _limited(name, limit)
+
+
+def _limited(name: str, limit: object) -> SpecError:
+    setter = name.lower().replace("keras_", "keras.config.set_")
+    return SpecError(
+        f"{name}: must not be set, nor {setter} be called: Keras would end the"
+        f" training, or a measurement, early. Received: {limit}"
+    )
+
+
+def _settings_file() -> Path:
+    """Where Keras looks for it."""
+    folder = os.environ.get("KERAS_HOME")
+    if folder is None:
+        home = os.path.expanduser("~")
+        folder = os.path.join(
+            home if os.access(home, os.W_OK) else "/tmp",  # noqa: S108
+            ".keras",
+        )
+    return Path(folder, "keras.json").expanduser()

@@ -1,0 +1,168 @@
+"""Files of JSON that may hold anything, and everything that reads them."""
+
+import json
+import os
+
+import pytest
+
+from kresnet import sealed_folder
+from kresnet.data import cifar10
+from kresnet.errors import BadDataError, CannotWriteError
+from kresnet.json_file import LARGEST, number, part_of, read_json
+from kresnet.recorded_run import ALL_KINDS, read_info
+from kresnet.reporting.evaluation_files import read_evaluation
+from kresnet.reporting.study_file import study_of
+from kresnet.study import load_study
+from kresnet.study.plan import refuse_other_folder
+
+DAMAGE = {
+    "open brackets": b"[" * 100_000,
+    "open braces": b'{"a":' * 100_000,
+    "brackets that close": b"[" * 100 + b"]" * 100,
+    "5,000 digits": b'{"a": ' + b"7" * 5_000 + b"}",
+    "no UTF-8": b'{"a": "\xff"}',
+    "UTF-16": '{"a": 1}'.encode("utf-16"),
+    "half": b'{"a": [1, 2',
+    "empty": b"",
+    "NUL": b"\0" * 1_000,
+}
+
+
+@pytest.fixture(params=DAMAGE)
+def damaged(request, tmp_path):
+    """Makes a damaged file of a name, in a folder of its own."""
+
+    def make(name):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(DAMAGE[request.param])
+        return path
+
+    return make
+
+
+def test_damaged_json_is_a_value_error(damaged):
+    with pytest.raises(ValueError, match=r"[a-z]"):
+        read_json(damaged("x.json"))
+
+
+def test_a_damaged_manifest_is_damage(damaged):
+    folder = damaged(sealed_folder.MANIFEST).parent
+
+    with pytest.raises(sealed_folder.DamagedError, match="not a manifest"):
+        sealed_folder.verify(folder)
+
+
+def test_a_damaged_record_of_a_run_is_bad_data(damaged):
+    with pytest.raises(BadDataError, match=r"run\.json: not JSON"):
+        read_info(damaged("run.json"))
+
+
+def test_a_damaged_evaluation_is_bad_data(damaged):
+    with pytest.raises(BadDataError, match="not an evaluation"):
+        read_evaluation(damaged("evaluation-test.json"))
+
+
+def test_what_a_damaged_study_says_of_its_runs_is_unknown(damaged):
+    folder = damaged("study.json").parent
+
+    with pytest.raises(BadDataError, match=r"study\.json: cannot be read"):
+        study_of(folder / "net" / "seed0")
+
+
+def test_a_folder_with_a_damaged_summary_is_no_study_s(damaged):
+    folder = damaged("study.json").parent
+
+    with pytest.raises(CannotWriteError, match=r"no study\.json of a study"):
+        refuse_other_folder(folder, load_study("depth"))
+
+
+def test_a_damaged_description_of_a_data_set_is_bad_data(damaged, monkeypatch):
+    folder = damaged("cifar10/3.0.2/dataset_info.json").parents[2]
+
+    with pytest.raises(BadDataError, match=r"dataset_info\.json"):
+        cifar10.load_cifar10(folder)
+
+
+@pytest.mark.parametrize("length", ["1e999", "Infinity", "NaN", '"x"', "[]"])
+def test_a_length_that_is_no_integer_is_bad_data(tmp_path, length):
+    folder = tmp_path / "cifar10" / "3.0.2"
+    folder.mkdir(parents=True)
+    (folder / "dataset_info.json").write_text(
+        '{"fileFormat": "tfrecord", "splits": [{"name": "train",'
+        f' "shardLengths": [{length}]}}]}}'
+    )
+
+    with pytest.raises(BadDataError, match=r"dataset_info\.json"):
+        cifar10.load_cifar10(tmp_path)
+
+
+def test_a_file_larger_than_any_of_kresnet_s_is_not_read(tmp_path):
+    path = tmp_path / "x.json"
+    with path.open("wb") as file:
+        file.truncate(LARGEST + 1)
+
+    with pytest.raises(ValueError, match="larger than 64 MiB"):
+        read_json(path)
+
+
+def test_pipes_and_devices_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zeros").symlink_to("/dev/zero")
+
+    for name in ("pipe", "zeros"):
+        with pytest.raises(ValueError, match="a pipe or a device"):
+            read_json(tmp_path / name)
+
+
+def test_a_pipe_in_a_sealed_folder_is_damage(tmp_path):
+    folder = tmp_path / "sealed"
+    with sealed_folder.create(folder, {}) as own:
+        (own / "a").write_text("a")
+    (folder / "a").unlink()
+    os.mkfifo(folder / "a")
+
+    with pytest.raises(sealed_folder.DamagedError, match="a pipe"):
+        sealed_folder.verify(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iteration": True},
+        {"iteration": 1.5},
+        {"seed": "0"},
+        {"seconds": float("nan")},
+        {"cpu_seconds": float("inf")},
+        {"checkpoint": "60"},
+        {"options": [1]},
+        {"versions": None},
+    ],
+    ids=str,
+)
+def test_a_run_goes_on_from_a_record_of_the_right_kinds_only(tmp_path, change):
+    info = {
+        **dict.fromkeys(("status", "spec_digest", "data_fingerprint"), "x"),
+        **dict.fromkeys(("iteration", "seed"), 0),
+        **dict.fromkeys(("seconds", "cpu_seconds"), 0.5),
+        **{name: {} for name in ("versions", "hardware")},
+    }
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(info))
+    assert read_info(path, ALL_KINDS) == info
+
+    path.write_text(json.dumps(info | change))
+    with pytest.raises(BadDataError, match="not the record of a run"):
+        read_info(path, ALL_KINDS)
+
+
+def test_a_number_is_finite_and_no_truth_value():
+    for value in (True, None, "1", [1], float("nan"), float("inf"), 10**400):
+        assert number(value) is None
+    assert (number(3), number(-0.5)) == (3, -0.5)
+
+
+def test_a_part_of_what_is_no_mapping_is_none():
+    assert part_of({"a": {"b": 1}}, "a", "b") == 1
+    for value in (None, [], "b", 7):
+        assert part_of({"a": value}, "a", "b") is None

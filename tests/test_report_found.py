@@ -1,0 +1,130 @@
+"""Which runs a report finds, and what it says of those that it does not."""
+
+import json
+import os
+
+import pytest
+from report_page import make_run, page_of
+
+from kresnet.cli import app
+from kresnet.cli_frame import run
+from kresnet.reporting.groups import read_runs
+from kresnet.spec import load_spec
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A study of one run, and another run elsewhere."""
+    spec = load_spec("resnet20")
+    make_run(tmp_path / "study/net/seed0", spec, 0, test_error=8.0)
+    make_run(tmp_path / "elsewhere/run1", spec, 1, test_error=9.0)
+    return tmp_path / "study"
+
+
+def seeds(folder):
+    (group,) = read_runs([folder]).groups
+    return [run.seed for run in group.finished]
+
+
+@pytest.mark.parametrize("link", ["net/seed1", "other"])
+def test_a_link_to_a_run_or_to_a_folder_of_runs_is_followed(folder, link):
+    target = folder.parent / "elsewhere"
+    is_run = link.endswith("seed1")
+    (folder / link).symlink_to(target / "run1" if is_run else target)
+
+    assert seeds(folder) == [0, 1]
+    assert read_runs([folder]).left_out == []
+
+
+def test_a_run_with_several_names_counts_once_and_has_its_own(folder):
+    (folder / "latest").symlink_to("net/seed0")
+    (folder / "net/a").symlink_to("seed0")
+    (folder / "net/circle").symlink_to("..")
+
+    (group,) = read_runs([folder]).groups
+
+    assert [run.folder for run in group.finished] == [folder / "net/seed0"]
+
+
+def test_a_link_to_nothing_and_one_to_itself_are_listed(folder, capsys):
+    (folder / "net/seed1").symlink_to("gone")
+    (folder / "net/seed2").symlink_to("seed2")
+
+    assert run(app, ["report", str(folder), f"--out={folder}/out"]) == 0
+
+    said = capsys.readouterr().err
+    for name in ("seed1", "seed2"):
+        reason = "not averaged: a symbolic link to nothing"
+        assert f"{folder}/net/{name}: {reason}" in said
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_listed(folder):
+    closed = folder / "net" / "seed1"
+    closed.mkdir(mode=0)
+
+    (left,) = read_runs([folder]).left_out
+
+    assert (left.folder, "cannot be read" in left.reason) == (closed, True)
+
+
+def test_a_run_that_a_link_leads_to_is_a_proxy_by_its_own_study(folder):
+    summary = {"name": "x", "shows": "y", "budget": 0.05}
+    (folder / "study.json").write_text(json.dumps(summary))
+    own = folder.parent / "mine"
+    own.mkdir()
+    (own / "seed0").symlink_to(folder / "net/seed0")
+
+    assert read_runs([own]).groups[0].proxy
+
+
+def test_a_run_of_a_study_that_cannot_be_read_is_in_no_average(folder):
+    (folder / "study.json").write_text("{")
+
+    reported = read_runs([folder, folder.parent / "elsewhere"])
+
+    assert [len(group.finished) for group in reported.groups] == [1]
+    (left,) = reported.left_out
+    assert "study.json: cannot be read" in left.reason
+
+
+def spoiled(path):
+    """One after the other, what may stand in the place of a table."""
+    path.unlink()
+    yield
+    path.touch()
+    yield
+    path.write_text("iteration,training_error,validation_error\n")
+    yield
+    path.write_bytes(b"\xff\xfe\0")
+    yield
+    path.unlink()
+    path.mkdir()
+    yield
+    path.rmdir()
+    os.mkfifo(path)
+    yield
+
+
+def test_why_a_curve_is_not_shown_is_said(folder, capsys):
+    path = folder / "net/seed0/metrics.csv"
+
+    for _ in spoiled(path):
+        assert run(app, ["report", str(folder), f"--out={folder}/out"]) == 0
+
+        assert f"not shown: {path}: " in capsys.readouterr().err
+        assert f"{path}: " in (folder / "out/index.html").read_text("utf-8")
+
+
+def test_what_is_damaged_is_named_and_the_rest_is_on_the_page(folder, tmp_path):
+    net = folder / "net/seed0"
+    (net / "evaluation-test.json").write_text("[" * 100_000)
+    (net / "responses.csv").write_text("")
+    (net / "gradients.csv").write_text("iteration,layer,norm\n1,conv1,-1\n")
+
+    (row,) = page_of(folder, out=tmp_path / "out").table("n")
+
+    assert row["test, last iteration"] == "8.00"
+    page = (tmp_path / "out/index.html").read_text("utf-8")
+    for name in ("evaluation-test.json", "responses.csv", "gradients.csv"):
+        assert f"{net / name}: " in page
