@@ -20,6 +20,7 @@ from kresnet.layers import (
     RandomFlip,
     ZCAWhitening,
 )
+from kresnet.layers.keyed import KeyedLayer
 from kresnet.network.precision import layer_precision
 from kresnet.spec import DataSpec
 
@@ -41,8 +42,6 @@ TRANSFORMS = {
 }
 # Images that transforms are adapted to at a time.
 ADAPT_IMAGES = 1_000
-# Called as layer(images, keys), in training only.
-RANDOM = (FancyPCA, RandomCrop, RandomFlip)
 
 
 def build_transforms(
@@ -116,7 +115,7 @@ def inference_layers(
     transforms: Sequence[keras.layers.Layer],
 ) -> list[keras.layers.Layer]:
     """The transforms that also act outside training."""
-    return [layer for layer in transforms if not isinstance(layer, RANDOM)]
+    return [layer for layer in transforms if not isinstance(layer, KeyedLayer)]
 
 
 def inference_model(
@@ -146,5 +145,5 @@ def training_model(
     keys = keras.Input((), dtype="uint32", name="keys")
     x = pixels
     for layer in transforms:
-        x = layer(x, keys) if isinstance(layer, RANDOM) else layer(x)
+        x = layer(x, keys) if isinstance(layer, KeyedLayer) else layer(x)
     return model_class([pixels, keys], network(x), name="training")
