@@ -4,9 +4,9 @@ import contextlib
 import re
 from fractions import Fraction
 
+from kresnet.documents import shown
 from kresnet.errors import SpecError
 from kresnet.spec import Spec
-from kresnet.spec.problems import shown
 
 # Few digits, so that none takes long: 1e-99999999 would fill the memory.
 SHARE = re.compile(r"[0-9]{1,20}/[0-9]{1,20}|[0-9.]{1,20}(e-?[0-9]{1,2})?")
