@@ -2,6 +2,7 @@
 
 from kresnet.callbacks.iteration_callback import (
     IterationCallback,
+    Periodic,
     next_multiple,
     updates_done,
 )
@@ -10,12 +11,14 @@ from kresnet.callbacks.iteration_schedule import (
     WarmUp,
     WarmUpError,
 )
-from kresnet.callbacks.layer_responses import LayerResponses, copy_weights
+from kresnet.callbacks.layer_responses import (
+    LayerResponses,
+    ResponseProbe,
+    copy_weights,
+    undistributed,
+)
 from kresnet.callbacks.non_finite_loss import NonFiniteLoss, NonFiniteLossError
-from kresnet.callbacks.periodic import Periodic
-from kresnet.callbacks.response_probe import ResponseProbe
 from kresnet.callbacks.throughput import Throughput
-from kresnet.callbacks.undistributed import undistributed
 
 __all__ = [
     "IterationCallback",

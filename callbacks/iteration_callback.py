@@ -1,8 +1,40 @@
-"""Counting iterations, whatever a step of `fit` holds."""
+"""Callbacks that know the iteration: the updates that the optimiser counts."""
+
+import contextlib
+from collections.abc import Iterator
 
 import keras
 import numpy as np
-from kresnet.callbacks.current_values import current_values
+from kresnet.callbacks.arguments import check_integer
+
+
+@contextlib.contextmanager
+def current_values(model: keras.Model) -> Iterator[None]:
+    """Inside, the scalars of the optimiser and the metrics can be read.
+
+    On JAX `fit` keeps the state to itself during an epoch, and the variables
+    are empty. `Callback.model` would hand all of it back, which takes a deep
+    network's callbacks milliseconds a step; here only scalars are lent.
+
+    Args:
+        model: A compiled model; variables are read, not assigned.
+    """
+    pairs = []
+    if not getattr(model, "_jax_state_synced", True):
+        state = model._jax_state or {}
+        pairs = [
+            (variable, value)
+            for variables, name in (
+                (model.optimizer.variables, "optimizer_variables"),
+                (model.metrics_variables, "metrics_variables"),
+            )
+            for variable, value in zip(
+                variables, state.get(name, ()), strict=False
+            )
+            if not variable.shape
+        ]
+    with keras.StatelessScope(pairs) if pairs else contextlib.nullcontext():
+        yield
 
 
 class IterationCallback(keras.callbacks.Callback):
@@ -112,3 +144,54 @@ def next_multiple(iteration: int, every: int, last: int) -> int:
     """The first multiple of `every` after `iteration`, or `last` before it."""
     multiple = iteration - iteration % every + every
     return min(multiple, last) if iteration < last else multiple
+
+
+class Periodic(IterationCallback):
+    """Calls `act` at iteration 0, every `every` iterations and at the last.
+
+    Not again where a run goes on: it was done when the run got there. At
+    iteration 0 only if `at_start`, which subclasses may set to `False`. Where
+    training goes on past `last`, every `every` iterations.
+
+    Args:
+        every: Positive integer, iterations between calls.
+        last: Positive integer, the last iteration of the training.
+
+    Attributes:
+        around: Makes a context manager to act in, such as one that shows what
+            goes on. Defaults to one that does nothing.
+    """
+
+    at_start = True
+    around = staticmethod(contextlib.nullcontext)
+
+    def __init__(self, every: int, last: int):
+        super().__init__()
+        check_integer("every", every, 1)
+        check_integer("last", last, 1)
+        self.every = every
+        self.last = last
+
+    def act(self) -> None:
+        """What a subclass does at `self.iteration`."""
+        raise NotImplementedError
+
+    def next_due(self, iteration):
+        """The next iteration to act at."""
+        return next_multiple(iteration, self.every, self.last)
+
+    def on_first_batch_begin(self):
+        """Acts on the initial weights."""
+        if self.iteration == 0 and self.at_start:
+            self._act_inside()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Acts when it is due."""
+        before = self.iteration
+        super().on_train_batch_end(batch, logs)
+        if self.iteration >= self.next_due(before):
+            self._act_inside()
+
+    def _act_inside(self):
+        with self.around():
+            self.act()

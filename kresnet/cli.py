@@ -1,15 +1,19 @@
-"""The command `kresnet`: thin, typed functions over the library.
+"""The command `kresnet`: its commands, and what surrounds each of them.
 
-A command reads the spec, calls one library function and prints what happened.
-Whatever is heavy to import is imported inside the command that needs it.
+Errors become messages and exit codes.
 """
 
+import errno
+import io
+import os
 import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 
-from kresnet.cli_frame import run
 from kresnet.commands.bench import bench
 from kresnet.commands.check import check
 from kresnet.commands.devices import devices
@@ -25,8 +29,136 @@ from kresnet.commands.show import show
 from kresnet.commands.specs import specs
 from kresnet.commands.study import study
 from kresnet.commands.train import train
-from kresnet.ending import end_on_signals
+from kresnet.ending import EndedError, begin, conclude, end_on_signals, ended_by
+from kresnet.errors import DiskFullError, InputMissingError, KresnetError
 from kresnet.member import end, is_member
+from kresnet.notices import notify
+
+# What a shell reports for a command that SIGINT or SIGPIPE ended.
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+# Of the click that this Typer comes with, its own or another package.
+_UsageError = typer.BadParameter.__base__
+
+# A name that a user gave, or a folder that may not be looked into.
+UNREACHABLE = {errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG, errno.EPERM}
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+
+
+def run(command: Callable, args: Sequence[str] | None = None) -> int:
+    """Runs a command, whatever happens.
+
+    Args:
+        command: A Typer app.
+        args: Arguments; `None` takes those of the process.
+
+    Returns:
+        The exit code. Everything else has been said on standard error, and
+        the traceback of a bug is in a file.
+    """
+    _open_closed_streams()
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # "×" on an ASCII terminal
+    try:
+        begin()
+        return conclude(_caught(command, args))
+    except EndedError:
+        return conclude(1)
+
+
+def _caught(command: Callable, args: Sequence[str] | None) -> int:
+    """The exit code; errors become one."""
+    try:
+        code = _exit_code(command, args)
+        sys.stdout.flush()
+    except KresnetError as error:
+        notify(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return PIPE_CLOSED
+    except Exception as error:
+        if ended_by():  # and a library made an error of it
+            return 1
+        if isinstance(error, OSError) and hasattr(
+            error.__context__, "exit_code"
+        ):
+            return error.__context__.exit_code  # which could not be said
+        if isinstance(error, OSError) and error.errno in _DISK:
+            notify(f"kresnet: {error}")
+            _forget_stdout()
+            return DiskFullError.exit_code
+        if isinstance(error, OSError) and error.errno in UNREACHABLE:
+            notify(f"{error.filename or 'kresnet'}: {error.strerror}")
+            return InputMissingError.exit_code
+        notify(_bug(error))
+        return 1
+    return code
+
+
+def _open_closed_streams() -> None:
+    """Gives what was closed before the start something to write to.
+
+    Python has `None` for such a stream, and the next file that is opened would
+    be the standard output of native code and of children.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+
+
+def _exit_code(command: Callable, args: Sequence[str] | None) -> int:
+    """Wrong usage is worded by Typer, which cites arguments as they are."""
+    try:
+        code = command(args, prog_name="kresnet", standalone_mode=False)
+    except _UsageError as error:
+        text = io.StringIO()
+        error.show(text)
+        notify(*text.getvalue().splitlines())
+        return error.exit_code
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    return code or 0  # that of `typer.Exit`
+
+
+def _bug(error: Exception) -> str:
+    """Puts the traceback into a file and says where."""
+    text = "".join(traceback.format_exception(error))
+    what = traceback.format_exception_only(error)[-1].strip()
+    what = what.replace("\n", " ")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            encoding="utf-8",
+            errors="backslashreplace",
+            prefix="kresnet-",
+            suffix=".txt",
+            delete=False,
+        ) as file:
+            file.write(text)
+    except OSError as failure:
+        return f"kresnet: bug: {what} (no traceback written: {failure})"
+    return f"kresnet: bug: {what}; traceback in {file.name}"
+
+
+def _forget_stdout() -> None:
+    """Keeps the interpreter from flushing into a closed pipe at exit."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):
+        return
+
 
 EXIT_CODES = """\b
 Exit codes:

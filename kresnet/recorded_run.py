@@ -8,7 +8,7 @@ from types import UnionType
 from typing import Any
 
 from kresnet.errors import BadDataError, InputMissingError
-from kresnet.json_file import number, read_json
+from kresnet.files import number, read_json
 from kresnet.spec import Spec, load_spec
 
 # What a run.json must have to be reported.

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from kresnet.json_file import open_plain_file, read_json
+from kresnet.files import open_plain_file, read_json
 
 MANIFEST = "manifest.json"
 TEMPORARY = ".tmp-"

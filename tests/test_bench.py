@@ -10,8 +10,7 @@ from kresnet.benchmark.floor import bytes_moved, operations
 from kresnet.benchmark.serving import CEILINGS, PARTS
 from kresnet.benchmark.subject import Subject
 from kresnet.benchmark.tiny import tiny
-from kresnet.cli import app
-from kresnet.cli_frame import run
+from kresnet.cli import app, run
 from kresnet.errors import (
     CannotWriteError,
     DeviceMissingError,

@@ -14,8 +14,7 @@ import pytest
 import typer
 
 from kresnet.child_process import SIGNALS
-from kresnet.cli import app
-from kresnet.cli_frame import run
+from kresnet.cli import app, run
 from kresnet.errors import DivergedError
 from kresnet.spec import shipped_specs
 
@@ -211,7 +210,7 @@ def test_wrong_usage_is_2_also_where_nobody_can_be_told():
 def test_no_file_becomes_the_standard_output_that_was_closed():
     """Native code and children would write their words into it."""
     program = (
-        "import os, sys; from kresnet.cli_frame import run;"
+        "import os, sys; from kresnet.cli import run;"
         "run(lambda *_, **__: os._exit(os.open(os.devnull, os.O_RDONLY)))"
     )
 
@@ -259,7 +258,7 @@ def test_an_ascii_terminal_shows_what_it_can():
 
 def test_help_imports_nothing_heavy():
     program = (
-        "import sys; from kresnet.cli import app; from kresnet.cli_frame import"
+        "import sys; from kresnet.cli import app; from kresnet.cli import"
         " run; run(app, ['--help']); print({'keras', 'numpy', 'pydantic',"
         " 'rich', 'tensorflow', 'jax'} & set(sys.modules))"
     )

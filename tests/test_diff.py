@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kresnet.cli import app
-from kresnet.cli_frame import run
+from kresnet.cli import app, run
 from kresnet.spec import differing_fields, load_spec
 
 RESULT = Path(__file__).parent.parent / "results" / "resnet20-1500" / "seed0"

@@ -11,7 +11,7 @@ from sklearn import metrics as sk
 
 from kresnet import evaluate, measures, sealed_folder
 from kresnet.cli import app
-from kresnet.cli_frame import run as run_command
+from kresnet.cli import run as run_command
 from kresnet.data import load_dataset, split_train_validation
 from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.evaluation import re_estimate, responses

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kresnet.cli import app
-from kresnet.cli_frame import run
+from kresnet.cli import app, run
 from kresnet.explain import (
     DEVIATES,
     EQUAL,
@@ -123,7 +122,7 @@ def test_a_folder_that_is_no_run_is_said(tmp_path, capsys, text, code):
 @pytest.mark.parametrize("command", ["explain resnet20", "diff digits plain20"])
 def test_these_commands_start_without_keras(command, heavy_imports):
     found = heavy_imports(
-        "from kresnet.cli import app; from kresnet.cli_frame import run;"
+        "from kresnet.cli import app; from kresnet.cli import run;"
         f" assert run(app, {command.split()!r}) == 0"
     )
 

@@ -8,7 +8,7 @@ import pytest
 from kresnet import sealed_folder
 from kresnet.data import cifar10
 from kresnet.errors import BadDataError, CannotWriteError
-from kresnet.json_file import LARGEST, number, part_of, read_json
+from kresnet.files import LARGEST, number, part_of, read_json
 from kresnet.recorded_run import ALL_KINDS, read_info
 from kresnet.reporting.evaluation_files import read_evaluation
 from kresnet.reporting.study_file import study_of

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from kresnet.cli import app
-from kresnet.cli_frame import run as run_command
+from kresnet.cli import run as run_command
 from kresnet.errors import BadDataError, KresnetError, SpecError
 from kresnet.exporting import export
 from kresnet.notices import notify, say, standard_output

@@ -8,7 +8,7 @@ from PIL import Image
 
 from kresnet import sealed_folder
 from kresnet.cli import app
-from kresnet.cli_frame import run as run_command
+from kresnet.cli import run as run_command
 from kresnet.data import load_dataset
 from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.exporting import softmax

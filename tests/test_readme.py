@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from kresnet import cli, errors
-from kresnet.cli_frame import run
+from kresnet.cli import run
 from kresnet.network.pipeline import TRANSFORMS
 from kresnet.spec import Spec, json_schema, load_spec, shipped_specs
 

@@ -3,8 +3,7 @@
 import pytest
 from report_page import RESULT, make_run, page_of
 
-from kresnet.cli import app
-from kresnet.cli_frame import run
+from kresnet.cli import app, run
 from kresnet.spec import load_spec
 
 

@@ -6,8 +6,7 @@ import os
 import pytest
 from report_page import make_run, page_of
 
-from kresnet.cli import app
-from kresnet.cli_frame import run
+from kresnet.cli import app, run
 from kresnet.reporting.groups import read_runs
 from kresnet.spec import load_spec
 

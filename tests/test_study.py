@@ -14,7 +14,7 @@ from report_page import Page, make_run
 from rich.console import Console
 
 from kresnet.cli import app
-from kresnet.cli_frame import run as run_command
+from kresnet.cli import run as run_command
 from kresnet.documents import STUDIES
 from kresnet.errors import CannotWriteError, InputMissingError, SpecError
 from kresnet.evaluation import evaluate

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kresnet import cli
-from kresnet.cli_frame import run
+from kresnet.cli import run
 from kresnet.training.run_folder import RunFolder
 
 needs_ray = pytest.mark.skipif(

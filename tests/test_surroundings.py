@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from kresnet.cli import app
-from kresnet.cli_frame import run
+from kresnet.cli import app, run
 from kresnet.surroundings import ARITHMETIC, THREADS
 
 PROGRAM = """
@@ -151,7 +150,7 @@ def test_devices_that_jax_does_not_have_are_missing():
     program = """
 import os, sys
 from kresnet.cli import app
-from kresnet.cli_frame import run
+from kresnet.cli import run
 
 for platforms, code in (("cuda", 69), ("tpu", 69), ("nonsense", 2)):
     import jax

@@ -11,7 +11,7 @@ import keras
 import pytest
 from rich.console import Console
 
-from kresnet import cli, cli_frame
+from kresnet import cli
 from kresnet.errors import (
     BadDataError,
     CannotWriteError,
@@ -246,7 +246,7 @@ def test_memory_that_runs_out_ends_with_69_and_leaves_the_checkpoints(
     arguments = ["train", "digits", f"--out={killed}"]
     arguments += [f"--set={override}" for override in OVERRIDES]
 
-    code = cli_frame.run(cli.app, arguments)
+    code = cli.run(cli.app, arguments)
 
     assert code == 69
     said = " ".join(capsys.readouterr().err.split())

@@ -4,10 +4,10 @@ import json
 import statistics
 from pathlib import Path
 
-from kresnet.atomic_file import replace_file
 from kresnet.benchmark.bench import REFERENCE, Benchmark
 from kresnet.benchmark.floor import BYTES, bytes_moved, operations
 from kresnet.errors import write_error
+from kresnet.files import replace_file
 
 CLOCKS = ("seconds", "cpu_seconds")
 # A row of the split, and the parts whose difference it is.

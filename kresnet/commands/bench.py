@@ -44,13 +44,13 @@ def bench(
     """Measure how fast specs train, by turns with a reference."""
     from pathlib import Path
 
-    from kresnet.atomic_file import check_file
     from kresnet.benchmark import (
         bench,
         benchmark_tables,
         benchmark_values,
         write_values,
     )
+    from kresnet.files import check_file
 
     if json is not None:
         check_file(Path(json))

@@ -36,8 +36,8 @@ def responses(
     import_keras_quietly()
     from pathlib import Path
 
-    from kresnet.atomic_file import check_file
     from kresnet.evaluation import responses, write_responses
+    from kresnet.files import check_file
     from kresnet.reporting import rows_table
 
     if out:

@@ -10,7 +10,7 @@ from kresnet.data.cache import cached
 from kresnet.data.dataset import Dataset, make_dataset
 from kresnet.data.download import download
 from kresnet.errors import BadDataError, InputMissingError, SpecError
-from kresnet.json_file import read_json
+from kresnet.files import read_json
 from kresnet.notices import notify
 from kresnet.printable import is_utf8
 from kresnet.quiet_backend import quiet_import

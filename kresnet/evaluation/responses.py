@@ -7,11 +7,11 @@ from pathlib import Path
 
 import keras
 
-from kresnet.atomic_file import replace_file
 from kresnet.callbacks import LayerResponses
 from kresnet.data import split_train_validation
 from kresnet.errors import SpecError, write_error
 from kresnet.evaluation.in_training import observer
+from kresnet.files import replace_file
 from kresnet.network import (
     adapt_transforms,
     build_model,

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from kresnet.atomic_file import replace_file
 from kresnet.errors import SpecError, write_error
 from kresnet.exporting import Export
+from kresnet.files import replace_file
 from kresnet.training import Run
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kresnet.json_file import number, part_of
+from kresnet.files import number, part_of
 from kresnet.recorded_run import RecordedRun
 from kresnet.reporting.average import NOTHING
 from kresnet.reporting.groups import Group, ReportedRuns

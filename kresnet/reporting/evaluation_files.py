@@ -8,7 +8,7 @@ import numpy as np
 
 from kresnet.documents import shown
 from kresnet.errors import BadDataError, KresnetError
-from kresnet.json_file import read_json
+from kresnet.files import read_json
 from kresnet.reporting.groups import Group, ReportedRuns
 
 PATTERN = "evaluation-*.json"

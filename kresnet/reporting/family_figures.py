@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from kresnet.errors import KresnetError
-from kresnet.json_file import number
+from kresnet.files import number
 from kresnet.recorded_run import RecordedRun
 from kresnet.reporting.groups import Group, ReportedRuns
 from kresnet.reporting.learning_curve import Curve, learning_curves

@@ -13,8 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kresnet.atomic_file import replace_file
 from kresnet.errors import write_error
+from kresnet.files import replace_file
 from kresnet.printable import printable
 
 # Six of Okabe and Ito, told apart by the colour-blind, and four more for larger

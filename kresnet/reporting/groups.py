@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kresnet.errors import KresnetError
 from kresnet.explain.run import FLOAT32, precision, progress
-from kresnet.json_file import number, part_of
+from kresnet.files import number, part_of
 from kresnet.printable import printable
 from kresnet.recorded_run import RecordedRun, read_recorded_run
 from kresnet.reporting.found_runs import find_runs

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kresnet.json_file import number
+from kresnet.files import number
 from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.figures import (
     CURVE_SIZE,

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 from kresnet.errors import BadDataError, InputMissingError
-from kresnet.json_file import open_plain_file
+from kresnet.files import open_plain_file
 
 Columns = dict[str, list[float | None]]
 

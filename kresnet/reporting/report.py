@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 
-from kresnet.atomic_file import replace_file
 from kresnet.errors import write_error
+from kresnet.files import replace_file
 from kresnet.reporting import sections
 from kresnet.reporting.deepened_section import deepened_section
 from kresnet.reporting.evaluation_files import read_all_evaluations

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kresnet.explain.run import machine
-from kresnet.json_file import number
+from kresnet.files import number
 from kresnet.reporting.average import NOTHING, mean_and_deviation
 from kresnet.reporting.groups import ReportedRuns
 from kresnet.reporting.inline_svg import inline_svg

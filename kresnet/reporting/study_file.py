@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kresnet.errors import BadDataError
-from kresnet.json_file import number, read_json
+from kresnet.files import number, read_json
 
 FILE = "study.json"
 # A run of a study is in `<study>/<network>/seed<seed>`.

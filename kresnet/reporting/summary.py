@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kresnet.architecture import census
-from kresnet.json_file import number, part_of
+from kresnet.files import number, part_of
 from kresnet.printable import printable
 from kresnet.recorded_run import read_recorded_run
 from kresnet.reporting.metrics_file import read_metrics

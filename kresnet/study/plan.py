@@ -5,14 +5,13 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
-from kresnet.atomic_file import replace_file
 from kresnet.errors import (
     CannotWriteError,
     InputMissingError,
     SpecError,
     write_error,
 )
-from kresnet.json_file import read_json
+from kresnet.files import read_json, replace_file
 from kresnet.recorded_run import read_recorded_run
 from kresnet.spec import Spec, dump_spec, load_spec, recipe_digest
 from kresnet.spec.deepening import reasons_not_deeper

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 from kresnet import sealed_folder
-from kresnet.atomic_file import replace_file
 from kresnet.errors import (
     CannotWriteError,
     write_error,
 )
+from kresnet.files import replace_file
 from kresnet.recorded_run import ALL_KINDS, read_info
 from kresnet.training.checkpoints import is_checkpoint_name
 
