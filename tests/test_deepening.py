@@ -23,7 +23,7 @@ from kresnet.network.deepening import (
     stage_statistics,
 )
 from kresnet.spec import load_spec
-from kresnet.spec.deepening import reasons_not_deeper
+from kresnet.spec.recipe import reasons_not_deeper
 from kresnet.training import load_run
 from kresnet.training.state import from_arrays, to_arrays
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, chi2_contingency, kstest, norm
 
-from kresnet.layers.keyed_draws import (
+from kresnet.layers.keyed import (
     random_bits,
     random_integers,
     random_normal,
@@ -177,7 +177,7 @@ def test_jax_draws_the_same_bytes(on_jax):
 import sys
 import jax
 import numpy as np
-from kresnet.layers.keyed_draws import *
+from kresnet.layers.keyed import *
 
 keys = np.load("keys.npy")
 for jit in (jax.jit, lambda f: f):

@@ -13,7 +13,7 @@ import typer
 
 from kresnet import cli, errors
 from kresnet.cli import run
-from kresnet.network.pipeline import TRANSFORMS
+from kresnet.network.transforms import TRANSFORMS
 from kresnet.spec import Spec, json_schema, load_spec, shipped_specs
 
 ROOT = Path(__file__).parent.parent

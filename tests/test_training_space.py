@@ -6,7 +6,7 @@ from collections import namedtuple
 import pytest
 
 from kresnet.errors import CannotWriteError
-from kresnet.network.pipeline import TRANSFORMS, build_transforms
+from kresnet.network.transforms import TRANSFORMS, build_transforms
 from kresnet.spec import DataSpec, load_spec
 from kresnet.training import run_folder
 from kresnet.training.assembly import assemble

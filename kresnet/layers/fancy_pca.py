@@ -10,8 +10,7 @@ from kresnet.layers.adapted import (
     mean_and_covariance,
     pixels,
 )
-from kresnet.layers.keyed import KeyedLayer
-from kresnet.layers.keyed_draws import random_normal
+from kresnet.layers.keyed import KeyedLayer, random_normal
 
 # Streams of keyed_draws, one an axis: arbitrary, different from every other
 # layer's.

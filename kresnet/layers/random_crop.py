@@ -6,8 +6,7 @@ from keras import KerasTensor, ops
 
 from kresnet.callbacks.arguments import check_integer
 from kresnet.layers.image_layer import NAMES, check_images, shape_of
-from kresnet.layers.keyed import KeyedLayer
-from kresnet.layers.keyed_draws import random_integers
+from kresnet.layers.keyed import KeyedLayer, random_integers
 
 # Streams of keyed_draws: arbitrary, different from every other layer's.
 ROW_STREAM = 0x63726F79  # "croy"

@@ -4,8 +4,7 @@ import keras
 from keras import KerasTensor, ops
 
 from kresnet.layers.image_layer import NAMES, check_images, shape_of
-from kresnet.layers.keyed import KeyedLayer
-from kresnet.layers.keyed_draws import random_integers
+from kresnet.layers.keyed import KeyedLayer, random_integers
 
 # Stream of keyed_draws: arbitrary, different from every other layer's.
 STREAM = 0x666C6970  # "flip"

@@ -1,7 +1,8 @@
 """Networks of He et al. 2015 as Keras functional models."""
 
 from kresnet.network.build import KerasParts, build_model, find_places
-from kresnet.network.pipeline import (
+from kresnet.network.precision import PRECISIONS
+from kresnet.network.transforms import (
     adapt_transforms,
     all_variables,
     build_transforms,
@@ -9,7 +10,6 @@ from kresnet.network.pipeline import (
     inference_model,
     training_model,
 )
-from kresnet.network.precision import PRECISIONS
 
 __all__ = [
     "PRECISIONS",

@@ -12,7 +12,7 @@ import numpy as np
 
 from kresnet.architecture import Counting, Map, ModelSpec, walk
 from kresnet.network.build import find_places
-from kresnet.network.pipeline import inference_model
+from kresnet.network.transforms import inference_model
 
 Arrays = dict[str, np.ndarray]
 # Of each channel, float64.

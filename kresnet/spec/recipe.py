@@ -1,7 +1,8 @@
-"""Writing specs, and telling them apart."""
+"""What a spec says in full: written, compared, and deepened."""
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
@@ -115,3 +116,42 @@ def _mappings(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     return "(absent)" if value is _ABSENT else json.dumps(value)
+
+
+BLOCKS = re.compile(r"model\.stages\[\d+\]\.blocks")
+
+
+def reasons_not_deeper(shallow: Spec, deep: Spec) -> list[str]:
+    """Why a trained `shallow` cannot become a `deep`; empty if it can.
+
+    A residual block that does nothing is another construction than He et al.
+    2015, section 1, has in mind, so all stages must be plain. The data must be
+    the same, split and transforms too: the network's function is theirs.
+
+    Args:
+        shallow: What was trained.
+        deep: The same with blocks added at the end of stages.
+
+    Returns:
+        Lines as those of `differing_fields`, with what is wrong.
+    """
+    reasons = [
+        f"model.stages[{i}].block: must be plain. Received: {stage.block}"
+        for i, stage in enumerate(deep.model.stages)
+        if stage.block != "plain"
+    ]
+    for line in differing_fields(shallow, deep):
+        field = line.partition(": ")[0]
+        concerns = field.startswith(("model.", "data."))
+        if concerns and not BLOCKS.fullmatch(field):
+            reasons.append(f"{line}: must not differ")
+    pairs = list(zip(shallow.model.stages, deep.model.stages, strict=False))
+    reasons += [
+        f"model.stages[{i}].blocks: {old.blocks} -> {new.blocks}: must not"
+        " become fewer"
+        for i, (old, new) in enumerate(pairs)
+        if old.blocks > new.blocks
+    ]
+    if not reasons and all(old.blocks == new.blocks for old, new in pairs):
+        reasons.append("model.stages: no block is added")
+    return reasons

@@ -9,7 +9,7 @@ MASK = 0xFFFFFFFF
 
 
 def draw(keys, stream, bound):
-    """Integers below `bound`, as kresnet.layers.keyed_draws draws them."""
+    """Integers below `bound`, as kresnet.layers.keyed draws them."""
     bits = _lowbias32(_lowbias32(keys) ^ stream)
     return (bits * bound) >> 32
 
