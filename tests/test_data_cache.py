@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kresnet.data.cache import cache_folder, cached
-from kresnet.data.dataset import ARRAYS, Dataset, make_dataset
+from kresnet.data.source import ARRAYS, Dataset, make_dataset
 
 KEY = "0123456789abcdef" * 4
 
@@ -163,7 +163,7 @@ def test_processes_that_start_at_once_all_load_the_same(cache):
 import sys, time
 import numpy as np
 from kresnet.data.cache import cached
-from kresnet.data.dataset import ARRAYS, make_dataset
+from kresnet.data.source import ARRAYS, make_dataset
 
 def decode():
     time.sleep(0.3)  # so that all of them decode

@@ -52,8 +52,8 @@ ORDER = (
 KNOW_TENSORFLOW = {
     "kresnet/benchmark/parts_tensorflow.py",
     "kresnet/benchmark/worker.py",
-    "kresnet/data/download.py",
-    "kresnet/data/tfds_source.py",
+    "kresnet/data/cifar10.py",
+    "kresnet/data/tfds.py",
     "kresnet/devices/placement_tensorflow.py",
     "kresnet/exporting/exported_model.py",
     "kresnet/exporting/formats.py",

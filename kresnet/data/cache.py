@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from kresnet import sealed_folder
-from kresnet.data.dataset import ARRAYS, Dataset
+from kresnet.data.source import ARRAYS, Dataset
 from kresnet.printable import printable
 
 _LOG = logging.getLogger(__name__)

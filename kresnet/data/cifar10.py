@@ -1,14 +1,21 @@
-"""CIFAR-10 from TensorFlow Datasets, decoded once into a cache of arrays."""
+"""CIFAR-10 as TensorFlow Datasets prepares it: found, or downloaded.
 
+TensorFlow is imported only where there is no cache of it.
+"""
+
+import contextlib
 import hashlib
+import json
 import os
+import shlex
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
 
 from kresnet.data.cache import cached
-from kresnet.data.dataset import Dataset, make_dataset
-from kresnet.data.download import download
+from kresnet.data.source import Dataset, make_dataset
 from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.files import read_json
 from kresnet.notices import notify
@@ -69,7 +76,7 @@ def load_cifar10(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     def decode() -> Dataset:
         notify(f"decoding {FACTS.title}, which is done once")
         with quiet_import():
-            from kresnet.data.tfds_source import read_split
+            from kresnet.data.tfds import read_split
 
         arrays = {}
         for split in ("train", "test"):
@@ -150,3 +157,62 @@ def _check_labels(folder: Path, split: str, labels: np.ndarray) -> None:
             f"{folder}: label of record {wrong[0]} of split {split} must be "
             f"from 0 to {FACTS.classes - 1}. Received: {labels[wrong[0]]}"
         )
+
+
+_TIMEOUT = 10  # seconds
+
+
+def download(name: str, source: str, data_dir: Path) -> None:
+    """Downloads and prepares a data set below `data_dir`.
+
+    Args:
+        name: Name and version as TFDS writes them: `"cifar10:3.0.2"`.
+        source: URL from which TFDS takes it.
+        data_dir: Folder of TFDS data sets.
+
+    Raises:
+        InputMissingError: it cannot be downloaded, or not written there.
+        BadDataError: what was downloaded is not what was published.
+    """
+    notify(f"downloading {name} to {data_dir}")
+    try:
+        _check_reachable(source)
+    except OSError as error:
+        raise _missing(name, data_dir, error) from error
+    with quiet_import():
+        import tensorflow_datasets as tfds
+        from tensorflow_datasets.core.download import download_manager
+
+    try:
+        tfds.builder(name, data_dir=data_dir).download_and_prepare()
+    except download_manager.NonMatchingChecksumError as error:
+        raise BadDataError(f"{name}: {error}") from error
+    # Whatever keeps TFDS from preparing it, the way out is the same.
+    except Exception as error:
+        raise _missing(name, data_dir, error) from error
+
+
+def _check_reachable(source: str) -> None:
+    # Without a network TFDS retries for minutes before it gives up. The
+    # addresses are this module's own.
+    request = urllib.request.Request(source, method="HEAD")  # noqa: S310
+    # An HTTP error is an answer: TFDS reports what is wrong with it.
+    with contextlib.suppress(urllib.error.HTTPError):
+        urllib.request.urlopen(request, timeout=_TIMEOUT).close()  # noqa: S310
+
+
+def _missing(name: str, data_dir: Path, why: Exception) -> InputMissingError:
+    folder = data_dir / name.replace(":", "/")
+    # An error of urllib wraps the socket's own, which reads better.
+    reason = " ".join(str(getattr(why, "reason", why)).split()) or repr(why)
+    # Not `tfds build`: that imports Apache Beam, which TFDS does not install.
+    program = (
+        f"import tensorflow_datasets as tfds; tfds.builder({json.dumps(name)}, "
+        f"data_dir={json.dumps(str(data_dir))}).download_and_prepare()"
+    )
+    return InputMissingError(
+        f"{folder}: no prepared data set {name}, and it cannot be downloaded: "
+        f"{reason}. Name the folder that holds it with --data-dir or "
+        "KRESNET_DATA_DIR, or prepare it on a machine with a network by",
+        f"  python -c {shlex.quote(program)}",
+    )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kresnet.data.dataset import Dataset, make_dataset
+from kresnet.data.source import Dataset, make_dataset
 
 # Divides every class evenly: 36 test images of each of the ten digits.
 _TEST_PER_CLASS = 36

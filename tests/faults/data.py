@@ -10,7 +10,7 @@ from faults.small_cifar10 import prepare, records
 
 from kresnet.data import load_dataset
 from kresnet.data.cache import cache_folder, cached
-from kresnet.data.dataset import ARRAYS, make_dataset
+from kresnet.data.source import ARRAYS, make_dataset
 from kresnet.errors import BadDataError
 
 KEY = "0123456789abcdef" * 4

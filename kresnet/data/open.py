@@ -3,8 +3,8 @@
 import os
 
 from kresnet.data.cifar10 import load_cifar10
-from kresnet.data.dataset import Dataset
 from kresnet.data.digits import load_digits
+from kresnet.data.source import Dataset
 
 
 def load_dataset(
