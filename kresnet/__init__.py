@@ -29,6 +29,6 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'kresnet' has no attribute {name!r}")
     if name not in _WITHOUT_KERAS:
-        quiet_backend = importlib.import_module("kresnet.quiet_backend")
+        quiet_backend = importlib.import_module("kresnet.machine.start_keras")
         quiet_backend.import_keras_quietly(own_process=False)
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,6 +1,6 @@
 """`kresnet`, and `python -m kresnet`."""
 
-from kresnet.ending import end_on_signals
+from kresnet.machine.signals import end_on_signals
 
 
 def main() -> None:

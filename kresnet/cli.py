@@ -29,9 +29,15 @@ from kresnet.commands.show import show
 from kresnet.commands.specs import specs
 from kresnet.commands.study import study
 from kresnet.commands.train import train
-from kresnet.ending import EndedError, begin, conclude, end_on_signals, ended_by
 from kresnet.errors import DiskFullError, InputMissingError, KresnetError
-from kresnet.member import end, is_member
+from kresnet.machine.children import end, is_member
+from kresnet.machine.signals import (
+    EndedError,
+    begin,
+    conclude,
+    end_on_signals,
+    ended_by,
+)
 from kresnet.notices import notify
 
 # What a shell reports for a command that SIGINT or SIGPIPE ended.

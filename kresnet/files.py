@@ -12,6 +12,23 @@ from typing import Any, BinaryIO
 from kresnet.errors import write_error
 
 
+def cache_home() -> Path:
+    """The folder of what is kept for other runs; it need not exist.
+
+    Raises:
+        OSError: The user has no home directory.
+    """
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):  # the specification says to ignore these
+        try:
+            base = Path.home() / ".cache"
+        except RuntimeError as error:
+            raise OSError(
+                "there is no home directory; set XDG_CACHE_HOME"
+            ) from error
+    return Path(base) / "kresnet"
+
+
 def check_file(path: Path) -> None:
     """Finds out whether `replace_file` could work, before hours of computing.
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kresnet.surroundings import refuse_limits
+from kresnet.machine.surroundings import refuse_limits
 
 
 def predict_logits(

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from kresnet.child_process import SIGNALS
 from kresnet.cli import app, run
 from kresnet.errors import DivergedError
+from kresnet.machine.children import SIGNALS
 from kresnet.spec import shipped_specs
 
 TEXT = (resources.files("kresnet.specs") / "resnet20.yaml").read_text(

@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from kresnet.devices import (
+from kresnet.errors import DeviceMissingError, SpecError
+from kresnet.machine.devices import (
     DeviceRequest,
     Devices,
-    Placement,
     choose_devices,
     parse_devices,
 )
-from kresnet.errors import DeviceMissingError, SpecError
+from kresnet.machine.place import Placement
 
 REFUSED = ["", "1 2", "²", "none", "0", "-1", "1.5", "0,0", "0,,1", "all,0"]
 REFUSED += ["gpu", "gpu:", "tpu:0", "cpu:0", "cpu:9999", "cpu:0,cpu:1"]

@@ -14,7 +14,7 @@ REPLICAS = """
 import numpy as np
 from kresnet.callbacks import IterationSchedule
 from kresnet.data import Order, load_dataset
-from kresnet.devices import place
+from kresnet.machine.place import place
 from kresnet.network import adapt_transforms
 from kresnet.spec import load_spec
 from kresnet.training.assembly import assemble

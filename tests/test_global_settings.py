@@ -10,7 +10,7 @@ import pytest
 
 import kresnet
 from kresnet.errors import SpecError
-from kresnet.surroundings import refuse_settings_file
+from kresnet.machine.surroundings import refuse_settings_file
 from kresnet.training import load_run
 
 # Does everything as Keras is by default, then under other global settings;

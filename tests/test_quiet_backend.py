@@ -8,7 +8,7 @@ def test_keras_comes_without_plots_and_estimators_which_come_when_asked_for():
     script = """
 import sys
 
-from kresnet.quiet_backend import import_keras_quietly
+from kresnet.machine.start_keras import import_keras_quietly
 
 import_keras_quietly()
 assert {"keras", "matplotlib", "sklearn"} & set(sys.modules) == {"keras"}
@@ -27,7 +27,7 @@ import sys
 
 import sklearn
 
-from kresnet.quiet_backend import import_keras_quietly
+from kresnet.machine.start_keras import import_keras_quietly
 
 import_keras_quietly()
 assert sys.modules["sklearn"] is sklearn

@@ -283,7 +283,7 @@ def test_a_run_saves_and_stops_when_who_started_it_is_killed(tmp_path):
     """As of a study, of a team's member, or of Ray's worker."""
     out = tmp_path / "run"
     program = (
-        "import sys; from kresnet.child_process import run_child;"
+        "import sys; from kresnet.machine.children import run_child;"
         "run_child(sys.argv[1:])"
     )
     with subprocess.Popen(

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from kresnet.cli import app, run
-from kresnet.surroundings import ARITHMETIC, THREADS
+from kresnet.machine.surroundings import ARITHMETIC, THREADS
 
 PROGRAM = """
 from pathlib import Path
@@ -180,8 +180,8 @@ for platforms, code in (("cuda", 69), ("tpu", 69), ("nonsense", 2)):
 
 
 def test_what_changes_the_bits_is_recorded_and_goes_along_to_ray(monkeypatch):
+    from kresnet.machine.facts import hardware
     from kresnet.study.engine_ray import RayEngine
-    from kresnet.training.environment import hardware
 
     changed = {
         "NVIDIA_TF32_OVERRIDE": "0",

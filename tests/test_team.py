@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from kresnet.devices import Membership
-from kresnet.devices.joining import HEARTBEAT_SECONDS
 from kresnet.errors import SpecError
-from kresnet.member import supervise
+from kresnet.machine.children import supervise
+from kresnet.machine.team import HEARTBEAT_SECONDS, Membership
 
 SETTINGS = [
     "--set=training.iterations=60",
@@ -291,7 +290,7 @@ def test_without_a_cluster_there_is_nothing_to_find(train, tmp_path):
 
 TOO_LATE = """
 import jax
-from kresnet.devices import Membership, join
+from kresnet.machine.team import Membership, join
 from kresnet.errors import SpecError
 jax.devices()
 try:

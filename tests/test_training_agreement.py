@@ -8,14 +8,14 @@ import threading
 import numpy as np
 import pytest
 
-from kresnet.devices import ProcessLostError
 from kresnet.errors import InputMissingError, SpecError, StoppedError
+from kresnet.machine.team import ProcessLostError
 from kresnet.training.agreement import Agreement, told
 from kresnet.training.team_start import MemberEndedError
 
 
 class Threads:
-    """What `kresnet.devices.Team` is between processes."""
+    """What `kresnet.machine.team.Team` is between processes."""
 
     def __init__(self, index, meeting, rows, left):
         self.index = index

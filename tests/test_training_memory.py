@@ -6,11 +6,11 @@ import sys
 import keras
 import pytest
 
-from kresnet.training.memory import is_out_of_memory
+from kresnet.machine.memory import is_out_of_memory
 
 JAX = """
 import jax.numpy as jnp
-from kresnet.training.memory import is_out_of_memory
+from kresnet.machine.memory import is_out_of_memory
 try:
     jnp.zeros(2**50, "uint8").block_until_ready()
 except Exception as error:

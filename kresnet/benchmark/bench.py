@@ -13,9 +13,9 @@ from kresnet.benchmark.serving import CEILINGS, PARTS
 from kresnet.benchmark.subject import Subject
 from kresnet.benchmark.tiny import tiny
 from kresnet.errors import InputMissingError, SpecError
+from kresnet.machine.surroundings import BACKENDS, refuse_backend
 from kresnet.seeds import seed_option
 from kresnet.spec import Spec, dump_spec, load_spec
-from kresnet.surroundings import BACKENDS, refuse_backend
 
 PRECISIONS = ("float32", "bfloat16", "float64")
 REFERENCE = "reference"

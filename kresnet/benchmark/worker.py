@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from kresnet.benchmark.serving import Part, serve
-from kresnet.quiet_backend import import_keras_quietly
+from kresnet.machine.start_keras import import_keras_quietly
 
 
 def start(job_file: str) -> dict[str, Part]:
@@ -32,12 +32,12 @@ def start(job_file: str) -> dict[str, Part]:
     from kresnet.benchmark.tiny import tiny, tiny_data
     from kresnet.benchmark.training_path import TrainingPath
     from kresnet.data import load_dataset, split_train_validation
-    from kresnet.spec import load_spec
-    from kresnet.training.environment import (
+    from kresnet.machine.facts import (
         hardware,
         make_deterministic,
         versions,
     )
+    from kresnet.spec import load_spec
     from kresnet.training.state import to_arrays
 
     seed = job["seed"]

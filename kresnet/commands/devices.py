@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import DeviceList, Overrides
+from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import say
-from kresnet.quiet_backend import import_keras_quietly
 
 
 def devices(
@@ -25,6 +25,6 @@ def devices(
 
     loaded = load_spec(spec, overrides or ())
     import_keras_quietly()
-    from kresnet.devices import overview
+    from kresnet.machine.overview import overview
 
     say(*overview(devices, loaded))

@@ -6,8 +6,8 @@ import typer
 
 from kresnet.commands.options import DataDir, RunOrExport
 from kresnet.errors import CannotWriteError, DiskFullError
+from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import notify, say, standard_output
-from kresnet.quiet_backend import import_keras_quietly
 
 
 def evaluate(

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import RunOrExport
+from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import notify, say
-from kresnet.quiet_backend import import_keras_quietly
 
 
 def predict(

@@ -10,9 +10,9 @@ from kresnet.commands.options import (
     Overrides,
     SpecName,
 )
-from kresnet.member import is_member, supervise
+from kresnet.machine.children import is_member, supervise
+from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import say, standard_output
-from kresnet.quiet_backend import import_keras_quietly
 
 
 def train(
@@ -115,8 +115,8 @@ def train(
     if coordinator is not None and not is_member():
         raise typer.Exit(supervise(coordinator))
     import_keras_quietly()
-    from kresnet.devices import Membership, Team
     from kresnet.errors import CannotWriteError, DiskFullError, SpecError
+    from kresnet.machine.team import Membership, Team
     from kresnet.reporting import draw_learning_curve, run_summary
     from kresnet.training import train
 

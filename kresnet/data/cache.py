@@ -7,7 +7,6 @@ network. What is damaged is built again. The cache can be deleted at any time.
 """
 
 import logging
-import os
 import shutil
 import tempfile
 import time
@@ -18,6 +17,7 @@ import numpy as np
 
 from kresnet import sealed_folder
 from kresnet.data.source import ARRAYS, Dataset
+from kresnet.files import cache_home
 from kresnet.printable import printable
 
 _LOG = logging.getLogger(__name__)
@@ -62,20 +62,8 @@ def cached(name: str, key: str, decode: Callable[[], Dataset]) -> Dataset:
 
 
 def cache_folder() -> Path:
-    """The folder of all cached data sets; it need not exist.
-
-    Raises:
-        OSError: the user has no home directory.
-    """
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):  # the specification says to ignore these
-        try:
-            base = Path.home() / ".cache"
-        except RuntimeError as error:
-            raise OSError(
-                "there is no home directory; set XDG_CACHE_HOME"
-            ) from error
-    return Path(base) / "kresnet" / "arrays-v2"
+    """The folder of all cached data sets; see `kresnet.files.cache_home`."""
+    return cache_home() / "arrays-v2"
 
 
 def _read(folder: Path) -> Dataset:

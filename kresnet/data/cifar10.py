@@ -18,9 +18,9 @@ from kresnet.data.cache import cached
 from kresnet.data.source import Dataset, make_dataset
 from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.files import read_json
+from kresnet.machine.start_keras import quiet_import
 from kresnet.notices import notify
 from kresnet.printable import is_utf8
-from kresnet.quiet_backend import quiet_import
 from kresnet.spec import DATASETS
 
 VERSION = "3.0.2"

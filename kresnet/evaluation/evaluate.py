@@ -17,7 +17,7 @@ from kresnet.evaluation.result_file import (
     write_result,
 )
 from kresnet.exporting import Export, open_run_or_export
-from kresnet.quiet_backend import without_retracing_warnings
+from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.training import Run
 
 SPLITS = ("test", "validation", "train")

@@ -12,6 +12,7 @@ from kresnet.data import split_train_validation
 from kresnet.errors import SpecError, write_error
 from kresnet.evaluation.in_training import observer
 from kresnet.files import replace_file
+from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.network import (
     adapt_transforms,
     build_model,
@@ -20,7 +21,6 @@ from kresnet.network import (
     inference_layers,
     inference_model,
 )
-from kresnet.quiet_backend import without_retracing_warnings
 from kresnet.training import Run, load_run
 
 MOST_AT_ONCE = 1_000

@@ -18,8 +18,8 @@ from kresnet.errors import (
 from kresnet.exporting.comparison import compare
 from kresnet.exporting.exported_model import MODEL_FILES
 from kresnet.exporting.formats import check_installed, write_model
+from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.printable import is_utf8
-from kresnet.quiet_backend import without_retracing_warnings
 from kresnet.training import Run, load_run
 
 # In the manifest's content: tells an export from other sealed folders.

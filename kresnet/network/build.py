@@ -9,7 +9,6 @@ from typing import Any
 import keras
 
 from kresnet.architecture import ModelSpec, Parts, census, walk
-from kresnet.devices import refuse_missing_devices
 from kresnet.errors import SpecError
 from kresnet.layers import (
     BatchNormalization,
@@ -17,6 +16,7 @@ from kresnet.layers import (
     Rematerialized,
     ShortcutA,
 )
+from kresnet.machine.place import refuse_missing_devices
 from kresnet.network.he_normal import HeNormal
 from kresnet.network.precision import full_precision, layer_precision
 from kresnet.seeds import check_seed
@@ -53,7 +53,7 @@ def build_model(
     Raises:
         ValueError: An argument is out of range, or `spec` is a whole spec.
         SpecError: The network has not the parameters that the census counts.
-        KresnetError: As of `kresnet.devices.refuse_missing_devices`.
+        KresnetError: As of `kresnet.machine.place.refuse_missing_devices`.
 
     Reference:
         He et al. 2015, sections 3.3, 3.4 and 4.2.

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
-from kresnet.devices import refuse_missing_devices
 from kresnet.errors import SpecError
 from kresnet.layers import (
     ChannelMean,
@@ -21,6 +20,7 @@ from kresnet.layers import (
     ZCAWhitening,
 )
 from kresnet.layers.keyed import KeyedLayer
+from kresnet.machine.place import refuse_missing_devices
 from kresnet.network.precision import layer_precision
 from kresnet.spec import DataSpec
 
@@ -54,7 +54,7 @@ def build_transforms(
         input_shape: `(height, width, channels)` of the raw pixels.
 
     Raises:
-        KresnetError: As of `kresnet.devices.refuse_missing_devices`.
+        KresnetError: As of `kresnet.machine.place.refuse_missing_devices`.
     """
     refuse_missing_devices()
     layers = []

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from kresnet.errors import KresnetError, SpecError
+from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.prediction.images import read_image
 from kresnet.prediction.network_folder import open_network
-from kresnet.quiet_backend import without_retracing_warnings
 
 # Images decoded and held at a time.
 _BATCH = 128

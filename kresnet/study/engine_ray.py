@@ -20,13 +20,13 @@ from kresnet.errors import (
     StoppedError,
     write_error,
 )
-from kresnet.leash import GRACE
+from kresnet.machine.children import GRACE
+from kresnet.machine.signals import Signals, exit_code
+from kresnet.machine.surroundings import ARITHMETIC, THREADS
 from kresnet.notices import notify
-from kresnet.signals import Signals, exit_code
 from kresnet.study.plan import PlannedRun
 from kresnet.study.process import command
 from kresnet.study.ray_task import KilledError, train_in_task
-from kresnet.surroundings import ARITHMETIC, THREADS
 
 # How often a run is begun again whose node, worker or process was lost.
 RETRIES = 5

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from kresnet.child_process import as_shell, run_child
+from kresnet.machine.children import as_shell, run_child
 from kresnet.study.plan import PlannedRun
 
 

@@ -4,8 +4,8 @@ import contextlib
 import subprocess
 from pathlib import Path
 
-from kresnet.child_process import as_shell, start_child
 from kresnet.errors import StoppedError
+from kresnet.machine.children import as_shell, start_child
 
 
 class KilledError(Exception):

@@ -15,9 +15,9 @@ import keras
 import numpy as np
 
 from kresnet.callbacks import IterationCallback
-from kresnet.devices import ProcessLostError, Team
 from kresnet.errors import SpecError, StoppedError
-from kresnet.signals import Holder
+from kresnet.machine.signals import Holder
+from kresnet.machine.team import ProcessLostError, Team
 from kresnet.spec import Spec, spec_digest
 from kresnet.training.options import Options
 from kresnet.training.team_start import MemberEndedError

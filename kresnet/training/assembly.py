@@ -83,7 +83,7 @@ def assemble(
         seed: Of the initial weights.
         precision: See `build_model`.
         rematerialize: See `build_model`.
-        scope: Of the devices, see `kresnet.devices.place`.
+        scope: Of the devices, see `kresnet.machine.place.place`.
     """
     model_class = chunk_model_class()
 

@@ -16,7 +16,7 @@ from keras import ops
 
 from kresnet.callbacks import IterationCallback
 from kresnet.data import Order
-from kresnet.surroundings import refuse_limits
+from kresnet.machine.surroundings import refuse_limits
 
 CAPACITY = 512
 SECONDS = 0.5

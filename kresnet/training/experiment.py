@@ -3,10 +3,11 @@
 from rich.console import Console
 
 from kresnet.data import Dataset
-from kresnet.devices import Placement
 from kresnet.errors import StoppedError
+from kresnet.machine.memory import out_of_memory_said
+from kresnet.machine.place import Placement
+from kresnet.machine.signals import Signals
 from kresnet.network import adapt_transforms
-from kresnet.signals import Signals
 from kresnet.spec import Spec, dump_spec
 from kresnet.training.agreement import leading, told
 from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
@@ -16,7 +17,6 @@ from kresnet.training.events import Events
 from kresnet.training.failures import DIVERGENCES, diverged, write_diagnosis
 from kresnet.training.final_test import error_and_loss, final_numbers
 from kresnet.training.measurements import Measurements
-from kresnet.training.memory import out_of_memory_said
 from kresnet.training.options import Options
 from kresnet.training.preparation import prepare
 from kresnet.training.record import Record, speed

@@ -7,14 +7,15 @@ from kresnet.callbacks import (
     WarmUpError,
     next_multiple,
 )
-from kresnet.devices import Team, place_team
+from kresnet.machine.memory import out_of_memory_said
+from kresnet.machine.place import place_team
+from kresnet.machine.signals import Signals
+from kresnet.machine.team import Team
 from kresnet.network import adapt_transforms
-from kresnet.signals import Signals
 from kresnet.spec import Spec
 from kresnet.training.agreement import told
 from kresnet.training.assembly import make_schedule
 from kresnet.training.chunks import fit_chunks
-from kresnet.training.memory import out_of_memory_said
 from kresnet.training.options import Options
 from kresnet.training.preparation import prepare
 from kresnet.training.state import from_arrays

@@ -5,8 +5,8 @@ import os
 
 import keras
 
-from kresnet.devices import Membership
 from kresnet.errors import SpecError
+from kresnet.machine.team import Membership
 from kresnet.network import PRECISIONS
 
 # What each process of a team may have its own of.

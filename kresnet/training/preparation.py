@@ -11,12 +11,11 @@ from kresnet.data import (
     load_dataset,
     split_train_validation,
 )
-from kresnet.devices import Placement
+from kresnet.machine.facts import keep_compiled_programs, make_deterministic
+from kresnet.machine.place import Placement
 from kresnet.spec import DATASETS, Spec
 from kresnet.training.agreement import Agreement, identity_of, told
 from kresnet.training.assembly import Assembly, assemble
-from kresnet.training.compilation_cache import keep_compiled_programs
-from kresnet.training.environment import make_deterministic
 from kresnet.training.options import Options
 
 

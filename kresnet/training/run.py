@@ -8,6 +8,7 @@ import keras
 
 from kresnet.data import Dataset, load_dataset
 from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.machine.settings import FLOATX, check_floatx
 from kresnet.network import (
     all_variables,
     build_model,
@@ -23,7 +24,6 @@ from kresnet.recorded_run import (
 )
 from kresnet.training.checkpoints import Checkpoint, Checkpoints
 from kresnet.training.run_folder import RunFolder
-from kresnet.training.settings import FLOATX, check_floatx
 from kresnet.training.state import from_arrays
 
 

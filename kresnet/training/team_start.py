@@ -2,8 +2,8 @@
 
 import contextlib
 
-from kresnet.devices import ProcessLostError, Team
 from kresnet.errors import KresnetError
+from kresnet.machine.team import ProcessLostError, Team
 from kresnet.training.checkpoint_bytes import from_bytes, to_bytes
 from kresnet.training.checkpoints import Checkpoint
 

@@ -9,17 +9,19 @@ import keras
 from rich.console import Console
 
 from kresnet.architecture import StageFields
-from kresnet.devices import join, place, place_team
 from kresnet.errors import SpecError
+from kresnet.machine.facts import make_gpus_deterministic
+from kresnet.machine.place import place, place_team
+from kresnet.machine.settings import FLOATX, check_settings
+from kresnet.machine.start_keras import without_retracing_warnings
+from kresnet.machine.surroundings import refuse_limits
+from kresnet.machine.team import join
 from kresnet.notices import notifier, standard_error
-from kresnet.quiet_backend import without_retracing_warnings
 from kresnet.seeds import seed_option
 from kresnet.spec import Spec, load_spec
-from kresnet.surroundings import refuse_limits
 from kresnet.training.checkpoint_size import checkpoint_bytes
 from kresnet.training.checkpoints import Checkpoints
 from kresnet.training.deepening import open_source
-from kresnet.training.environment import make_gpus_deterministic
 from kresnet.training.experiment import Experiment
 from kresnet.training.follower import follow
 from kresnet.training.options import Options
@@ -28,7 +30,6 @@ from kresnet.training.resuming import (
     refuse_other_experiment,
 )
 from kresnet.training.run_folder import RunFolder
-from kresnet.training.settings import FLOATX, check_settings
 from kresnet.training.team_start import Start
 
 # The last two, the best, and one being written.

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from kresnet.devices.choice import Devices
 from kresnet.errors import SpecError
+from kresnet.machine.devices import Devices
 
 
 def visible_gpus() -> list[str]:
-    """See `kresnet.devices.visible_gpus`."""
+    """See `kresnet.machine.place.visible_gpus`."""
     return [
         tf.config.experimental.get_device_details(gpu).get(
             "device_name", gpu.name
@@ -25,7 +25,7 @@ def refuse_missing_devices() -> None:
 
 
 def scope(devices: Devices) -> Callable[[], contextlib.AbstractContextManager]:
-    """Prepares the devices; see `kresnet.devices.Placement.scope`."""
+    """Prepares the devices; see `kresnet.machine.place.Placement.scope`."""
     gpus = tf.config.list_physical_devices("GPU")
     chosen = [gpus[i] for i in devices.ids] if devices.kind == "gpu" else []
     count = len(devices.ids)

@@ -2,7 +2,7 @@
 
 import keras
 
-from kresnet.devices.placement import devices_for, visible_gpus
+from kresnet.machine.place import devices_for, visible_gpus
 from kresnet.spec import Spec
 
 

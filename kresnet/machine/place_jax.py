@@ -7,15 +7,15 @@ from collections.abc import Callable
 import jax
 import keras
 
-from kresnet.devices.choice import Devices
 from kresnet.errors import DeviceMissingError, SpecError
+from kresnet.machine.devices import Devices
 
 # Names that JAX_PLATFORMS may have on some machine.
 PLATFORMS = ("cpu", "cuda", "gpu", "rocm", "tpu")
 
 
 def visible_gpus() -> list[str]:
-    """See `kresnet.devices.visible_gpus`."""
+    """See `kresnet.machine.place.visible_gpus`."""
     refuse_missing_devices()
     try:
         return [device.device_kind for device in jax.devices("gpu")]
@@ -24,7 +24,7 @@ def visible_gpus() -> list[str]:
 
 
 def refuse_missing_devices() -> None:
-    """See `kresnet.devices.refuse_missing_devices`."""
+    """See `kresnet.machine.place.refuse_missing_devices`."""
     _devices(None)
 
 
@@ -54,7 +54,7 @@ def _missing(
 
 
 def scope(devices: Devices) -> Callable[[], contextlib.AbstractContextManager]:
-    """Prepares the devices; see `kresnet.devices.Placement.scope`."""
+    """Prepares the devices; see `kresnet.machine.place.Placement.scope`."""
     count = len(devices.ids)
     if devices.kind == "cpu" and count > 1:
         _make_virtual_cpus(count)

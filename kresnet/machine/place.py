@@ -6,17 +6,21 @@ from collections.abc import Callable
 
 import keras
 
-from kresnet.devices.choice import Devices, choose_devices, refuse_uneven
-from kresnet.devices.request import parse_devices
-from kresnet.devices.team import Team
+from kresnet.machine.devices import (
+    Devices,
+    choose_devices,
+    parse_devices,
+    refuse_uneven,
+)
+from kresnet.machine.surroundings import refuse_backend
+from kresnet.machine.team import Team
 from kresnet.spec import Spec
-from kresnet.surroundings import refuse_backend
 
 refuse_backend("KERAS_BACKEND", keras.backend.backend())
 if keras.backend.backend() == "tensorflow":
-    from kresnet.devices import placement_tensorflow as backend
+    from kresnet.machine import place_tensorflow as backend
 else:
-    from kresnet.devices import placement_jax as backend
+    from kresnet.machine import place_jax as backend
 
 
 @dataclasses.dataclass(frozen=True)

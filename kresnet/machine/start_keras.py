@@ -7,8 +7,11 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 
+from kresnet.machine.surroundings import (
+    refuse_environment,
+    refuse_settings_file,
+)
 from kresnet.notices import notify
-from kresnet.surroundings import refuse_environment, refuse_settings_file
 
 # Keras imports them where they are installed, for estimators and galleries of
 # its own that nothing here uses: 1.3 of the 4 CPU-seconds that it takes.

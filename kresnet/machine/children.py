@@ -1,0 +1,151 @@
+"""Child processes, which end with their parent."""
+
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kresnet.errors import DeviceMissingError, StoppedError
+from kresnet.machine.signals import (
+    HEARD,
+    SIGNALS,
+    Listener,
+    end_on_signals,
+    exit_code,
+    say_ended,
+)
+from kresnet.notices import notify
+
+
+def start_child(
+    arguments: Sequence[str],
+    more_environment: Mapping[str, str] | None = None,
+    **options: Any,
+) -> subprocess.Popen:
+    """Starts `kresnet` in a session of its own, on a leash.
+
+    However this process goes, its end of the child's standard input is
+    closed; the child then saves and stops, see `kresnet.machine.children`.
+
+    Args:
+        arguments: Of the command line.
+        more_environment: What to add to that of this process.
+        **options: Of `subprocess.Popen`.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-m", "kresnet.machine.children", *arguments],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, **(more_environment or {})},
+        **options,
+    )
+
+
+def run_child(
+    arguments: Sequence[str],
+    more_environment: Mapping[str, str] | None = None,
+    **options: Any,
+) -> int:
+    """Runs `kresnet` to its end.
+
+    The child has a session of its own, so that what a terminal sends reaches
+    it once: the signals that come here are passed on. The arguments are those
+    of `start_child`.
+
+    Returns:
+        Its exit code; of a signal that killed it, minus its number.
+    """
+    with (
+        start_child(arguments, more_environment, **options) as process,
+        Listener(process.send_signal),
+    ):
+        return process.wait()
+
+
+def as_shell(code: int) -> int:
+    """An exit code as a shell names it: 128 + the number of a signal."""
+    return code if code >= 0 else exit_code(-code)
+
+
+MEMBER = "KRESNET_MEMBER"
+JOINED = "KRESNET_JOINED"  # the end of a pipe, as a file descriptor
+
+
+def is_member() -> bool:
+    """Whether this process was started by `supervise`."""
+    return MEMBER in os.environ
+
+
+def tell_parent() -> None:
+    """Tells `supervise` that this member has met the others."""
+    if JOINED in os.environ:
+        os.write(int(os.environ[JOINED]), b"!")
+
+
+def supervise(coordinator: str) -> int:
+    """Runs this process's own command again, as a member.
+
+    Args:
+        coordinator: Where the processes meet, for the message.
+
+    Returns:
+        Its exit code. Where JAX ended it since another was lost, 75, and 69
+        before they had met.
+    """
+    read, write = os.pipe()
+    environment = {MEMBER: "1", JOINED: str(write)}
+    code = run_child(sys.argv[1:], environment, pass_fds=[write])
+    os.close(write)
+    joined = os.read(read, 1)
+    os.close(read)
+    if code == -signal.SIGABRT and joined:
+        notify(
+            "another process of this training is gone; start all of them"
+            " again, and it goes on from its last checkpoint"
+        )
+        return StoppedError.exit_code
+    if code == -signal.SIGABRT:
+        notify(
+            f"--coordinator: {coordinator}: the processes have not met there:"
+            " one did not come, is gone, or cannot reach the others"
+        )
+        return DeviceMissingError.exit_code
+    if -code in SIGNALS:  # before it could say so itself
+        say_ended(-code)
+    return as_shell(code)
+
+
+def end(code: int) -> None:
+    """Ends a member at once: JAX would wait for processes that are gone."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+# Seconds to finish a step and save.
+GRACE = 60
+
+
+def main() -> None:
+    """Runs the command `kresnet` with the arguments of the process."""
+    end_on_signals()
+    threading.Thread(target=_watch, daemon=True).start()
+    runpy.run_module("kresnet", run_name="__main__")
+
+
+def _watch():
+    while os.read(0, 4096):
+        pass
+    if not HEARD:  # else it is stopping already, and would end at once
+        os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()
