@@ -25,7 +25,7 @@ from faults.kills import killed_often
 
 from kresnet import sealed_folder
 from kresnet.errors import KresnetError
-from kresnet.training.checkpoints import Checkpoints
+from kresnet.records.checkpoints import Checkpoints
 
 FLIPS_AND_CUTS = [(damage.flip, 60), (damage.truncate, 20)]
 

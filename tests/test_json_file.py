@@ -9,9 +9,9 @@ from kresnet import sealed_folder
 from kresnet.data import cifar10
 from kresnet.errors import BadDataError, CannotWriteError
 from kresnet.files import LARGEST, number, part_of, read_json
-from kresnet.recorded_run import ALL_KINDS, read_info
+from kresnet.records.run import ALL_KINDS, read_info
+from kresnet.records.study import study_of
 from kresnet.reporting.evaluation_files import read_evaluation
-from kresnet.reporting.study_file import study_of
 from kresnet.study import load_study
 from kresnet.study.plan import refuse_other_folder
 

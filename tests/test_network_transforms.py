@@ -30,9 +30,9 @@ from kresnet.network import (
     inference_model,
     training_model,
 )
+from kresnet.records.checkpoints import Checkpoint
 from kresnet.spec import load_spec
 from kresnet.training import CoupledSGD, Run
-from kresnet.training.checkpoints import Checkpoint
 from kresnet.training.state import from_arrays, to_arrays
 
 SHAPE = (8, 8, 3)

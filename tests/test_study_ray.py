@@ -14,7 +14,7 @@ import pytest
 
 from kresnet import cli
 from kresnet.cli import run
-from kresnet.training.run_folder import RunFolder
+from kresnet.records.folder import RunFolder
 
 needs_ray = pytest.mark.skipif(
     find_spec("ray") is None, reason="needs the extra ray"

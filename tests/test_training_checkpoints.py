@@ -12,7 +12,7 @@ from kresnet.errors import (
     DiskFullError,
     InputMissingError,
 )
-from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
+from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
 
 
 def checkpoint(iteration):

@@ -20,11 +20,11 @@ from kresnet.network import (
     build_transforms,
     training_model,
 )
+from kresnet.records.checkpoints import Checkpoints
+from kresnet.records.folder import RunFolder
 from kresnet.training import load_run, train
-from kresnet.training.checkpoints import Checkpoints
 from kresnet.training.measurements import Measurements
 from kresnet.training.options import Options
-from kresnet.training.run_folder import RunFolder
 from kresnet.training.state import from_arrays
 
 OVERRIDES = (

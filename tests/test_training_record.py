@@ -4,9 +4,9 @@ import pytest
 from kresnet.callbacks import Throughput
 
 from kresnet.errors import SpecError
+from kresnet.records.folder import RunFolder
 from kresnet.spec import load_spec
 from kresnet.training.record import Record, speed
-from kresnet.training.run_folder import RunFolder
 
 
 def test_a_speed_that_was_not_measured_does_not_replace_one_that_was():

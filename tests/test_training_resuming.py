@@ -18,9 +18,9 @@ from kresnet.errors import (
     InputMissingError,
     SpecError,
 )
-from kresnet.training import run_folder as run_folder_module
+from kresnet.records import folder as run_folder_module
+from kresnet.records.checkpoints import Checkpoint, Identity
 from kresnet.training import train
-from kresnet.training.checkpoints import Checkpoint, Identity
 from kresnet.training.resuming import refuse_other_precision
 
 OVERRIDES = (

@@ -16,7 +16,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from kresnet.errors import CannotWriteError
-from kresnet.training.run_folder import RunFolder
+from kresnet.records.folder import RunFolder
 
 ITERATIONS = 120
 SHORT = [

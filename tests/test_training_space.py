@@ -7,12 +7,12 @@ import pytest
 
 from kresnet.errors import CannotWriteError
 from kresnet.network.transforms import TRANSFORMS, build_transforms
+from kresnet.records import folder as run_folder
+from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
+from kresnet.records.folder import RunFolder
 from kresnet.spec import DataSpec, load_spec
-from kresnet.training import run_folder
 from kresnet.training.assembly import assemble
 from kresnet.training.checkpoint_size import checkpoint_bytes
-from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
-from kresnet.training.run_folder import RunFolder
 from kresnet.training.state import to_arrays
 from kresnet.training.train import CHECKPOINTS
 

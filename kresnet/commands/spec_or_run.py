@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kresnet.errors import SpecError
-from kresnet.recorded_run import read_recorded_run
+from kresnet.records.run import read_recorded_run
 from kresnet.spec import Spec, load_spec, shipped_specs
 
 

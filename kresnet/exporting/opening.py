@@ -14,7 +14,7 @@ from kresnet.data import Dataset
 from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.exporting.export import CONTENT_KEY
 from kresnet.exporting.exported_model import MODEL_FILES, load_exported
-from kresnet.recorded_run import what_is_there
+from kresnet.records.run import what_is_there
 from kresnet.spec import DATASETS
 from kresnet.training import Run, load_run, load_same_data
 

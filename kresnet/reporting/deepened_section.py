@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kresnet.files import number, part_of
-from kresnet.recorded_run import RecordedRun
+from kresnet.records.run import RecordedRun
 from kresnet.reporting.average import NOTHING
 from kresnet.reporting.groups import Group, ReportedRuns
 from kresnet.reporting.markup import Markup, table, wide

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from kresnet.errors import KresnetError
 from kresnet.files import number
-from kresnet.recorded_run import RecordedRun
+from kresnet.records.run import RecordedRun
 from kresnet.reporting.groups import Group, ReportedRuns
 from kresnet.reporting.learning_curve import Curve, learning_curves
 from kresnet.reporting.loss_curve import LossCurve, loss_curve, loss_curves

@@ -8,7 +8,7 @@ from kresnet.errors import KresnetError
 from kresnet.explain.run import FLOAT32, precision, progress
 from kresnet.files import number, part_of
 from kresnet.printable import printable
-from kresnet.recorded_run import RecordedRun, read_recorded_run
+from kresnet.records.run import RecordedRun, read_recorded_run
 from kresnet.reporting.found_runs import find_runs
 from kresnet.reporting.proxy import is_proxy, named
 from kresnet.spec import (

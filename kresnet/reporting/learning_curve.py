@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kresnet.files import number
-from kresnet.recorded_run import read_recorded_run
+from kresnet.records.run import read_recorded_run
 from kresnet.reporting.figures import (
     CURVE_SIZE,
     DARK_GREY,

@@ -1,9 +1,9 @@
 """Which runs stand for longer ones, and saying so beside every number."""
 
-from kresnet.recorded_run import RecordedRun
+from kresnet.records.run import RecordedRun
+from kresnet.records.study import study_of
 from kresnet.reporting.average import NOTHING
 from kresnet.reporting.markup import Markup, element, joined
-from kresnet.reporting.study_file import study_of
 from kresnet.spec import load_spec, shipped_specs
 
 WORD = "proxy"

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from kresnet.errors import KresnetError
-from kresnet.recorded_run import RecordedRun
+from kresnet.records.run import RecordedRun
 from kresnet.reporting.confusion import confusion_figure
 from kresnet.reporting.evaluation_files import Evaluations
 from kresnet.reporting.gradients import (

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from kresnet.architecture import census
 from kresnet.explain import caveats, explain, paper_network
 from kresnet.files import number, part_of
-from kresnet.recorded_run import RecordedRun
+from kresnet.records.run import RecordedRun
 from kresnet.reporting.average import mean_and_deviation
 from kresnet.reporting.groups import Group, ReportedRuns
 from kresnet.reporting.markup import Markup, element, joined, table, wide

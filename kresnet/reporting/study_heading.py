@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from kresnet.records.study import study_of
 from kresnet.reporting.groups import ReportedRuns
 from kresnet.reporting.markup import Markup, element
-from kresnet.reporting.study_file import study_of
 
 
 def study_headings(reported: ReportedRuns) -> Iterator[Markup]:

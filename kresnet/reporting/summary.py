@@ -9,7 +9,7 @@ from rich.text import Text
 from kresnet.architecture import census
 from kresnet.files import number, part_of
 from kresnet.printable import printable
-from kresnet.recorded_run import read_recorded_run
+from kresnet.records.run import read_recorded_run
 from kresnet.reporting.metrics_file import read_metrics
 from kresnet.reporting.paper_table import beside_paper
 from kresnet.reporting.proxy import is_proxy, named

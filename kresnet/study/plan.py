@@ -12,7 +12,7 @@ from kresnet.errors import (
     write_error,
 )
 from kresnet.files import read_json, replace_file
-from kresnet.recorded_run import read_recorded_run
+from kresnet.records.run import read_recorded_run
 from kresnet.spec import Spec, dump_spec, load_spec, recipe_digest
 from kresnet.spec.recipe import reasons_not_deeper
 from kresnet.study.budget import scaled

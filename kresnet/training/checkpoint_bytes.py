@@ -5,7 +5,7 @@ import json
 
 from safetensors.numpy import load, save
 
-from kresnet.training.checkpoints import Checkpoint, Identity
+from kresnet.records.checkpoints import Checkpoint, Identity
 
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:

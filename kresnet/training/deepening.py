@@ -9,9 +9,9 @@ from safetensors.numpy import save
 
 from kresnet.errors import InputMissingError, SpecError
 from kresnet.network.deepening import deepened, stage_statistics
+from kresnet.records.checkpoints import Arrays
 from kresnet.spec import Spec, spec_digest
 from kresnet.spec.recipe import reasons_not_deeper
-from kresnet.training.checkpoints import Arrays
 from kresnet.training.run import Run, load_run
 
 

@@ -8,9 +8,10 @@ from kresnet.machine.memory import out_of_memory_said
 from kresnet.machine.place import Placement
 from kresnet.machine.signals import Signals
 from kresnet.network import adapt_transforms
+from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
+from kresnet.records.folder import RunFolder
 from kresnet.spec import Spec, dump_spec
 from kresnet.training.agreement import leading, told
-from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
 from kresnet.training.chunks import fit_chunks
 from kresnet.training.deepening import Source
 from kresnet.training.events import Events
@@ -26,7 +27,6 @@ from kresnet.training.resuming import (
     refuse_other_precision,
 )
 from kresnet.training.run_callbacks import RunCallbacks
-from kresnet.training.run_folder import RunFolder
 from kresnet.training.state import from_arrays
 
 

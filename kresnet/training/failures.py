@@ -4,9 +4,9 @@ import math
 
 from kresnet.callbacks import NonFiniteLossError, WarmUpError
 from kresnet.errors import DivergedError
-from kresnet.training.checkpoints import Checkpoints
+from kresnet.records.checkpoints import Checkpoints
+from kresnet.records.folder import RunFolder
 from kresnet.training.run_callbacks import RunCallbacks
-from kresnet.training.run_folder import RunFolder
 from kresnet.training.saver import NonFiniteWeightsError
 
 DIVERGENCES = (NonFiniteLossError, NonFiniteWeightsError, WarmUpError)

@@ -6,7 +6,7 @@ import numpy as np
 
 from kresnet import measures, sealed_folder
 from kresnet.data import Dataset
-from kresnet.training.checkpoints import Arrays, Checkpoints
+from kresnet.records.checkpoints import Arrays, Checkpoints
 
 Logits = Callable[[np.ndarray, Arrays | None], np.ndarray]
 

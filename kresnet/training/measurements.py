@@ -12,11 +12,11 @@ from kresnet.network import (
     find_places,
     inference_layers,
 )
+from kresnet.records.folder import RunFolder
 from kresnet.spec import Spec
 from kresnet.training.gradient_norms import GradientNorms
 from kresnet.training.options import Options
 from kresnet.training.row_log import RowLog
-from kresnet.training.run_folder import RunFolder
 
 
 class Measurements:

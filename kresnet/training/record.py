@@ -7,8 +7,8 @@ from collections.abc import Callable
 from kresnet.callbacks import Throughput
 from kresnet.errors import SpecError
 from kresnet.machine.facts import hardware, versions
+from kresnet.records.folder import RunFolder
 from kresnet.spec import Spec, spec_digest
-from kresnet.training.run_folder import RunFolder
 
 # Parts of the environment that the bits of a result depend on.
 CONDITIONS = ("versions", "hardware", "options")

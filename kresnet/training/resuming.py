@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.records.checkpoints import Checkpoint, Checkpoints
+from kresnet.records.folder import RunFolder
 from kresnet.spec import (
     CHANGEABLE,
     Spec,
@@ -12,8 +14,6 @@ from kresnet.spec import (
     recipe_digest,
     spec_digest,
 )
-from kresnet.training.checkpoints import Checkpoint, Checkpoints
-from kresnet.training.run_folder import RunFolder
 
 
 def refuse_other_experiment(

@@ -16,14 +16,14 @@ from kresnet.network import (
     inference_model,
 )
 from kresnet.notices import notify
-from kresnet.recorded_run import (
+from kresnet.records.checkpoints import Checkpoint, Checkpoints
+from kresnet.records.folder import RunFolder
+from kresnet.records.run import (
     ALL_KINDS,
     RecordedRun,
     read_recorded_run,
     what_is_there,
 )
-from kresnet.training.checkpoints import Checkpoint, Checkpoints
-from kresnet.training.run_folder import RunFolder
 from kresnet.training.state import from_arrays
 
 

@@ -8,16 +8,16 @@ import numpy as np
 from rich.console import Console
 
 from kresnet.callbacks import NonFiniteLoss, Throughput
+from kresnet.records.checkpoints import Checkpoints, Identity
+from kresnet.records.folder import RunFolder
 from kresnet.spec import Spec
 from kresnet.training.assembly import make_schedule
-from kresnet.training.checkpoints import Checkpoints, Identity
 from kresnet.training.events import Events
 from kresnet.training.final_test import Logits
 from kresnet.training.loss_log import LossLog
 from kresnet.training.measurements import Measurements
 from kresnet.training.metrics_log import MetricsLog
 from kresnet.training.progress import ProgressLine
-from kresnet.training.run_folder import RunFolder
 from kresnet.training.saver import Saver
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from kresnet.callbacks import IterationCallback, Throughput, next_multiple
 from kresnet.errors import StoppedError
-from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
+from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
 from kresnet.training.metrics_log import MetricsLog
 from kresnet.training.state import from_arrays, to_arrays
 

@@ -4,8 +4,8 @@ import contextlib
 
 from kresnet.errors import KresnetError
 from kresnet.machine.team import ProcessLostError, Team
+from kresnet.records.checkpoints import Checkpoint
 from kresnet.training.checkpoint_bytes import from_bytes, to_bytes
-from kresnet.training.checkpoints import Checkpoint
 
 # Told by process 0 instead of an exit code.
 GO, FINISHED = 0, -1

@@ -17,10 +17,11 @@ from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.machine.surroundings import refuse_limits
 from kresnet.machine.team import join
 from kresnet.notices import notifier, standard_error
+from kresnet.records.checkpoints import Checkpoints
+from kresnet.records.folder import RunFolder
 from kresnet.seeds import seed_option
 from kresnet.spec import Spec, load_spec
 from kresnet.training.checkpoint_size import checkpoint_bytes
-from kresnet.training.checkpoints import Checkpoints
 from kresnet.training.deepening import open_source
 from kresnet.training.experiment import Experiment
 from kresnet.training.follower import follow
@@ -29,7 +30,6 @@ from kresnet.training.resuming import (
     newest_of_this_experiment,
     refuse_other_experiment,
 )
-from kresnet.training.run_folder import RunFolder
 from kresnet.training.team_start import Start
 
 # The last two, the best, and one being written.

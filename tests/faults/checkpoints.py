@@ -8,7 +8,7 @@ import numpy as np
 from faults.damage import some_file
 
 from kresnet.errors import KresnetError
-from kresnet.training.checkpoints import Checkpoint, Checkpoints, Identity
+from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
 
 FAILURES = (None, errno.ENOSPC, errno.EIO, errno.EROFS)
 

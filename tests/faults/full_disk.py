@@ -6,7 +6,7 @@ from faults.checkpoints import check_equal, checkpoint, saved
 from faults.disk import SmallDisk
 
 from kresnet.errors import DiskFullError
-from kresnet.training.checkpoints import Checkpoints
+from kresnet.records.checkpoints import Checkpoints
 from kresnet.training.events import Events
 
 PLENTY = 1_000_000

@@ -19,7 +19,7 @@ from faults import kills
 from faults.checkpoints import check_equal, checkpoint
 
 from kresnet.errors import DiskFullError
-from kresnet.training.checkpoints import Checkpoints
+from kresnet.records.checkpoints import Checkpoints
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MEBIBYTE = 2**20

@@ -15,8 +15,8 @@ from kresnet.errors import (
     write_error,
 )
 from kresnet.files import replace_file
-from kresnet.recorded_run import ALL_KINDS, read_info
-from kresnet.training.checkpoints import is_checkpoint_name
+from kresnet.records.checkpoints import is_checkpoint_name
+from kresnet.records.run import ALL_KINDS, read_info
 
 LOCK = ".lock"
 SIGNED = b"process "
