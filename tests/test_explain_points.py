@@ -12,7 +12,7 @@ from kresnet.explain import (
     paper_network,
     reasons_against,
 )
-from kresnet.explain.other_fields import COVERED, other_points
+from kresnet.explain.explain import COVERED, other_points
 from kresnet.spec import TrainingSpec, load_spec, shipped_specs
 
 CIFAR10 = [name for name in shipped_specs() if name != "digits"]

@@ -3,11 +3,17 @@
 Importing this imports neither Keras nor NumPy.
 """
 
-from kresnet.explain.as_text import as_text
-from kresnet.explain.comparability import caveats, reasons_against
-from kresnet.explain.explain import explain
+from kresnet.explain.explain import as_text, explain
 from kresnet.explain.network import paper_network
-from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, GRADES, Point
+from kresnet.explain.point import (
+    DEVIATES,
+    EQUAL,
+    EQUIVALENT,
+    GRADES,
+    Point,
+    caveats,
+    reasons_against,
+)
 
 __all__ = [
     "DEVIATES",

@@ -1,15 +1,127 @@
-"""All points of comparison, in the order of the paper."""
+"""Explains a spec: its points, and the fields that have none."""
 
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from kresnet.explain.data import data_points
-from kresnet.explain.measurement import measurement_points
 from kresnet.explain.network import batch_norm_points, network_points
-from kresnet.explain.other_fields import other_points
-from kresnet.explain.point import Point
+from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, GRADES, Point
 from kresnet.explain.run import run_points
 from kresnet.explain.training import training_points
 from kresnet.spec import Spec
+
+# Those that a point speaks of, or that change nothing about the result.
+COVERED = {
+    "Spec": "name expect model data training",
+    "ModelSpec": "input stem stages classes batch_norm",
+    "Stem": "kernel width stride",
+    "PlainStage": "block blocks width stride",
+    "BasicStage": "block shortcut blocks width stride",
+    "BatchNorm": "images_per_statistic momentum epsilon",
+    "DataSpec": "dataset validation transforms",
+    "TrainingSpec": "batch_size iterations learning_rate momentum weight_decay"
+    " decay_batch_norm decay_biases warm_up gradient_clip evaluate_every",
+    "LearningRate": "start divide_by at",
+    "WarmUp": "learning_rate until_training_error over limit",
+}
+
+
+def other_points(spec: Spec) -> Iterator[Point]:
+    """A point for every other field that is not at its default.
+
+    A part of a kind that is not in `COVERED`, such as another block or
+    transform, is a deviation as a whole, which its own point has said.
+    """
+    for name, value in _others(spec, ""):
+        yield Point(
+            name,
+            "nothing of the kind",
+            "sections 3.4 and 4.2",
+            f"{value}",
+            DEVIATES,
+        )
+
+
+def _others(part: BaseModel, path: str) -> Iterator[tuple[str, object]]:
+    covered = COVERED.get(type(part).__name__)
+    if covered is None:
+        return
+    for name, field in type(part).model_fields.items():
+        value, here = getattr(part, name), f"{path}{name}"
+        if name not in covered.split():
+            if field.is_required() or value != field.get_default():
+                yield here, value
+            continue
+        if isinstance(value, BaseModel):
+            yield from _others(value, f"{here}.")
+        elif isinstance(value, tuple):
+            for i, each in enumerate(value):
+                if isinstance(each, BaseModel):
+                    yield from _others(each, f"{here}[{i}].")
+
+
+def measurement_points() -> Iterator[Point]:
+    """What a reported test error is."""
+    yield Point(
+        "evaluation",
+        "the single view of the original 32×32 test image",
+        "section 4.2",
+        "one whole image, not augmented",
+        EQUAL,
+    )
+    yield Point(
+        "batch norm, statistics in testing",
+        "not in the paper; in the authors' release notes: averages over a"
+        " large training batch, taken after training",
+        "release notes",
+        "moving averages of training; `kresnet evaluate RUN --batch-norm"
+        " re-estimated` takes them as the authors did",
+        DEVIATES,
+        caveat=True,
+    )
+    yield Point(
+        "which result is reported",
+        "ResNet-110: the best and mean ± standard deviation of 5 runs; others:"
+        " one run, at an iteration that is not stated",
+        "section 4.2, table 6",
+        "the last iteration; the best by validation is kept apart",
+        EQUIVALENT,
+    )
+
+
+def as_text(points: Sequence[Point], width: int = 80) -> str:
+    """Three lines or more for every point, and the grades counted.
+
+    Args:
+        points: What `explain` returned.
+        width: Columns of the terminal.
+    """
+    blocks = []
+    for point in points:
+        lines = [f"{point.topic}: {point.grade}"]
+        for name, text in (
+            ("paper", f"{point.paper} ({point.source})"),
+            ("here", point.here),
+        ):
+            lines += textwrap.wrap(
+                text,
+                max(width, 40),
+                initial_indent=f"  {name:<7}",
+                subsequent_indent=" " * 9,
+                break_on_hyphens=False,
+            )
+        blocks.append("\n".join(lines))
+    return "\n\n".join([*blocks, counted(points)])
+
+
+def counted(points: Sequence[Point]) -> str:
+    """Writes "20 equal, 9 equivalent, 1 deviates"."""
+    grades = Counter(point.grade for point in points)
+    return ", ".join(f"{grades[grade]} {grade}" for grade in GRADES)
 
 
 def explain(spec: Spec, info: dict[str, Any] | None = None) -> list[Point]:

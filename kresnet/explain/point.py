@@ -1,5 +1,6 @@
-"""One point of comparison between the paper and a spec."""
+"""A point of the paper beside a spec, and what spoils the comparison."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 EQUAL, EQUIVALENT, DEVIATES = "equal", "equivalent", "deviates"
@@ -42,3 +43,21 @@ def listed(numbers) -> str:
     """Writes numbers as "32,000 and 48,000"."""
     words = [f"{number:,}" for number in numbers]
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def reasons_against(points: Iterable[Point]) -> list[str]:
+    """Why a result may not stand beside the paper's; empty if it may."""
+    return [
+        f"{point.topic}: {point.here}"
+        for point in points
+        if point.grade == DEVIATES and not point.caveat
+    ]
+
+
+def caveats(points: Iterable[Point]) -> list[str]:
+    """What must be said where the paper's number stands beside a result."""
+    return [
+        f"{point.topic}: {point.here}"
+        for point in points
+        if point.grade == DEVIATES and point.caveat
+    ]

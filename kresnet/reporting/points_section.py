@@ -11,7 +11,7 @@ from kresnet.explain import (
     Point,
     explain,
 )
-from kresnet.explain.as_text import counted
+from kresnet.explain.explain import counted
 from kresnet.reporting.groups import Group, ReportedRuns
 from kresnet.reporting.markup import Markup, bullets, element, table, wide
 
