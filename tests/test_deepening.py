@@ -14,7 +14,6 @@ from kresnet.errors import InputMissingError, SpecError
 from kresnet.evaluation import responses
 from kresnet.explain import DEVIATES, explain
 from kresnet.layers import BatchNormalization
-from kresnet.measures import predict_logits
 from kresnet.network import build_model, inference_model
 from kresnet.network.deepening import (
     deepened,
@@ -24,8 +23,9 @@ from kresnet.network.deepening import (
 )
 from kresnet.spec import load_spec
 from kresnet.spec.recipe import reasons_not_deeper
+from kresnet.trained.arrays import from_arrays, to_arrays
+from kresnet.trained.measures import predict_logits
 from kresnet.training import load_run
-from kresnet.training.state import from_arrays, to_arrays
 
 
 def stages(*blocks):

@@ -23,7 +23,7 @@ from kresnet.errors import (
     SpecError,
 )
 from kresnet.exporting import export, softmax
-from kresnet.measures import predict_logits
+from kresnet.trained.measures import predict_logits
 from kresnet.training import load_run
 
 # The package has a function of the module's name.

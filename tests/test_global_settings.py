@@ -22,7 +22,7 @@ import keras, numpy as np, pytest
 import kresnet
 from kresnet.callbacks import LayerResponses
 from kresnet.errors import SpecError
-from kresnet.evaluation.in_training import observer
+from kresnet.trained.statistics import observer
 from kresnet.layers import Rematerialized, ShortcutA
 from kresnet.spec import load_spec
 from kresnet.training import load_run

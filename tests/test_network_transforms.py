@@ -32,8 +32,8 @@ from kresnet.network import (
 )
 from kresnet.records.checkpoints import Checkpoint
 from kresnet.spec import load_spec
+from kresnet.trained.arrays import from_arrays, to_arrays
 from kresnet.training import CoupledSGD, Run
-from kresnet.training.state import from_arrays, to_arrays
 
 SHAPE = (8, 8, 3)
 RNG = np.random.RandomState(0)

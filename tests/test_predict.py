@@ -12,8 +12,8 @@ from kresnet.cli import run as run_command
 from kresnet.data import load_dataset
 from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.exporting import softmax
-from kresnet.measures import predict_logits
 from kresnet.prediction import predict
+from kresnet.trained.measures import predict_logits
 from kresnet.training import load_run
 
 COUNT = 12

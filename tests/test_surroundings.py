@@ -18,7 +18,7 @@ import numpy as np
 import kresnet
 from kresnet.callbacks import ResponseProbe
 from kresnet.errors import SpecError
-from kresnet.measures import predict_logits
+from kresnet.trained.measures import predict_logits
 
 
 def said(what, kind):

@@ -22,10 +22,10 @@ from kresnet.network import (
 )
 from kresnet.records.checkpoints import Checkpoints
 from kresnet.records.folder import RunFolder
+from kresnet.trained.arrays import from_arrays
 from kresnet.training import load_run, train
 from kresnet.training.measurements import Measurements
 from kresnet.training.options import Options
-from kresnet.training.state import from_arrays
 
 OVERRIDES = (
     "training.iterations=20",

@@ -11,9 +11,9 @@ from kresnet.records import folder as run_folder
 from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
 from kresnet.records.folder import RunFolder
 from kresnet.spec import DataSpec, load_spec
+from kresnet.trained.arrays import to_arrays
 from kresnet.training.assembly import assemble
 from kresnet.training.checkpoint_size import checkpoint_bytes
-from kresnet.training.state import to_arrays
 from kresnet.training.train import CHECKPOINTS
 
 ARGUMENTS = {

@@ -38,7 +38,7 @@ def start(job_file: str) -> dict[str, Part]:
         versions,
     )
     from kresnet.spec import load_spec
-    from kresnet.training.state import to_arrays
+    from kresnet.trained.arrays import to_arrays
 
     seed = job["seed"]
     make_deterministic(seed)

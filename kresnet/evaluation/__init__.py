@@ -1,13 +1,13 @@
 """Measuring trained networks."""
 
 from kresnet.evaluation.evaluate import Evaluation, evaluate, measure
-from kresnet.evaluation.re_estimation import re_estimate
-from kresnet.evaluation.responses import responses, write_responses
 from kresnet.evaluation.result_file import (
     result_name,
     results_folder,
     write_result,
 )
+from kresnet.instruments.responses import responses, write_responses
+from kresnet.trained.statistics import re_estimate
 
 __all__ = [
     "Evaluation",

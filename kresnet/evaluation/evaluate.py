@@ -7,10 +7,8 @@ from typing import Literal
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from kresnet import measures
 from kresnet.data import Dataset, split_train_validation
 from kresnet.errors import SpecError
-from kresnet.evaluation.re_estimation import re_estimate
 from kresnet.evaluation.result_file import (
     result_name,
     results_folder,
@@ -18,6 +16,8 @@ from kresnet.evaluation.result_file import (
 )
 from kresnet.exporting import Export, open_run_or_export
 from kresnet.machine.start_keras import without_retracing_warnings
+from kresnet.trained import measures
+from kresnet.trained.statistics import re_estimate
 from kresnet.training import Run
 
 SPLITS = ("test", "validation", "train")

@@ -1,9 +1,9 @@
 """From a run to a model that is used without kresnet."""
 
-from kresnet.exporting.export import CONTENT_KEY, export
-from kresnet.exporting.exported_model import MODEL_FILES, load_exported
-from kresnet.exporting.opening import Export, open_run_or_export
-from kresnet.exporting.softmax import softmax
+from kresnet.exporting.export import export
+from kresnet.trained.export import CONTENT_KEY, MODEL_FILES, load_exported
+from kresnet.trained.measures import softmax
+from kresnet.trained.open import Export, open_run_or_export
 
 __all__ = [
     "CONTENT_KEY",

@@ -16,14 +16,11 @@ from kresnet.errors import (
     write_error,
 )
 from kresnet.exporting.comparison import compare
-from kresnet.exporting.exported_model import MODEL_FILES
 from kresnet.exporting.formats import check_installed, write_model
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.printable import is_utf8
+from kresnet.trained.export import CONTENT_KEY, MODEL_FILES
 from kresnet.training import Run, load_run
-
-# In the manifest's content: tells an export from other sealed folders.
-CONTENT_KEY = "kresnet_export"
 
 
 @without_retracing_warnings()

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from kresnet.exporting import Export, open_run_or_export, softmax
-from kresnet.measures import predict_logits
 from kresnet.spec import DATASETS, DatasetFacts
+from kresnet.trained.measures import predict_logits
 from kresnet.training import Run
 
 

@@ -1,8 +1,8 @@
 """Training a spec: the run, its folder, its checkpoints."""
 
+from kresnet.trained.run import Run, load_run, load_same_data
 from kresnet.training.optimizer import CoupledSGD
 from kresnet.training.options import Options
-from kresnet.training.run import Run, load_run, load_same_data
 from kresnet.training.train import train
 
 __all__ = [

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 import keras
 import numpy as np
 
-from kresnet import measures
 from kresnet.callbacks import (
     IterationSchedule,
     WarmUp,
@@ -21,9 +20,10 @@ from kresnet.network import (
     training_model,
 )
 from kresnet.spec import Spec, TrainingSpec
+from kresnet.trained import measures
+from kresnet.trained.arrays import from_arrays
 from kresnet.training.chunks import chunk_model_class
 from kresnet.training.optimizer import CoupledSGD
-from kresnet.training.state import from_arrays
 
 
 @dataclasses.dataclass(frozen=True)

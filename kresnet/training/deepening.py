@@ -12,7 +12,7 @@ from kresnet.network.deepening import deepened, stage_statistics
 from kresnet.records.checkpoints import Arrays
 from kresnet.spec import Spec, spec_digest
 from kresnet.spec.recipe import reasons_not_deeper
-from kresnet.training.run import Run, load_run
+from kresnet.trained.run import Run, load_run
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ from kresnet.network import adapt_transforms
 from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
 from kresnet.records.folder import RunFolder
 from kresnet.spec import Spec, dump_spec
+from kresnet.trained.arrays import from_arrays
 from kresnet.training.agreement import leading, told
 from kresnet.training.chunks import fit_chunks
 from kresnet.training.deepening import Source
@@ -27,7 +28,6 @@ from kresnet.training.resuming import (
     refuse_other_precision,
 )
 from kresnet.training.run_callbacks import RunCallbacks
-from kresnet.training.state import from_arrays
 
 
 class Experiment:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kresnet import measures, sealed_folder
+from kresnet import sealed_folder
 from kresnet.data import Dataset
 from kresnet.records.checkpoints import Arrays, Checkpoints
+from kresnet.trained import measures
 
 Logits = Callable[[np.ndarray, Arrays | None], np.ndarray]
 

@@ -13,12 +13,12 @@ from kresnet.machine.signals import Signals
 from kresnet.machine.team import Team
 from kresnet.network import adapt_transforms
 from kresnet.spec import Spec
+from kresnet.trained.arrays import from_arrays
 from kresnet.training.agreement import told
 from kresnet.training.assembly import make_schedule
 from kresnet.training.chunks import fit_chunks
 from kresnet.training.options import Options
 from kresnet.training.preparation import prepare
-from kresnet.training.state import from_arrays
 from kresnet.training.team_start import hear_start
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from kresnet.callbacks import LayerResponses, Periodic
 from kresnet.data import Order
+from kresnet.instruments.gradients import GradientNorms
 from kresnet.network import (
     build_model,
     find_places,
@@ -14,7 +15,6 @@ from kresnet.network import (
 )
 from kresnet.records.folder import RunFolder
 from kresnet.spec import Spec
-from kresnet.training.gradient_norms import GradientNorms
 from kresnet.training.options import Options
 from kresnet.training.row_log import RowLog
 

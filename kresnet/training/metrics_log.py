@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from kresnet import measures
 from kresnet.callbacks import (
     IterationCallback,
     IterationSchedule,
     Throughput,
     next_multiple,
 )
+from kresnet.trained import measures
 from kresnet.training.csv_log import CsvLog
 
 COLUMNS = (

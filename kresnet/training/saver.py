@@ -8,8 +8,8 @@ import numpy as np
 from kresnet.callbacks import IterationCallback, Throughput, next_multiple
 from kresnet.errors import StoppedError
 from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
+from kresnet.trained.arrays import from_arrays, to_arrays
 from kresnet.training.metrics_log import MetricsLog
-from kresnet.training.state import from_arrays, to_arrays
 
 
 class NonFiniteWeightsError(RuntimeError):

@@ -1,4 +1,4 @@
-"""Opening a trained network: a run folder or an export folder, nothing else."""
+"""Opens what was trained: a run, or an export."""
 
 import contextlib
 import dataclasses
@@ -12,11 +12,10 @@ import numpy as np
 from kresnet import sealed_folder
 from kresnet.data import Dataset
 from kresnet.errors import BadDataError, InputMissingError, SpecError
-from kresnet.exporting.export import CONTENT_KEY
-from kresnet.exporting.exported_model import MODEL_FILES, load_exported
 from kresnet.records.run import what_is_there
 from kresnet.spec import DATASETS
-from kresnet.training import Run, load_run, load_same_data
+from kresnet.trained.export import CONTENT_KEY, MODEL_FILES, load_exported
+from kresnet.trained.run import Run, load_run, load_same_data
 
 
 @dataclasses.dataclass(frozen=True)

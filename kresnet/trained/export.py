@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+# In the manifest's content: tells an export from other sealed folders.
+CONTENT_KEY = "kresnet_export"
 # Name of a format as `keras.Model.export` has it, and its file in the folder.
 MODEL_FILES = {
     "tf_saved_model": "saved_model.pb",

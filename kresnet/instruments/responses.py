@@ -10,7 +10,6 @@ import keras
 from kresnet.callbacks import LayerResponses
 from kresnet.data import split_train_validation
 from kresnet.errors import SpecError, write_error
-from kresnet.evaluation.in_training import observer
 from kresnet.files import replace_file
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.network import (
@@ -21,7 +20,8 @@ from kresnet.network import (
     inference_layers,
     inference_model,
 )
-from kresnet.training import Run, load_run
+from kresnet.trained.run import Run, load_run
+from kresnet.trained.statistics import observer
 
 MOST_AT_ONCE = 1_000
 

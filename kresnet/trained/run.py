@@ -24,7 +24,7 @@ from kresnet.records.run import (
     read_recorded_run,
     what_is_there,
 )
-from kresnet.training.state import from_arrays
+from kresnet.trained.arrays import from_arrays
 
 
 @dataclasses.dataclass(frozen=True)

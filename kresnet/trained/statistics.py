@@ -1,11 +1,10 @@
-"""Batch-norm statistics averaged over the training split, after training."""
+"""Batch-norm statistics: those of training, or estimated anew."""
 
 from collections.abc import Iterator
 
 import keras
 import numpy as np
 
-from kresnet.evaluation.in_training import observer
 from kresnet.layers import BatchNormalization
 from kresnet.network import (
     all_variables,
@@ -13,8 +12,34 @@ from kresnet.network import (
     build_transforms,
     inference_model,
 )
-from kresnet.training import Run
-from kresnet.training.state import from_arrays
+from kresnet.trained.arrays import from_arrays
+from kresnet.trained.run import Run
+
+
+class InTraining(keras.layers.Layer):
+    """Runs a network as in training, although `predict` says otherwise.
+
+    As a model of its own, run by `predict_on_batch`, it is compiled: no more
+    than a few layers' outputs are in memory at once.
+    """
+
+    def __init__(self, network: keras.Model):
+        super().__init__(autocast=False)  # the network's layers cast
+        self.network = network
+
+    def call(self, images):
+        """Images to logits."""
+        return self.network(images, training=True)
+
+    def compute_output_shape(self, input_shape):
+        """The network's."""
+        return self.network.compute_output_shape(input_shape)
+
+
+def observer(network: keras.Model) -> keras.Model:
+    """A model with the layers of a network, run as in training."""
+    return keras.Model(network.input, InTraining(network)(network.input))
+
 
 STATISTICS = ("moving_mean", "moving_variance")
 

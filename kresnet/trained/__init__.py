@@ -1,0 +1,1 @@
+"""One door to what was trained: runs and exports."""
