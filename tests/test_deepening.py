@@ -15,17 +15,17 @@ from kresnet.evaluation import responses
 from kresnet.explain import DEVIATES, explain
 from kresnet.layers import BatchNormalization
 from kresnet.network import build_model, inference_model
-from kresnet.network.deepening import (
-    deepened,
-    identity_kernel,
-    identity_norm,
-    stage_statistics,
-)
 from kresnet.spec import load_spec
 from kresnet.spec.recipe import reasons_not_deeper
 from kresnet.trained.arrays import from_arrays, to_arrays
 from kresnet.trained.measures import predict_logits
 from kresnet.training import load_run
+from kresnet.training.begin_with import (
+    deepened,
+    identity_kernel,
+    identity_norm,
+    stage_statistics,
+)
 
 
 def stages(*blocks):

@@ -18,7 +18,7 @@ from kresnet.machine.place import place
 from kresnet.network import adapt_transforms
 from kresnet.spec import load_spec
 from kresnet.training.assembly import assemble
-from kresnet.training.chunks import fit_chunks
+from kresnet.training.loop.loop import fit_chunks
 
 spec = load_spec("digits")
 placement = place("cpu:2", spec)

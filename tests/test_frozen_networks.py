@@ -8,8 +8,8 @@ from kresnet import build_model
 from kresnet.layers import BatchNormalization
 from kresnet.network import build_transforms, training_model
 from kresnet.spec import load_spec
-from kresnet.training.chunks import chunk_model_class
-from kresnet.training.optimizer import CoupledSGD
+from kresnet.training.loop.loop import chunk_model_class
+from kresnet.training.loop.optimizer import CoupledSGD
 
 # Three blocks of the same shape.
 STAGES = "[{block: basic, shortcut: A, blocks: 3, width: 16, stride: 1}]"

@@ -56,9 +56,8 @@ KNOW_TENSORFLOW = {
     "kresnet/layers/normalize_groups_tensorflow.py",
     "kresnet/layers/rematerialize_tensorflow.py",
     "kresnet/machine/facts.py",
-    "kresnet/training/loop_tensorflow.py",
-    "kresnet/training/momentum_step_tensorflow.py",
-    "kresnet/training/passes_tensorflow.py",
+    "kresnet/training/loop/steps_tensorflow.py",
+    "kresnet/training/loop/momentum_step_tensorflow.py",
     "kresnet/machine/settings.py",
 }
 LIGHT = {

@@ -18,7 +18,7 @@ from kresnet.reporting.responses import (
     responses_figure,
 )
 from kresnet.spec import load_spec
-from kresnet.training.metrics_log import COLUMNS
+from kresnet.training.logs.metrics import COLUMNS
 
 
 def test_every_figure_is_there_as_png_and_svg(report_out):

@@ -10,8 +10,7 @@ import pytest
 
 from kresnet.errors import InputMissingError, SpecError, StoppedError
 from kresnet.machine.team import ProcessLostError
-from kresnet.training.agreement import Agreement, told
-from kresnet.training.team_start import MemberEndedError
+from kresnet.training.team import Agreement, MemberEndedError, told
 
 
 class Threads:

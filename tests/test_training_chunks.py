@@ -5,7 +5,7 @@ import pytest
 from kresnet.callbacks import IterationCallback, IterationSchedule, WarmUp
 
 from kresnet.data import Order
-from kresnet.training.chunks import CAPACITY, SECONDS, chunks
+from kresnet.training.loop.loop import CAPACITY, SECONDS, chunks
 
 FAST = 1e9  # iterations per second
 

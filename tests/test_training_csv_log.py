@@ -3,7 +3,7 @@
 import pytest
 
 from kresnet.errors import BadDataError, CannotWriteError
-from kresnet.training.csv_log import CsvLog
+from kresnet.training.logs.log import CsvLog
 
 
 @pytest.fixture

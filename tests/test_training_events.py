@@ -5,7 +5,7 @@ from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator,
 )
 
-from kresnet.training.events import Events
+from kresnet.training.logs.events import Events
 
 
 def row(iteration, error):

@@ -20,10 +20,10 @@ import sys
 import kresnet
 kind, out, every = sys.argv[1:]
 if kind == "one program":  # what an accelerator runs
-    from kresnet.training.loop_jax import ChunkModel
+    from kresnet.training.loop.steps_jax import ChunkModel
     ChunkModel.one_program = True
 if kind.endswith("whole batch"):  # what an accelerator runs
-    from kresnet.training.loop_tensorflow import ChunkModel
+    from kresnet.training.loop.steps_tensorflow import ChunkModel
     ChunkModel.smallest_pass = 1000
 again = "again" in kind
 if kind.startswith("calls") and again:  # as beside a GPU that is not used
@@ -177,7 +177,7 @@ def test_neither_a_chunk_s_length_nor_a_new_rate_compiles_anew(
 TRACED = """
 import sys
 import kresnet
-from kresnet.training.loop_tensorflow import ChunkModel
+from kresnet.training.loop.steps_tensorflow import ChunkModel
 
 iteration = ChunkModel._iteration
 def traced(self, indices, keys):

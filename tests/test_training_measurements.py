@@ -24,7 +24,7 @@ from kresnet.records.checkpoints import Checkpoints
 from kresnet.records.folder import RunFolder
 from kresnet.trained.arrays import from_arrays
 from kresnet.training import load_run, train
-from kresnet.training.measurements import Measurements
+from kresnet.training.measuring import Measurements
 from kresnet.training.options import Options
 
 OVERRIDES = (

@@ -12,7 +12,7 @@ import pytest
 from kresnet.callbacks import IterationSchedule, Throughput, WarmUp
 from rich.console import Console
 
-from kresnet.training.progress import ProgressLine, duration
+from kresnet.training.logs.progress import ProgressLine, duration
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

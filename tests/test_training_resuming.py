@@ -236,7 +236,7 @@ def test_memory_that_runs_out_ends_with_69_and_leaves_the_checkpoints(
     killed, monkeypatch, capsys, where
 ):
     """Of a device: when it takes the images, or in the training."""
-    from kresnet.training.loop_tensorflow import ChunkModel
+    from kresnet.training.loop.steps_tensorflow import ChunkModel
 
     def take_a_pebibyte(*_):
         keras.ops.ones((2**50,), "uint8")

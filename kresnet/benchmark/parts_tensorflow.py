@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from kresnet.benchmark.serving import Part, timed
 from kresnet.benchmark.training_path import TrainingPath
-from kresnet.training.passes_tensorflow import mean_over_parts
+from kresnet.training.loop.steps_tensorflow import mean_over_parts
 
 
 def parts(path: TrainingPath) -> dict[str, Part]:

@@ -23,9 +23,9 @@ from kresnet.errors import DivergedError
 from kresnet.network import adapt_transforms, training_model
 from kresnet.spec import Spec
 from kresnet.training.assembly import assemble
-from kresnet.training.chunks import fit_chunks
-from kresnet.training.loss_log import LossLog
-from kresnet.training.progress import ProgressLine
+from kresnet.training.logs.losses import LossLog
+from kresnet.training.logs.progress import ProgressLine
+from kresnet.training.loop.loop import fit_chunks
 
 
 class TrainingPath:

@@ -1,7 +1,7 @@
 """Training a spec: the run, its folder, its checkpoints."""
 
 from kresnet.trained.run import Run, load_run, load_same_data
-from kresnet.training.optimizer import CoupledSGD
+from kresnet.training.loop.optimizer import CoupledSGD
 from kresnet.training.options import Options
 from kresnet.training.train import train
 

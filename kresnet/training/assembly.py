@@ -22,8 +22,8 @@ from kresnet.network import (
 from kresnet.spec import Spec, TrainingSpec
 from kresnet.trained import measures
 from kresnet.trained.arrays import from_arrays
-from kresnet.training.chunks import chunk_model_class
-from kresnet.training.optimizer import CoupledSGD
+from kresnet.training.loop.loop import chunk_model_class
+from kresnet.training.loop.optimizer import CoupledSGD
 
 
 @dataclasses.dataclass(frozen=True)

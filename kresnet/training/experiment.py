@@ -12,13 +12,12 @@ from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
 from kresnet.records.folder import RunFolder
 from kresnet.spec import Spec, dump_spec
 from kresnet.trained.arrays import from_arrays
-from kresnet.training.agreement import leading, told
-from kresnet.training.chunks import fit_chunks
-from kresnet.training.deepening import Source
-from kresnet.training.events import Events
+from kresnet.training.begin_with import Source
 from kresnet.training.failures import DIVERGENCES, diverged, write_diagnosis
 from kresnet.training.final_test import error_and_loss, final_numbers
-from kresnet.training.measurements import Measurements
+from kresnet.training.logs.events import Events
+from kresnet.training.loop.loop import fit_chunks
+from kresnet.training.measuring import Measurements
 from kresnet.training.options import Options
 from kresnet.training.preparation import prepare
 from kresnet.training.record import Record, speed
@@ -28,6 +27,7 @@ from kresnet.training.resuming import (
     refuse_other_precision,
 )
 from kresnet.training.run_callbacks import RunCallbacks
+from kresnet.training.team import leading, told
 
 
 class Experiment:

@@ -7,7 +7,7 @@ from kresnet.errors import DivergedError
 from kresnet.records.checkpoints import Checkpoints
 from kresnet.records.folder import RunFolder
 from kresnet.training.run_callbacks import RunCallbacks
-from kresnet.training.saver import NonFiniteWeightsError
+from kresnet.training.saving import NonFiniteWeightsError
 
 DIVERGENCES = (NonFiniteLossError, NonFiniteWeightsError, WarmUpError)
 

@@ -14,9 +14,9 @@ from kresnet.data import (
 from kresnet.machine.facts import keep_compiled_programs, make_deterministic
 from kresnet.machine.place import Placement
 from kresnet.spec import DATASETS, Spec
-from kresnet.training.agreement import Agreement, identity_of, told
 from kresnet.training.assembly import Assembly, assemble
 from kresnet.training.options import Options
+from kresnet.training.team import Agreement, identity_of, told
 
 
 @dataclasses.dataclass(frozen=True)

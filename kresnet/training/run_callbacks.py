@@ -12,13 +12,13 @@ from kresnet.records.checkpoints import Checkpoints, Identity
 from kresnet.records.folder import RunFolder
 from kresnet.spec import Spec
 from kresnet.training.assembly import make_schedule
-from kresnet.training.events import Events
 from kresnet.training.final_test import Logits
-from kresnet.training.loss_log import LossLog
-from kresnet.training.measurements import Measurements
-from kresnet.training.metrics_log import MetricsLog
-from kresnet.training.progress import ProgressLine
-from kresnet.training.saver import Saver
+from kresnet.training.logs.events import Events
+from kresnet.training.logs.losses import LossLog
+from kresnet.training.logs.metrics import MetricsLog
+from kresnet.training.logs.progress import ProgressLine
+from kresnet.training.measuring import Measurements
+from kresnet.training.saving import Saver
 
 
 class RunCallbacks:

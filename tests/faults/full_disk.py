@@ -7,7 +7,7 @@ from faults.disk import SmallDisk
 
 from kresnet.errors import DiskFullError
 from kresnet.records.checkpoints import Checkpoints
-from kresnet.training.events import Events
+from kresnet.training.logs.events import Events
 
 PLENTY = 1_000_000
 

@@ -12,7 +12,7 @@ from kresnet.callbacks import (
     next_multiple,
 )
 from kresnet.trained import measures
-from kresnet.training.csv_log import CsvLog
+from kresnet.training.logs.log import CsvLog
 
 COLUMNS = (
     "iteration",

@@ -25,9 +25,9 @@ SECONDS = 0.5
 def chunk_model_class() -> type[keras.Model]:
     """The chunk-running model of the current Keras backend."""
     if keras.backend.backend() == "tensorflow":
-        from kresnet.training.loop_tensorflow import ChunkModel
+        from kresnet.training.loop.steps_tensorflow import ChunkModel
     else:
-        from kresnet.training.loop_jax import ChunkModel
+        from kresnet.training.loop.steps_jax import ChunkModel
     return ChunkModel
 
 

@@ -9,7 +9,7 @@ from kresnet.callbacks import IterationCallback, Throughput, next_multiple
 from kresnet.errors import StoppedError
 from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
 from kresnet.trained.arrays import from_arrays, to_arrays
-from kresnet.training.metrics_log import MetricsLog
+from kresnet.training.logs.metrics import MetricsLog
 
 
 class NonFiniteWeightsError(RuntimeError):

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 def momentum_step(variable, velocity, gradient, rate, momentum):
-    """See `kresnet.training.momentum_step.momentum_step`."""
+    """See `kresnet.training.loop.optimizer.momentum_step`."""
     tf.raw_ops.ResourceApplyKerasMomentum(
         var=_own(variable).handle,
         accum=_own(velocity).handle,

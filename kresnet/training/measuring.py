@@ -15,8 +15,8 @@ from kresnet.network import (
 )
 from kresnet.records.folder import RunFolder
 from kresnet.spec import Spec
+from kresnet.training.logs.log import RowLog
 from kresnet.training.options import Options
-from kresnet.training.row_log import RowLog
 
 
 class Measurements:

@@ -1,4 +1,4 @@
-"""A CSV file that grows by rows and can be cut back to an earlier length."""
+"""Files of rows that survive a crash, cut back to the last checkpoint."""
 
 import csv
 import hashlib
@@ -80,3 +80,27 @@ class CsvLog:
 
 def _sum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+class RowLog:
+    """A CSV file that a checkpoint remembers the end of.
+
+    Args:
+        path: The file.
+        columns: Names of its columns.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]):
+        self.log = CsvLog(path, columns)
+
+    def write(self, rows: list[dict]) -> None:
+        """Appends rows, dicts by column."""
+        self.log.append(rows)
+
+    def get_state(self) -> dict:
+        """What the file holds."""
+        return {"file": self.log.mark()}
+
+    def set_state(self, state: dict) -> None:
+        """Cuts the file back to what it was."""
+        self.log.cut(state["file"])

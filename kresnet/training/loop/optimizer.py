@@ -1,12 +1,30 @@
-"""Stochastic gradient descent as the paper's system does it."""
+"""SGD as the paper has it: weight decay coupled with momentum."""
 
 import keras
 from keras import ops
 
+
 if keras.backend.backend() == "tensorflow":
-    from kresnet.training.momentum_step_tensorflow import momentum_step
+    from kresnet.training.loop.momentum_step_tensorflow import momentum_step
 else:
-    from kresnet.training.momentum_step import momentum_step
+
+    def momentum_step(variable, velocity, gradient, rate, momentum):
+        """Does `v = momentum * v - rate * g; w = w + v`.
+
+        Args:
+            variable: `w`, a float variable of any shape, changed.
+            velocity: `v`, a variable of the same shape and dtype, changed.
+            gradient: `g`, tensor of that shape and dtype, decay included.
+            rate: Scalar tensor of that dtype, the learning rate.
+            momentum: Scalar tensor of that dtype, in (0, 1).
+
+        Reference:
+            He et al. 2015, section 3.4.
+        """
+        moved = velocity * momentum - gradient * rate
+        velocity.assign(moved)
+        variable.assign(variable + moved)
+
 
 # What `add_weight` calls the parameters of each kind.
 BATCH_NORM_NAMES = ("gamma", "beta")

@@ -8,13 +8,13 @@ import keras
 import numpy as np
 from jax import numpy as jnp
 
-from kresnet.training.chunks import CAPACITY
+from kresnet.training.loop.loop import CAPACITY
 
 
 class ChunkModel(keras.Model):
     """A model whose step of `fit` is a chunk of iterations.
 
-    See `kresnet.training.chunks` for what a chunk is. The images stay on the
+    See `kresnet.training.loop.loop` for what a chunk is. The images stay on the
     device as bytes; a chunk brings indices and keys.
 
     On an accelerator the iterations of a chunk are one compiled program whose

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from kresnet.callbacks import IterationCallback
-from kresnet.training.csv_log import CsvLog
+from kresnet.training.logs.log import CsvLog
 
 COLUMNS = ("iteration", "loss", "error")
 # Rows are written this many at a time; a checkpoint keeps the rest.

@@ -1,0 +1,1 @@
+"""Updates: the loop, and a pure step of each backend."""
