@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from report_page import RESULT, make_run, page_of
 
-from kresnet.reporting.average import mean_and_deviation
-from kresnet.reporting.groups import read_runs
-from kresnet.reporting.paper_table import PAPER_TEST_ERROR, not_comparable
+from kresnet.reporting.groups import mean_and_deviation, read_runs
+from kresnet.reporting.paper import PAPER_TEST_ERROR, not_comparable
 from kresnet.spec import load_spec
 
 

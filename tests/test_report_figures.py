@@ -10,13 +10,13 @@ from PIL import Image
 from report_page import make_run, page_of
 
 from kresnet.errors import BadDataError, InputMissingError
-from kresnet.reporting.loss_curve import loss_curve, loss_curves
-from kresnet.reporting.metrics_file import read_metrics
-from kresnet.reporting.responses import (
+from kresnet.reporting.curves import loss_curve, loss_curves
+from kresnet.reporting.layers import (
     Responses,
     read_responses,
     responses_figure,
 )
+from kresnet.reporting.metrics import read_metrics
 from kresnet.spec import load_spec
 from kresnet.training.logs.metrics import COLUMNS
 

@@ -11,7 +11,7 @@ from report_page import make_run, page_of
 
 from kresnet.evaluation import evaluate
 from kresnet.reporting import write_report
-from kresnet.reporting.markup import Markup, element
+from kresnet.reporting.html import Markup, element
 from kresnet.spec import load_spec
 
 

@@ -19,15 +19,15 @@ from kresnet.reporting import (
     run_summary,
 )
 from kresnet.reporting.confusion import confusion_figure
-from kresnet.reporting.figures import new_figure, palette_of, save_figure
-from kresnet.reporting.gradients import gradients_figure, read_gradients
-from kresnet.reporting.learning_curve import (
+from kresnet.reporting.curves import (
     Curve,
     learning_curve,
     learning_curves,
 )
-from kresnet.reporting.metrics_file import read_metrics
-from kresnet.reporting.paper_table import beside_paper
+from kresnet.reporting.figures import new_figure, palette_of, save_figure
+from kresnet.reporting.layers import gradients_figure, read_gradients
+from kresnet.reporting.metrics import read_metrics
+from kresnet.reporting.paper import beside_paper
 from kresnet.spec import load_spec
 from kresnet.training import load_run
 
@@ -195,7 +195,7 @@ def test_a_shorter_run_than_its_shipped_spec_s_is_called_a_proxy(
 ):
     """60 iterations of 1,000, in the summary and above the curve."""
     saved = []
-    module = "kresnet.reporting.learning_curve.save_figure"
+    module = "kresnet.reporting.curves.save_figure"
     monkeypatch.setattr(module, lambda figure, path: saved.append(figure))
 
     draw_learning_curve(folder)

@@ -1,16 +1,18 @@
-"""The runs of a report: repetitions of one experiment put together."""
+"""The runs of a report: found, and averaged by experiment."""
 
-from collections.abc import Iterable, Sequence
+import os
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kresnet.errors import KresnetError
+from kresnet.errors import InputMissingError, KresnetError
 from kresnet.explain.run import FLOAT32, precision, progress
 from kresnet.files import number, part_of
 from kresnet.printable import printable
 from kresnet.records.run import RecordedRun, read_recorded_run
-from kresnet.reporting.found_runs import find_runs
-from kresnet.reporting.proxy import is_proxy, named
+from kresnet.records.study import study_of
+from kresnet.reporting.html import Markup, element, joined
 from kresnet.spec import (
     CHANGEABLE,
     Spec,
@@ -19,6 +21,125 @@ from kresnet.spec import (
     recipe_digest,
     shipped_specs,
 )
+
+NOTHING = "–"  # in the place of a number
+
+
+def mean_and_deviation(values: Sequence[float]) -> str:
+    """Writes "28.07 ± 0.21", or one value alone.
+
+    The standard deviation is that of a sample, with n - 1; of one value there
+    is none.
+    """
+    if not values:
+        return NOTHING
+    mean = statistics.fmean(values)
+    if len(values) == 1:
+        return f"{mean:.2f}"
+    return f"{mean:.2f} ± {statistics.stdev(values):.2f}"
+
+
+WORD = "proxy"
+
+
+def is_proxy(run: RecordedRun) -> bool:
+    """Whether a run was trained for a part of the iterations that were meant.
+
+    Meant by the study it belongs to, or by the shipped spec of its name.
+    """
+    study = study_of(run.folder)
+    if study is not None and study.proxy:
+        return True
+    if run.spec.name not in shipped_specs():
+        return False
+    meant = load_spec(run.spec.name).training.iterations
+    return run.spec.training.iterations < meant
+
+
+def named(name: str, proxy: bool) -> str:
+    """The name of a network in a figure: "plain56-clip, proxy"."""
+    return f"{name}, {WORD}" if proxy else name
+
+
+def marked(text: str, proxy: bool) -> str | Markup:
+    """A number in a cell of a table, and that it is a proxy's."""
+    if not proxy or text == NOTHING:
+        return text
+    return joined(text, element("small", f" {WORD}"))
+
+
+def caption(text: str, proxy: bool) -> str:
+    """A figure's caption, which says what a proxy is if it shows one."""
+    if not proxy:
+        return text
+    return (
+        f"{text} A proxy was trained for a part of the iterations that were"
+        " meant; none of its numbers stands beside the paper's."
+    )
+
+
+# Told of a folder that could not be looked into, and why.
+Unseen = Callable[[Path, str], object]
+
+
+def find_runs(paths: Iterable[Path | str], unseen: Unseen) -> list[Path]:
+    """The run folders that are named, or lie below the folders named.
+
+    Symbolic links are followed; a run that several names lead to is found
+    once.
+
+    Args:
+        paths: Folders.
+        unseen: Told of links to nothing, and of folders that cannot be read.
+
+    Raises:
+        InputMissingError: A path does not exist, or has no run.
+    """
+    found: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        if not os.path.isdir(path):  # whose name may be too long for one
+            raise InputMissingError(f"{path}: there is no such folder")
+        below = list(_runs_below(path, unseen))
+        if not below:
+            raise InputMissingError(
+                f"{path}: no run folder here or below: none has a run.json"
+            )
+        for folder in below:
+            found.setdefault(folder.resolve(), folder)
+    return list(found.values())
+
+
+def _runs_below(path: Path, unseen: Unseen) -> Iterator[Path]:
+    if (path / "run.json").exists():
+        yield path
+        return
+    yield from sorted(
+        folder for folder, names in _walk(path, unseen) if "run.json" in names
+    )
+
+
+def _walk(top: Path, unseen: Unseen) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder once, with the names of its files.
+
+    Links come after what is there itself, so that a run has its own name.
+    """
+
+    def failed(error: OSError):
+        unseen(Path(error.filename), f"cannot be read: {error.strerror}")
+
+    seen = set()
+    for name, folders, files in os.walk(top, onerror=failed, followlinks=True):
+        folder = Path(name)
+        real = folder.resolve()
+        if real in seen:
+            folders.clear()  # a link back to where it comes from
+            continue
+        seen.add(real)
+        folders.sort(key=lambda each: ((folder / each).is_symlink(), each))
+        for path in [] if "run.json" in files else map(folder.joinpath, files):
+            if path.is_symlink() and not path.exists():
+                unseen(path, "a symbolic link to nothing")
+        yield folder, files
 
 
 @dataclass(frozen=True)

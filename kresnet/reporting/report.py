@@ -9,21 +9,23 @@ from pathlib import Path
 from kresnet.errors import write_error
 from kresnet.files import replace_file
 from kresnet.reporting import sections
-from kresnet.reporting.deepened_section import deepened_section
+from kresnet.reporting.curves import curve_figures, loss_figures
 from kresnet.reporting.evaluation_files import read_all_evaluations
-from kresnet.reporting.family_figures import curve_figures, loss_figures
 from kresnet.reporting.figures import save_figure
 from kresnet.reporting.groups import ReportedRuns, read_runs
-from kresnet.reporting.markup import Markup, element, joined
-from kresnet.reporting.points_section import points_section
-from kresnet.reporting.report_figures import (
+from kresnet.reporting.html import Markup, element, joined
+from kresnet.reporting.layers import (
     ReportFigure,
     confusion_figures,
     gradient_figures,
     response_figures,
 )
-from kresnet.reporting.results_section import results_section
-from kresnet.reporting.study_heading import study_headings
+from kresnet.reporting.sections import (
+    deepened_section,
+    points_section,
+    results_section,
+    study_headings,
+)
 
 PAGE = "index.html"
 

@@ -1,22 +1,254 @@
-"""The sections of a report's page: tables and figures as markup."""
+"""The sections of a report."""
 
+import dataclasses
 from collections.abc import Iterator
 
+from kresnet.architecture import census
+from kresnet.explain import (
+    DEVIATES,
+    EQUAL,
+    EQUIVALENT,
+    GRADES,
+    Point,
+    caveats,
+    explain,
+    paper_network,
+)
+from kresnet.explain.explain import counted
 from kresnet.explain.run import machine
-from kresnet.files import number
-from kresnet.reporting.average import NOTHING, mean_and_deviation
-from kresnet.reporting.groups import ReportedRuns
-from kresnet.reporting.inline_svg import inline_svg
-from kresnet.reporting.markup import (
+from kresnet.files import number, part_of
+from kresnet.records.run import RecordedRun
+from kresnet.records.study import study_of
+from kresnet.reporting.groups import (
+    NOTHING,
+    Group,
+    ReportedRuns,
+    marked,
+    mean_and_deviation,
+)
+from kresnet.reporting.html import (
     Markup,
     bullets,
     element,
+    inline_svg,
+    joined,
     table,
     wide,
 )
-from kresnet.reporting.proxy import marked
-from kresnet.reporting.report_figures import Evaluations, ReportFigure
+from kresnet.reporting.layers import Evaluations, ReportFigure
+from kresnet.reporting.paper import PAPER_TEST_ERROR, not_comparable
 from kresnet.spec import dump_spec
+
+
+def study_headings(reported: ReportedRuns) -> Iterator[Markup]:
+    """A paragraph for every study that has a run here: what it shows."""
+    runs = [run.folder for group in reported.groups for run in group.runs]
+    studies = [study_of(folder) for folder in runs]
+    for study in dict.fromkeys(filter(None, studies)):
+        yield element("p", element("strong", f"{study.name}: "), study.shows)
+        if study.proxy:
+            yield element(
+                "p",
+                element("strong", "Proxy: "),
+                f"{study.budget * 100:.4g} % of the iterations, the drops of"
+                " the learning rate scaled with them. Every number of this"
+                " study is a proxy's and none stands beside the paper's.",
+            )
+
+
+def results_section(reported: ReportedRuns) -> Iterator[Markup]:
+    """Errors by network, beside the paper's where they may stand there."""
+    yield table(
+        "Error in percent: mean ± standard deviation over n runs that differ by"
+        " their seeds. The last iteration and the best by validation are kept"
+        " apart; the best is that of the iterations at which the validation"
+        " error was taken.",
+        [
+            "network",
+            "layers",
+            "parameters",
+            "n",
+            "test, last iteration",
+            "test, best by validation",
+            "validation, best",
+            "test, paper (table 6)",
+        ],
+        [_result(group) for group in reported.groups],
+    )
+    beside = [g for g in reported.groups if not _reasons(g)]
+    if beside:
+        yield element(
+            "p",
+            "The paper does not state whether its networks were trained on"
+            " 45,000 or on 50,000 images. ",
+            "; ".join(caveats(explain(beside[0].spec))),
+            ".",
+            class_="muted",
+        )
+
+
+def _result(group: Group) -> list:
+    network = census(group.spec.model)
+    last = [run.info["test_error"] for run in group.finished]
+    best = [_best(run, "test_error") for run in group.finished]
+    held_out = [_best(run, "validation_error") for run in group.finished]
+    # An arrow that a line does not end with, nor break.
+    changes = [
+        element("small", text.replace(" -> ", " →\u00a0"))
+        for text in group.changes
+    ]
+    return [
+        joined(group.label, *changes),
+        f"{network.layers:,}",
+        f"{network.parameters:,}",
+        len(last),
+        *(
+            marked(text, group.proxy)
+            for text in (
+                mean_and_deviation(last),
+                _partly(best),
+                _partly(held_out),
+            )
+        ),
+        wide(_paper(group)),
+    ]
+
+
+def _best(run: RecordedRun, name: str) -> float | None:
+    return number(part_of(run.info, "best_validation", name))
+
+
+def _partly(values: list[float | None]) -> str:
+    """A mean of those that are there, with n where some are not."""
+    there = [value for value in values if value is not None]
+    text = mean_and_deviation(there)
+    if there and len(there) < len(values):
+        text += f" (n = {len(there)})"
+    return text
+
+
+def _paper(group: Group) -> str:
+    if reasons := _reasons(group):
+        return "not comparable: " + "; ".join(reasons)
+    return PAPER_TEST_ERROR[paper_network(group.spec.model)]
+
+
+def _reasons(group: Group) -> list[str]:
+    """Why the mean of a group may not stand beside the paper's number."""
+    if not group.finished:
+        return ["no run is finished", *not_comparable(group.spec)]
+    found = [not_comparable(run.spec, run.info) for run in group.finished]
+    return list(dict.fromkeys(reason for each in found for reason in each))
+
+
+SIGNS = {EQUAL: "=", EQUIVALENT: "≈", DEVIATES: "≠"}
+
+
+def points_section(reported: ReportedRuns) -> Iterator[Markup]:
+    """The points of `kresnet explain`, for each group."""
+    yield bullets([f"{SIGNS[g]} {g}: {means}" for g, means in GRADES.items()])
+    yield from map(_details, reported.groups)
+
+
+def _details(group: Group) -> Markup:
+    points = group_points(group)
+    return element(
+        "details",
+        element("summary", f"{group.label}: {counted(points)}"),
+        table(
+            f"{group.label} beside the paper",
+            ["point", "the paper", "where", "here", "grade"],
+            [
+                [
+                    point.topic,
+                    wide(point.paper),
+                    point.source,
+                    wide(point.here),
+                    element(
+                        "span",
+                        f"{SIGNS[point.grade]} {point.grade}",
+                        class_=point.grade,
+                    ),
+                ]
+                for point in points
+            ],
+        ),
+    )
+
+
+def group_points(group: Group) -> list[Point]:
+    """The points of all runs that are averaged, or of all if none is.
+
+    Where the runs differ, as by their seeds, a point has what each does, and
+    the grade of the one that is furthest from the paper.
+    """
+    merged: dict[str, Point] = {}
+    for run in group.finished or group.unfinished:
+        for point in explain(run.spec, run.info):
+            before = merged.get(point.topic)
+            merged[point.topic] = _both(before, point) if before else point
+    return list(merged.values())
+
+
+def _both(a: Point, b: Point) -> Point:
+    here = a.here
+    if b.here not in here.split("; ") and b.here != here:
+        here = f"{here}; {b.here}"
+    grade = max(a.grade, b.grade, key=list(GRADES).index)
+    return dataclasses.replace(a, here=here, grade=grade)
+
+
+def deepened_section(reported: ReportedRuns) -> Iterator[Markup]:
+    """What they began as, before any training, and what became of them.
+
+    Nothing where there is no such run.
+    """
+    rows = [
+        _row(group, run)
+        for group in reported.groups
+        for run in group.runs
+        if isinstance(run.info.get("deepened"), dict)
+    ]
+    if rows:
+        yield table(
+            "Trained plain nets with identity blocks added: error in percent"
+            " before any further training (iteration 0), where it is that of"
+            " the net they were made of, and after it.",
+            [
+                "network",
+                "seed",
+                "made of",
+                "its test error",
+                "iteration 0: test",
+                "iteration 0: validation",
+                "last iteration: test",
+                "iterations",
+            ],
+            rows,
+        )
+
+
+def _row(group: Group, run: RecordedRun) -> list:
+    name, iteration = (
+        part_of(run.info, "deepened", part) for part in ("name", "iteration")
+    )
+    errors = [
+        part_of(run.info, "deepened", part)
+        for part in ("run_test_error", "test_error", "validation_error")
+    ]
+    last = run.info.get("test_error") if run.finished else None
+    return [
+        group.label,
+        run.seed,
+        wide(f"{name}, iteration {iteration}"),
+        *(marked(_percent(e), group.proxy) for e in [*errors, last]),
+        f"{run.info['iteration']:,}",
+    ]
+
+
+def _percent(value: object) -> str:
+    error = number(value)
+    return NOTHING if error is None else f"{error:.2f}"
 
 
 def left_out(reported: ReportedRuns) -> Iterator[Markup]:

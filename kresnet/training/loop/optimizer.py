@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-
 if keras.backend.backend() == "tensorflow":
     from kresnet.training.loop.momentum_step_tensorflow import momentum_step
 else:

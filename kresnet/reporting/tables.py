@@ -1,4 +1,4 @@
-"""The tables at the end of a run and of an evaluation."""
+"""Tables for the terminal."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +10,32 @@ from kresnet.architecture import census
 from kresnet.files import number, part_of
 from kresnet.printable import printable
 from kresnet.records.run import read_recorded_run
-from kresnet.reporting.metrics_file import read_metrics
-from kresnet.reporting.paper_table import beside_paper
-from kresnet.reporting.proxy import is_proxy, named
+from kresnet.reporting.groups import is_proxy, named
+from kresnet.reporting.metrics import read_metrics
+from kresnet.reporting.paper import beside_paper
 
 if TYPE_CHECKING:  # measuring needs Keras, tables do not
     from kresnet.evaluation import Evaluation
+
+
+def rows_table(rows: list[dict], title: str) -> Table:
+    """Shows rows, dicts of one shape, as a rich table.
+
+    Args:
+        rows: At least one; numbers are shown with four significant digits.
+        title: Above the table.
+    """
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(
+            *(
+                f"{value:.4g}" if isinstance(value, float) else str(value)
+                for value in row.values()
+            )
+        )
+    return table
 
 
 def run_summary(folder: Path) -> Table:
