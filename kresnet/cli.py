@@ -15,20 +15,13 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.bench import bench
-from kresnet.commands.check import check
 from kresnet.commands.devices import devices
-from kresnet.commands.diff import diff
-from kresnet.commands.evaluate import evaluate
-from kresnet.commands.explain import explain
-from kresnet.commands.export import export
-from kresnet.commands.predict import predict
+from kresnet.commands.measure import evaluate, responses
 from kresnet.commands.report import report
-from kresnet.commands.responses import responses
-from kresnet.commands.schema import schema
-from kresnet.commands.show import show
-from kresnet.commands.specs import specs
+from kresnet.commands.specs import check, diff, explain, schema, show, specs
 from kresnet.commands.study import study
 from kresnet.commands.train import train
+from kresnet.commands.use import export, predict
 from kresnet.errors import DiskFullError, InputMissingError, KresnetError
 from kresnet.machine.children import end, is_member
 from kresnet.machine.signals import (

@@ -15,7 +15,7 @@ jax.config.update("jax_enable_x64", True)
 keras.config.set_floatx("float64")
 keras.config.set_dtype_policy("float64")
 from kresnet.benchmark.parts_jax import computations
-from kresnet.benchmark.tiny import tiny, tiny_data
+from kresnet.benchmark.training_path import tiny, tiny_data
 from kresnet.benchmark.training_path import TrainingPath
 from kresnet.spec import load_spec
 

@@ -21,9 +21,8 @@ from kresnet.evaluation import evaluate
 from kresnet.reporting import write_report
 from kresnet.spec import dump_spec, load_spec
 from kresnet.study import load_study, parse_budget, run_study, study_table
-from kresnet.study.budget import scaled
-from kresnet.study.plan import plan
-from kresnet.study.process import command
+from kresnet.study.engines.local import command
+from kresnet.study.plan import plan, scaled
 
 TWO = """
 name: two

@@ -181,7 +181,7 @@ for platforms, code in (("cuda", 69), ("tpu", 69), ("nonsense", 2)):
 
 def test_what_changes_the_bits_is_recorded_and_goes_along_to_ray(monkeypatch):
     from kresnet.machine.facts import hardware
-    from kresnet.study.engine_ray import RayEngine
+    from kresnet.study.engines.ray import RayEngine
 
     changed = {
         "NVIDIA_TF32_OVERRIDE": "0",

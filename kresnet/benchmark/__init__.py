@@ -5,8 +5,11 @@ runs in a process of its own.
 """
 
 from kresnet.benchmark.bench import Benchmark, bench, open_subjects
-from kresnet.benchmark.report import benchmark_values, write_values
-from kresnet.benchmark.tables import benchmark_tables
+from kresnet.benchmark.numbers import (
+    benchmark_tables,
+    benchmark_values,
+    write_values,
+)
 
 __all__ = [
     "Benchmark",

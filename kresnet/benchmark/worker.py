@@ -1,16 +1,55 @@
-"""The process that trains a spec on one backend of Keras and is measured.
-
-Run as `python -m kresnet.benchmark.worker JOB`, JOB the path of a JSON file
-that `kresnet.benchmark.bench` writes.
-"""
+"""A measured process of kresnet's."""
 
 import functools
 import json
 import sys
 from pathlib import Path
 
-from kresnet.benchmark.serving import Part, serve
+from keras import ops
+
+from kresnet.benchmark.floor import BYTES
+from kresnet.benchmark.serving import Part, serve, timed
 from kresnet.machine.start_keras import import_keras_quietly
+
+# Large enough that nothing else counts; accelerators need more.
+SIDE = {"cpu": 2_048, "gpu": 8_192}
+MIB = {"cpu": 256, "gpu": 4_096}
+
+
+def ceilings(kind: str, dtype: str) -> tuple[dict, dict[str, Part]]:
+    """Parts that measure the machine, and what one iteration of each is.
+
+    Args:
+        kind: "cpu" or "gpu".
+        dtype: Of the numbers.
+
+    Returns:
+        Operations of a product (a multiply-add is two) and bytes, read and
+        written, of a copy; the two parts.
+    """
+    side = SIDE[kind]
+    size = MIB[kind] * 2**20 // BYTES[dtype]
+    held = {}
+
+    def product(iterations: int) -> None:
+        if "product" not in held:
+            held["product"] = ops.ones((side, side), dtype)
+        for _ in range(iterations):
+            result = ops.matmul(held["product"], held["product"])
+        float(result[0, 0])
+
+    def copy(iterations: int) -> None:
+        if "copy" not in held:
+            held["copy"] = ops.ones((size,), dtype)
+        for _ in range(iterations):
+            result = ops.add(held["copy"], 1)
+        float(result[0])
+
+    counts = {
+        "product_operations": 2 * side**3,
+        "copy_bytes": 2 * MIB[kind] * 2**20,
+    }
+    return counts, {"product": timed(product), "copy": timed(copy)}
 
 
 def start(job_file: str) -> dict[str, Part]:
@@ -28,9 +67,8 @@ def start(job_file: str) -> dict[str, Part]:
 
     from safetensors.numpy import save_file
 
-    from kresnet.benchmark.ceiling import ceilings
-    from kresnet.benchmark.tiny import tiny, tiny_data
-    from kresnet.benchmark.training_path import TrainingPath
+    from kresnet.benchmark.training_path import TrainingPath, tiny, tiny_data
+    from kresnet.benchmark.worker import ceilings
     from kresnet.data import load_dataset, split_train_validation
     from kresnet.machine.facts import (
         hardware,

@@ -126,7 +126,7 @@ def _engine(
     engine: Engine, address: str | None, cpus: int | None, gpus: int | None
 ):
     if engine is Engine.ray:
-        from kresnet.study.engine_ray import RayEngine
+        from kresnet.study.engines.ray import RayEngine
 
         return RayEngine(address, 1 if cpus is None else cpus, gpus)
     for name, value in (

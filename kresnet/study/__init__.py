@@ -1,10 +1,9 @@
 """Studies: several runs that show something together."""
 
-from kresnet.study.budget import parse_budget
-from kresnet.study.course import RunFailedError, run_study
+from kresnet.study.engines.local import one_by_one
 from kresnet.study.file import Study, StudyRun, load_study
-from kresnet.study.process import one_by_one
-from kresnet.study.table import study_table
+from kresnet.study.plan import parse_budget
+from kresnet.study.study import RunFailedError, run_study, study_table
 
 __all__ = [
     "RunFailedError",

@@ -7,7 +7,7 @@ from kresnet.data import Order
 
 
 def tiny_path(fields, variant):
-    """The path of a tiny spec, see `kresnet.benchmark.tiny`."""
+    """The path of a tiny spec, see `kresnet.benchmark.training_path`."""
     size = fields["training"]["batch_size"]
     images = np.zeros((4 * size, *fields["model"]["input"]), "uint8")
     labels = np.arange(4 * size) % fields["model"]["classes"]
