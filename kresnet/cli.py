@@ -171,6 +171,8 @@ Exit codes:
   73  the output cannot be written, or another process holds it
   74  the disk is full
   75  stopped and saved; the same command continues
+ 130  ended by SIGINT (Ctrl-C) before anything was to be saved
+ 143  ended by SIGTERM before anything was to be saved
 """
 
 app = typer.Typer(

@@ -24,12 +24,13 @@ from kresnet.spec import Spec, load_spec
 from kresnet.training.begin_with import open_source
 from kresnet.training.checkpoint_size import checkpoint_bytes
 from kresnet.training.experiment import Experiment
+from kresnet.training.follower import follow
 from kresnet.training.options import Options
 from kresnet.training.resuming import (
     newest_of_this_experiment,
     refuse_other_experiment,
 )
-from kresnet.training.team import Start, follow
+from kresnet.training.team import Start
 
 # The last two, the best, and one being written.
 CHECKPOINTS = 4
