@@ -269,7 +269,7 @@ def test_losses_of_examples_are_of_one_update():
 
 def warm_up_errors(model, batches, **options):
     """What the window of a warm-up holds, in percent."""
-    warm_up = WarmUp(0.5, until_training_error=-1, over=8)
+    warm_up = WarmUp(0.5, until_training_error=1e-9, over=8)
     schedule = IterationSchedule(0.5, warm_up=warm_up)
     fit(model, batches, schedule, **options)
     return np.round(schedule.get_state()["errors"], 3).tolist()

@@ -121,7 +121,7 @@ def test_layers_adapt_map_and_refuse_as_on_tensorflow(on_jax):
         if name.endswith("pairs"):
             assert "`data` must be numbers of shape" in text
         elif name == "batch":
-            assert "images_per_statistic=8, a batch of 2" in text
+            assert "images_per_statistic=8, a batch of 10" in text
         elif name == "rank":
             assert "expected ndim=4, found ndim=2" in text
         else:

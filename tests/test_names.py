@@ -83,6 +83,7 @@ def test_a_run_can_be_in_a_folder_of_any_name(
     folder = shutil.copytree(digits_run, tmp_path / "f" / name)
     image = tmp_path / f"{name[:200]}.png"
     Image.new("L", (8, 8)).save(tmp_path / "x.png")
+    image.parent.mkdir(exist_ok=True)  # "[/old]" has a folder
     (tmp_path / "x.png").rename(image)
 
     code, said = command(

@@ -30,10 +30,11 @@ def import_keras_quietly(own_process: bool = True) -> None:
     Raises:
         KresnetError: As of `refuse_environment` and `refuse_settings_file`.
     """
+    if own_process or "keras" not in sys.modules:
+        refuse_environment(limits=own_process)
+        refuse_settings_file()
     if "keras" in sys.modules:
         return
-    refuse_environment(limits=own_process)
-    refuse_settings_file()
     notify("loading Keras")
     with _hidden(UNUSED_BY_KERAS if own_process else ()), quiet_import():
         import keras  # noqa: F401

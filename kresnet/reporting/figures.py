@@ -64,8 +64,10 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def set_title(axes: Axes, title: str) -> None:
-    """Puts a title above axes, in as many lines as it needs."""
-    lines = textwrap.fill(printable(title), WIDEST_TITLE)
+    """Puts a title above axes, in as many lines as it needs, up to four."""
+    lines = textwrap.fill(
+        printable(title), WIDEST_TITLE, max_lines=4, placeholder=" …"
+    )
     axes.set_title(lines, parse_math=False, fontsize="medium")
 
 

@@ -83,7 +83,7 @@ def run_summary(folder: Path) -> Table:
             "speed of training",
             f"{speed:,.0f} images/s, {cost:.2f} CPU-seconds per 1,000",
         )
-    table.add_row("folder", printable(run.folder))
+    table.add_row("folder", Text(printable(run.folder), overflow="fold"))
     return table
 
 
