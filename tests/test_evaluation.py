@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from kresnet import evaluate, measures, sealed_folder
+from kresnet import evaluate, sealed_folder
 from kresnet.cli import app
 from kresnet.cli import run as run_command
 from kresnet.data import load_dataset, split_train_validation
@@ -18,6 +18,7 @@ from kresnet.evaluation import re_estimate, responses
 from kresnet.exporting import CONTENT_KEY, export, open_run_or_export
 from kresnet.layers import BatchNormalization
 from kresnet.prediction import predict
+from kresnet.trained import measures
 from kresnet.training import load_run
 
 # Whatever uses the network of a run.
