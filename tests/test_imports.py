@@ -18,6 +18,7 @@ ORDER = (
     "notices",
     "sealed_folder",
     "documents",
+    "options",
     "architecture",
     "spec",
     "machine",
@@ -63,6 +64,7 @@ KNOW_TENSORFLOW = {
 LIGHT = {
     "errors",
     "documents",
+    "options",
     "architecture",
     "spec",
     "explain",

@@ -317,5 +317,5 @@ def test_a_resumed_run_has_every_row_once(run, tmp_path):
 
 
 def test_less_than_one_iteration_apart_is_refused(tmp_path):
-    with pytest.raises(SpecError, match="--responses-every: must be at least"):
+    with pytest.raises(SpecError, match="-every: must be an integer from 1"):
         train("digits", tmp_path, responses_every=0)

@@ -1,13 +1,15 @@
 """Arguments and options that several commands have."""
 
+import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
 from kresnet.errors import SpecError
+from kresnet.options import RunOptions, option
 from kresnet.records.run import read_recorded_run
 from kresnet.spec import Spec, load_spec, shipped_specs
 
@@ -56,15 +58,52 @@ DataDir = Annotated[
         " [default: $KRESNET_DATA_DIR, then TFDS's own]",
     ),
 ]
-DeviceList = Annotated[
-    str | None,
-    typer.Option(
-        metavar="all|N|LIST|cpu[:N]",
-        help="All GPUs, the first N, a list such as 0,2 or gpu:1, the CPU, or"
-        " N virtual CPU devices. [default: all GPUs that the batch can be"
-        " spread over, or the CPU]",
-    ),
-]
+
+
+def _annotation(name: str) -> Any:
+    """How Typer is to read a field of `RunOptions`."""
+    field = RunOptions.model_fields[name]
+    kind = field.annotation
+    if kind is bool:
+        # Only the one flag, not --no-strict beside it.
+        return Annotated[
+            bool, typer.Option(option(name), help=field.description)
+        ]
+    words = get_args(kind) if get_origin(kind) is Literal else ()
+    metavar = METAVARS.get(name, "|".join(words) or "N")
+    told = typer.Option(metavar=metavar, help=field.description)
+    # Bounds are checked by the model, whose words they are.
+    plain = str if words or name in METAVARS else int
+    return Annotated[plain | None if field.default is None else plain, told]
+
+
+METAVARS = {"devices": "all|N|LIST|cpu[:N]"}
+DeviceList = _annotation("devices")
+
+
+def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command an option for every field of `RunOptions`.
+
+    Args:
+        command: Takes them as `**options`.
+    """
+    own = inspect.signature(command)
+    parameters = [
+        each
+        for each in own.parameters.values()
+        if each.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    parameters += [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=_annotation(name),
+        )
+        for name, field in RunOptions.model_fields.items()
+    ]
+    command.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return command
 
 
 def refuse_empty_name(out: str | None) -> None:

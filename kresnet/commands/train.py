@@ -1,25 +1,29 @@
 """The command `kresnet train`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from kresnet.commands.options import (
     DataDir,
-    DeviceList,
     Overrides,
     SpecName,
+    with_run_options,
 )
 from kresnet.machine.children import is_member, supervise
 from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import say, standard_output
 
 
+@with_run_options
 def train(
     spec: SpecName,
     overrides: Overrides = None,
     seed: Annotated[
-        int, typer.Option(help="Of initial weights, order and draws.")
+        int,
+        typer.Option(
+            help="Decides the initial weights, the order and all draws."
+        ),
     ] = 0,
     out: Annotated[
         str | None,
@@ -29,50 +33,6 @@ def train(
         ),
     ] = None,
     data_dir: DataDir = None,
-    checkpoint_every: Annotated[
-        int, typer.Option(metavar="N", help="Iterations between checkpoints.")
-    ] = 1_000,
-    strict: Annotated[
-        bool,
-        typer.Option(
-            "--strict",
-            help="Continue only where the result stays bit-identical.",
-        ),
-    ] = False,
-    precision: Annotated[
-        str,
-        typer.Option(metavar="float32|bfloat16", help="Of the convolutions."),
-    ] = "float32",
-    rematerialize: Annotated[
-        bool,
-        typer.Option(
-            "--rematerialize",
-            help="For very deep nets: compute activations twice instead of"
-            " keeping them. Less memory, a third more time, the same result.",
-        ),
-    ] = False,
-    responses_every: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Measure layer responses (figure 7) every N iterations.",
-        ),
-    ] = None,
-    response_images: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Training images they are measured on; 0 for all.",
-        ),
-    ] = 1_000,
-    gradients_every: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Measure gradient norms by layer every N iterations.",
-        ),
-    ] = None,
-    devices: DeviceList = None,
     coordinator: Annotated[
         str | None,
         typer.Option(
@@ -89,19 +49,6 @@ def train(
         int | None,
         typer.Option(metavar="I", help="Which this one is, from 0."),
     ] = None,
-    deterministic: Annotated[
-        bool,
-        typer.Option(
-            "--deterministic",
-            help="Equal bits each time on GPUs too; slower. CPUs always are.",
-        ),
-    ] = False,
-    wait_for_lock: Annotated[
-        int,
-        typer.Option(
-            metavar="SECONDS", help="Wait for another process in the folder."
-        ),
-    ] = 0,
     deepen: Annotated[
         str | None,
         typer.Option(
@@ -110,6 +57,7 @@ def train(
             " net, and added blocks that are the identity.",
         ),
     ] = None,
+    **options: Any,
 ) -> None:
     """Train a spec, or continue the run in its folder."""
     if coordinator is not None and not is_member():
@@ -131,18 +79,9 @@ def train(
         overrides=overrides or (),
         seed=seed,
         data_dir=data_dir,
-        checkpoint_every=checkpoint_every,
-        strict=strict,
-        precision=precision,
-        rematerialize=rematerialize,
-        responses_every=responses_every,
-        response_images=response_images,
-        gradients_every=gradients_every,
-        devices=devices,
-        deterministic=deterministic,
         membership=membership,
-        wait_for_lock=wait_for_lock,
         deepen=deepen,
+        **options,
     )
     if membership and Team.follows():
         return  # the folder is that of process 0

@@ -22,7 +22,7 @@ from kresnet.documents.problems import (
     shown,
 )
 from kresnet.documents.shipped import SPECS, STUDIES, Shipped, read_document
-from kresnet.documents.wording import validated
+from kresnet.documents.wording import validated, value_problems
 from kresnet.documents.yaml_reader import plain_scalar
 
 __all__ = [
@@ -47,4 +47,5 @@ __all__ = [
     "read_document",
     "shown",
     "validated",
+    "value_problems",
 ]

@@ -73,6 +73,21 @@ def validated(
     return valid
 
 
+def value_problems(
+    values: dict[str, Any], model: type[Model]
+) -> tuple[Model | None, list[Problem]]:
+    """Checks values that come from no document.
+
+    Returns:
+        The values as an instance of the model, or `None` and what is wrong.
+    """
+    try:
+        return model.model_validate(values), []
+    except ValidationError as error:
+        wording = _Wording(values, model, lambda field, holder: "")
+        return None, wording.problems(error)
+
+
 def _concerns_refused(problem: Problem, document: Document) -> bool:
     """Says whether a problem follows from a value that was refused already."""
     return any(

@@ -17,6 +17,7 @@ from kresnet.documents import (
     read_document,
     validated,
 )
+from kresnet.options import RunOptions
 
 Name = Annotated[
     str,
@@ -42,11 +43,10 @@ SpecName = Annotated[
 ]
 Text = Annotated[str, Expected("a text"), Field(min_length=1, max_length=4_000)]
 Seed = Annotated[Integer, Field(ge=0, lt=2**63)]
-Every = Annotated[Integer, Field(ge=1, le=100_000_000)]
 
 
-class StudyRun(Fields):
-    """One network of a study, trained once for each seed."""
+class StudyRun(RunOptions):
+    """One network of a study, trained once for each seed, with its options."""
 
     name: Name | None = Field(
         default=None,
@@ -70,12 +70,6 @@ class StudyRun(Fields):
         default=None,
         description="Names an earlier run. This one begins with its weights,"
         " seed by seed, as --deepen of `kresnet train` does.",
-    )
-    responses_every: Every | None = Field(
-        default=None, description="As --responses-every of `kresnet train`."
-    )
-    gradients_every: Every | None = Field(
-        default=None, description="As --gradients-every of `kresnet train`."
     )
 
     @model_validator(mode="after")

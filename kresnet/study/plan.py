@@ -219,7 +219,10 @@ def write_summary(out: Path, study: Study, budget: Fraction) -> None:
         "shows": study.shows,
         "budget": float(budget),
         "proxy": budget < 1,
-        "runs": [run.model_dump(mode="json") for run in study.runs],
+        "runs": [
+            run.model_dump(mode="json", exclude_defaults=True)
+            for run in study.runs
+        ],
     }
     try:
         out.mkdir(parents=True, exist_ok=True)

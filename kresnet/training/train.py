@@ -73,7 +73,7 @@ def train(
         TypeError: There is no such option.
         ValueError: `overrides` or `stages` for a spec that is loaded already.
     """
-    options = Options(**options)
+    options = Options.of(**options)
     refuse_limits()  # before there is a folder
     check_settings(options.precision)
     membership = options.membership

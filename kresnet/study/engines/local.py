@@ -40,14 +40,11 @@ def command(
     planned: PlannedRun, data_dir: str | os.PathLike[str] | None = None
 ) -> list[str]:
     """The arguments of `kresnet` that train one run of a study."""
-    run = planned.run
     options = {
         "seed": planned.seed,
         "out": planned.folder,
         "data-dir": data_dir and Path(data_dir),
         "deepen": planned.source,
-        "responses-every": run.responses_every,
-        "gradients-every": run.gradients_every,
     }
     return [
         *("train", str(planned.spec_file)),
@@ -56,4 +53,5 @@ def command(
             for name, value in options.items()
             if value is not None
         ),
+        *planned.run.arguments(),
     ]
