@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from kresnet import evaluate, measures, sealed_folder
+import kresnet
+from kresnet import evaluate, sealed_folder
 from kresnet.cli import app
 from kresnet.cli import run as run_command
 from kresnet.data import load_dataset, split_train_validation
@@ -18,6 +19,7 @@ from kresnet.evaluation import re_estimate, responses
 from kresnet.exporting import CONTENT_KEY, export, open_run_or_export
 from kresnet.layers import BatchNormalization
 from kresnet.prediction import predict
+from kresnet.trained import measures
 from kresnet.training import load_run
 
 # Whatever uses the network of a run.
@@ -25,7 +27,7 @@ USES = {
     "evaluate": evaluate,
     "responses": responses,
     "export": export,
-    "predict": lambda run: predict(run, []),
+    "predict": lambda run, **chosen: predict(run, [], **chosen),
 }
 
 
@@ -296,17 +298,89 @@ def test_a_run_without_a_checkpoint_has_nothing_to_use(
         use(run)
 
 
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory):
+    """A run with checkpoints of iterations 45 and 60."""
+    return kresnet.train(
+        "digits",
+        tmp_path_factory.mktemp("long") / "run",
+        overrides=[
+            "training.iterations=60",
+            "training.learning_rate.at=[30,45]",
+            "training.evaluate_every=60",
+        ],
+        checkpoint_every=45,
+    )
+
+
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_who_uses_a_run_with_a_damaged_checkpoint_changes_nothing(run, use):
-    checkpoints = run.folder / "checkpoints"
-    shutil.copytree(checkpoints / "00000060", checkpoints / "00000045")
-    (checkpoints / "00000060/manifest.json").write_text("[" * 100_000)
-    before = sorted(run.folder.rglob("*"))
+def test_a_damaged_newest_checkpoint_is_not_used_and_a_chosen_one_is(
+    long_run, tmp_path, use
+):
+    """Who only reads a run changes nothing in it."""
+    folder = shutil.copytree(long_run, tmp_path / "run")
+    (folder / "checkpoints/00000060/manifest.json").write_text("[" * 100_000)
+    before = sorted(folder.rglob("*"))
 
-    with pytest.raises(BadDataError, match=r"newest checkpoint is damaged: .*"):
-        use(run.folder)
+    for chosen, error, said in (
+        ({}, BadDataError, "newest checkpoint is damaged: .*--checkpoint 45"),
+        ({"checkpoint": 60}, BadDataError, "this checkpoint is damaged"),
+        ({"checkpoint": 50}, InputMissingError, "of iteration 50.* 45, 60"),
+    ):
+        with pytest.raises(error, match=said):
+            use(folder, **chosen)
 
-    assert sorted(run.folder.rglob("*")) == before
+    assert sorted(folder.rglob("*")) == before
+    use(folder, checkpoint=45)
+    assert set(before) <= set(folder.rglob("*"))
+
+
+def test_a_chosen_checkpoint_is_the_one_that_is_measured(long_run, tmp_path):
+    """Its file is another one than that of the last, which a report shows."""
+    folder = shutil.copytree(long_run, tmp_path / "run")
+    last = evaluate(folder)
+
+    found = evaluate(folder, checkpoint=45)
+
+    assert found.protocol == last.protocol | {"iteration": 45}
+    assert found.loss != last.loss
+    assert sorted(path.name for path in folder.glob("evaluation-*")) == [
+        "evaluation-test-moving-averages-45.json",
+        "evaluation-test-moving-averages.json",
+    ]
+    rows, _ = responses(folder, images=10, checkpoint=45)
+    assert rows[0]["iteration"] == 45
+    with pytest.raises(ValueError, match="`checkpoint` goes with the folder"):
+        evaluate(load_run(folder), checkpoint=45)
+    with pytest.raises(SpecError, match="--initial: goes without --checkpoint"):
+        responses(folder, initial=True, checkpoint=45)
+
+
+def test_the_commands_take_a_checkpoint_too_but_not_of_an_export(
+    long_run, exported, tmp_path, capsys
+):
+    run = shutil.copytree(long_run, tmp_path / "run")
+    options = ["--checkpoint=45", f"--out={tmp_path / 'out'}"]
+    assert run_command(app, ["evaluate", str(run), *options]) == 0
+    assert "45" in capsys.readouterr().out
+    assert run_command(app, ["evaluate", str(exported), *options]) == 2
+    assert "--checkpoint: is of a run" in capsys.readouterr().err
+
+
+def test_an_evaluation_is_not_written_to_another_run(
+    long_run, run, exported, tmp_path
+):
+    """A report would take it for that run's."""
+    (tmp_path / "link").symlink_to(run.folder)
+    before = sorted(run.folder.iterdir())
+
+    for network in (long_run, exported):
+        for out in (run.folder, tmp_path / "link"):
+            with pytest.raises(SpecError, match="--out: must not be another"):
+                evaluate(network, out=out)
+
+    assert sorted(run.folder.iterdir()) == before
+    evaluate(run, out=tmp_path / "link")  # it is its own
 
 
 def test_what_cannot_be_written_is_shown_all_the_same(run, capsys):

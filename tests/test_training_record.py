@@ -45,11 +45,11 @@ def test_what_a_record_does_not_have_is_what_is_usual(
 ):
     """So that the records of older runs can be compared."""
     always = {"devices": "2 gpu"}
-    folder = RunFolder(tmp_path)
     spec = load_spec("digits")
-    Record(folder, spec, 0, "abc", always | before).update("running", 1)
+    with RunFolder(tmp_path) as folder:
+        Record(folder, spec, 0, "abc", always | before).update("running", 1)
 
-    record = Record(folder, spec, 0, "abc", always | now)
+        record = Record(folder, spec, 0, "abc", always | now)
 
     assert record.changed_conditions == changes
     said = []

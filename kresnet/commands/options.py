@@ -41,6 +41,14 @@ RunOrExport = Annotated[
         metavar="RUN_OR_EXPORT", help="The folder of a run or of an export."
     ),
 ]
+CheckpointOfRun = Annotated[
+    int | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="N",
+        help="Use the run's checkpoint of iteration N. [default: the newest]",
+    ),
+]
 SpecOrRun = Annotated[
     str,
     typer.Argument(

@@ -1,11 +1,7 @@
 """Measuring trained networks."""
 
 from kresnet.evaluation.evaluate import Evaluation, evaluate, measure
-from kresnet.evaluation.result_file import (
-    result_name,
-    results_folder,
-    write_result,
-)
+from kresnet.evaluation.result_file import result_path, write_result
 from kresnet.instruments.responses import responses, write_responses
 from kresnet.trained.statistics import re_estimate
 
@@ -15,8 +11,7 @@ __all__ = [
     "measure",
     "re_estimate",
     "responses",
-    "result_name",
-    "results_folder",
+    "result_path",
     "write_responses",
     "write_result",
 ]

@@ -9,11 +9,7 @@ from sklearn.metrics import confusion_matrix
 
 from kresnet.data import Dataset, split_train_validation
 from kresnet.errors import SpecError
-from kresnet.evaluation.result_file import (
-    result_name,
-    results_folder,
-    write_result,
-)
+from kresnet.evaluation.result_file import result_path, write_result
 from kresnet.exporting import Export, open_run_or_export
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.trained import measures
@@ -60,10 +56,12 @@ def evaluate(
     batch_norm: Literal["moving-averages", "re-estimated"] = "moving-averages",
     data_dir: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
+    checkpoint: int | None = None,
 ) -> Evaluation:
-    """Evaluates a run's newest checkpoint, or an export, on whole images.
+    """Evaluates a run or an export on whole images.
 
-    The result is also written to `evaluation-<split>-<batch_norm>.json`. An
+    The result is also written to `evaluation-<split>-<batch_norm>.json`; that
+    of another checkpoint than the last has its iteration in its name. An
     export is sealed: without `out` nothing is written.
 
     Args:
@@ -73,22 +71,25 @@ def evaluate(
         batch_norm: "moving-averages" of training, or "re-estimated" over the
             training split as the paper's authors did; of a run only.
         data_dir: Where prepared data sets are; see `load_dataset`.
-        out: Folder to write to. Defaults to the run's.
+        out: Folder to write to, not another run's. Defaults to the run's.
+        checkpoint: Iteration of the run's checkpoint to use, where a folder is
+            given; `None` for the newest.
 
     Raises:
         SpecError: An unknown split or statistics, or an empty split; an
-            export's statistics cannot be re-estimated.
+            export's statistics cannot be re-estimated; `out` is another run.
         BadDataError: The data are not those of the run.
         CannotWriteError: The folder cannot be written; name another.
         KresnetError: As of `open_run_or_export`.
     """
     network = run_or_export
     if not isinstance(network, Run | Export):
-        network = open_run_or_export(network)
-    folder = results_folder(network, out)
+        network = open_run_or_export(network, checkpoint)
+    elif checkpoint is not None:
+        raise ValueError("`checkpoint` goes with the folder of a run")
+    path = result_path(network, split, batch_norm, out)
     evaluation = measure(network, split, batch_norm, data_dir)
-    if folder:
-        path = folder / f"{result_name(split, batch_norm)}.json"
+    if path:
         write_result(path, evaluation)
     return evaluation
 

@@ -12,15 +12,30 @@ from kresnet.files import replace_file
 from kresnet.training import Run
 
 
-def results_folder(
-    network: Run | Export, out: str | os.PathLike[str] | None
+def result_path(
+    network: Run | Export,
+    split: str,
+    batch_norm: str,
+    out: str | os.PathLike[str] | None,
 ) -> Path | None:
-    """Where an evaluation is written, made now; `None` for nowhere.
+    """The file of an evaluation, its folder made now; `None` for nowhere.
 
     Raises:
-        SpecError: `out` is empty, or inside an export.
+        SpecError: `out` is empty, inside an export, or another run.
         CannotWriteError: It cannot be made.
     """
+    folder = _folder(network, out)
+    if folder is None:
+        return None
+    name = f"evaluation-{split}-{batch_norm}"
+    if isinstance(network, Run):
+        used = network.checkpoint.iteration
+        if used != network.info.get("checkpoint"):  # not the last
+            name += f"-{used}"
+    return folder / f"{name}.json"
+
+
+def _folder(network, out) -> Path | None:
     if out is None:
         return network.folder if isinstance(network, Run) else None
     if not os.fspath(out):
@@ -31,17 +46,17 @@ def results_folder(
             f"--out: an export is sealed; name a folder outside it. Received:"
             f" {out}"
         )
+    if folder != own and os.path.exists(folder / "run.json"):
+        raise SpecError(
+            "--out: must not be another run, whose evaluations are its own."
+            f" Received: {out}"
+        )
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(folder, error) from error
     return folder
-
-
-def result_name(split: str, batch_norm: str) -> str:
-    """Name, without ending, of the files of one evaluation."""
-    return f"evaluation-{split}-{batch_norm}"
 
 
 def write_result(path: Path, evaluation: Any) -> None:

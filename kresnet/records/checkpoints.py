@@ -79,11 +79,19 @@ class Checkpoints:
     Args:
         folder: Made when the first checkpoint is saved.
         notify: Told, in words, of damage that was found.
+        check_lock: Called before each write; raises an error where the folder
+            is another run's by now.
     """
 
-    def __init__(self, folder: Path, notify: Notify):
+    def __init__(
+        self,
+        folder: Path,
+        notify: Notify,
+        check_lock: Callable[[], None] = lambda: None,
+    ):
         self.folder = folder
         self.notify = notify
+        self.check_lock = check_lock
 
     def iterations(self) -> list[int]:
         """Iterations of the checkpoints that are there, in order.
@@ -119,6 +127,7 @@ class Checkpoints:
                 untouched.
             CannotWriteError: The folder is read-only or gone.
         """
+        self.check_lock()
         path = self._path(checkpoint.iteration)
         try:
             self.folder.mkdir(exist_ok=True)
@@ -133,6 +142,7 @@ class Checkpoints:
                     for name in ("weights", "optimizer"):
                         data = save(getattr(checkpoint, name))
                         (own / f"{name}.safetensors").write_bytes(data)
+            self.check_lock()
             self._prune((keep or set()) | set(self._listed()[-2:]))
         except OSError as error:
             raise write_error(
@@ -200,17 +210,23 @@ class Checkpoints:
         self._refuse_damaged(iterations)
         return None
 
-    def read_newest(self) -> Checkpoint | None:
-        """The newest checkpoint; `None` if there never was one.
+    def read(self, iteration: int | None = None) -> Checkpoint | None:
+        """The newest checkpoint or a chosen one; `None` if there never was one.
 
-        For those that only read: nothing is moved, and no older checkpoint
+        For those that only read: nothing is moved, and no other checkpoint
         stands in for a damaged one.
+
+        Args:
+            iteration: The one to read; `None` for the newest.
 
         Raises:
             BadDataError: It is damaged, or all were set aside.
-            InputMissingError: It may not be read.
+            InputMissingError: There is none of this iteration, or it may not
+                be read.
         """
         iterations = self.iterations()
+        if iteration is not None:
+            return self._chosen(iteration, iterations)
         if not iterations:
             self._refuse_damaged(iterations)
             return None
@@ -218,12 +234,29 @@ class Checkpoints:
             return self.load(iterations[-1])
         except sealed_folder.DamagedError as error:
             if self.iterations() != iterations:  # the run goes on meanwhile
-                return self.read_newest()
-            older = iterations[-2:-1]
-            more = f" from an older one, {older[0]} at most" if older else ""
+                return self.read()
+            more = ""
+            if older := iterations[-2:-1]:
+                more = (
+                    f" from an older one, {older[0]} at most, and --checkpoint"
+                    f" {older[0]} uses it"
+                )
             raise BadDataError(
                 f"the newest checkpoint is damaged: {error}. It is left as it"
                 f" is; the command that trained the run goes on{more}"
+            ) from error
+
+    def _chosen(self, iteration: int, there: list[int]) -> Checkpoint:
+        if iteration not in there:
+            raise InputMissingError(
+                f"{self.folder}: has no checkpoint of iteration {iteration}."
+                f" Found: {', '.join(map(str, there)) or 'nothing'}"
+            )
+        try:
+            return self.load(iteration)
+        except sealed_folder.DamagedError as error:
+            raise BadDataError(
+                f"this checkpoint is damaged: {error}. It is left as it is"
             ) from error
 
     def _refuse_damaged(self, iterations: list[int]) -> None:
@@ -249,6 +282,7 @@ class Checkpoints:
             shutil.rmtree(path, ignore_errors=True)
 
     def _set_aside(self, path: Path) -> None:
+        self.check_lock()
         aside = path.with_name(f"{path.name}.corrupt")
         number = 1
         while aside.exists():

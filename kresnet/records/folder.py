@@ -26,7 +26,9 @@ class RunFolder:
     """Names the files of a run and keeps other processes out of them.
 
     A context manager: the folder is made and locked on entry, and the lock
-    goes with the process, however it ends.
+    goes with the process, however it ends. Where the folder is removed, or
+    moved, while it is locked, another process may begin in a new one at its
+    path: `check_lock` comes before each write.
 
     Args:
         path: The folder.
@@ -65,7 +67,7 @@ class RunFolder:
         # The folder may be gone, and somebody else may be using it this
         # moment.
         with contextlib.suppress(OSError):
-            if not self._names():
+            if self._holds_lock() and not self._names():
                 # Nothing came of it: leave nothing behind.
                 (self.path / LOCK).unlink()
                 self.path.rmdir()
@@ -99,6 +101,9 @@ class RunFolder:
             raise CannotWriteError(
                 f"{self.path}: cannot be locked: {error.strerror}"
             ) from error
+        if not self._holds_lock():  # its holder removed it meanwhile
+            self._lock.close()
+            return False
         if not SIGNED.startswith(self._signature()[: len(SIGNED)]):
             self._lock.close()
             raise CannotWriteError(
@@ -106,6 +111,26 @@ class RunFolder:
                 " with --out"
             )
         return True
+
+    def check_lock(self) -> None:
+        """Checks that the folder is the one that was locked.
+
+        Raises:
+            CannotWriteError: It was removed or moved, and perhaps begun anew.
+        """
+        if not self._holds_lock():
+            raise CannotWriteError(
+                f"{self.path}: was removed or moved while this run was in it,"
+                " and may be another run's; nothing more is written to it"
+            )
+
+    def _holds_lock(self) -> bool:
+        try:
+            there = os.stat(self.path / LOCK)
+        except OSError:
+            return False
+        # The lock is open, so no other file can get its number.
+        return os.path.samestat(there, os.fstat(self._lock.fileno()))
 
     def _signature(self) -> bytes:
         self._lock.seek(0)
@@ -193,10 +218,12 @@ class RunFolder:
 
     def remove_diagnosis(self) -> None:
         """Removes diverged.json, once the run went on past it."""
+        self.check_lock()
         with contextlib.suppress(OSError):
             self.diverged.unlink()
 
     def _replace(self, path, text):
+        self.check_lock()
         try:
             replace_file(path, text)
         except OSError as error:

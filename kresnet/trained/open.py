@@ -70,19 +70,26 @@ class Export:
         )
 
 
-def open_run_or_export(path: str | os.PathLike[str]) -> Run | Export:
+def open_run_or_export(
+    path: str | os.PathLike[str], checkpoint: int | None = None
+) -> Run | Export:
     """Opens a run folder or an export folder.
 
     An export is loaded only if every file is there, is what the manifest says
     and none was added. The manifest guards against damage and mix-ups; it is
     not a signature, so take exports, like programs, from people you trust.
 
+    Args:
+        path: The folder.
+        checkpoint: See `load_run`; an export has none.
+
     Raises:
         SpecError: A file, or a folder that is neither; model files from
-            elsewhere may hold programs and are never loaded.
+            elsewhere may hold programs and are never loaded. Or `checkpoint`
+            is given for an export.
         BadDataError: An export that is damaged or not from kresnet, or a run
-            whose newest checkpoint is damaged.
-        InputMissingError: It is not there, a run has no checkpoint yet, or
+            whose checkpoint is damaged.
+        InputMissingError: It is not there, a run has no such checkpoint, or
             the packages of the export's format are not installed.
     """
     path = Path(path)
@@ -95,8 +102,13 @@ def open_run_or_export(path: str | os.PathLike[str]) -> Run | Export:
         )
     # A run that lost its run.json is told so.
     if any((path / name).exists() for name in ("run.json", "spec.yaml")):
-        return load_run(path)
+        return load_run(path, checkpoint)
     if (path / sealed_folder.MANIFEST).is_file():
+        if checkpoint is not None:
+            raise SpecError(
+                f"--checkpoint: is of a run, and {path} is an export, which"
+                " has the weights of one iteration"
+            )
         return _export(path)
     if any((path / name).exists() for name in MODEL_FILES.values()):
         raise BadDataError(

@@ -32,7 +32,7 @@ class Run(RecordedRun):
     """A run with at least one sound checkpoint.
 
     Attributes:
-        checkpoint: The newest one.
+        checkpoint: The one that is used, the newest if none was chosen.
     """
 
     checkpoint: Checkpoint
@@ -93,29 +93,35 @@ def load_same_data(
     return data
 
 
-def load_run(path: str | os.PathLike[str]) -> Run:
+def load_run(
+    path: str | os.PathLike[str], checkpoint: int | None = None
+) -> Run:
     """Opens a run folder with its weights, finished or not.
 
+    Args:
+        path: The folder.
+        checkpoint: Iteration of the checkpoint to use; `None` for the newest.
+
     Raises:
-        InputMissingError: It is no run folder, or has no checkpoint yet; says
-            what is there.
-        BadDataError: The newest checkpoint is damaged, or run.json is not
+        InputMissingError: It is no run folder, has no checkpoint yet or none
+            of this iteration; says what is there.
+        BadDataError: The checkpoint is damaged, or run.json is not
             the record of a run. Nothing is changed in the folder.
         SpecError: It was trained in another float type than Keras' floatx.
     """
     check_floatx()
     record = read_recorded_run(path, ALL_KINDS)
     checkpoints = Checkpoints(RunFolder(record.folder).checkpoints, notify)
-    checkpoint = checkpoints.read_newest()
-    if checkpoint is None:
+    used = checkpoints.read(checkpoint)
+    if used is None:
         raise InputMissingError(
             f"{record.folder}: has no checkpoint to use."
             f" {what_is_there(record.folder)}"
         )
-    types = {str(array.dtype) for array in checkpoint.weights.values()}
+    types = {str(array.dtype) for array in used.weights.values()}
     if types != {keras.config.floatx()}:
         raise SpecError(
             f"{record.folder}: was trained in {' and '.join(sorted(types))},"
             f" which must be {FLOATX}. Received: {keras.config.floatx()}"
         )
-    return Run(record.folder, record.spec, record.info, checkpoint)
+    return Run(record.folder, record.spec, record.info, used)

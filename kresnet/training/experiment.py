@@ -196,7 +196,9 @@ class Experiment:
 
     def _fit(self, first: int):
         training = self.spec.training
-        events = Events(self.folder.events, first, self.notify)
+        events = Events(
+            self.folder.events, first, self.notify, self.folder.check_lock
+        )
         callbacks = self.callbacks.in_order(events)
         if self.agreement:
             # First: it is before a chunk that the processes agree on it.

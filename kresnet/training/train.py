@@ -127,7 +127,9 @@ def train(
         with folder:
             # Another process may have written meanwhile.
             info = folder.read_info()
-            checkpoints = Checkpoints(folder.checkpoints, notify)
+            checkpoints = Checkpoints(
+                folder.checkpoints, notify, folder.check_lock
+            )
             newest = newest_of_this_experiment(
                 folder, checkpoints, info, spec, seed, notify, digest
             )
