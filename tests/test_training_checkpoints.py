@@ -12,7 +12,8 @@ from kresnet.errors import (
     DiskFullError,
     InputMissingError,
 )
-from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
+from kresnet.records.checkpoints import Checkpoint, Checkpoints
+from kresnet.records.identity import Identity
 
 
 def checkpoint(iteration):
@@ -25,7 +26,7 @@ def checkpoint(iteration):
         },
         optimizer={"sgd/iteration": np.array(iteration, "int64")},
         state={"metrics": {"sum": 0.1 + iteration, "best": None}},
-        identity=Identity("abc", seed=0, data_fingerprint="def"),
+        identity=Identity(recipe="abc", seed=0, data="def"),
     )
 
 

@@ -191,7 +191,7 @@ def test_run_json_says_what_came_out(whole):
 
     assert found["status"] == "finished"
     assert found["iteration"] == ITERATIONS
-    assert found["seed"] == 0
+    assert found["identity"]["seed"] == 0
     assert 0 < found["test_error"] < 20
     best = found["best_validation"]
     assert best["iteration"] in range(30, ITERATIONS + 1, 30)

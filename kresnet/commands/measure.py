@@ -40,7 +40,7 @@ def evaluate(
 ) -> None:
     """Measure a trained network and draw its confusion matrix."""
     import_keras_quietly()
-    from kresnet.evaluation import measure, result_path, write_result
+    from kresnet.evaluation import measure, result_path, write_evaluation
     from kresnet.exporting import open_run_or_export
     from kresnet.reporting import draw_confusion, evaluation_table
 
@@ -50,7 +50,7 @@ def evaluate(
     found = measure(network, split, batch_norm, data_dir)
     try:
         if path:
-            write_result(path, found)
+            write_evaluation(path, found)
     except (CannotWriteError, DiskFullError) as error:
         raise type(error)(f"{error}; name another folder with --out") from error
     finally:  # what took time is shown, also where it cannot be written

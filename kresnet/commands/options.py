@@ -3,12 +3,12 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from kresnet.errors import SpecError
-from kresnet.records.run import read_recorded_run
+from kresnet.records.run import RunRecord, read_recorded_run
 from kresnet.spec import Spec, load_spec, shipped_specs
 
 SpecName = Annotated[
@@ -83,8 +83,8 @@ def refuse_empty_name(out: str | None) -> None:
 
 def read_spec_or_run(
     name: str, overrides: Sequence[str] = ()
-) -> tuple[Spec, dict[str, Any] | None]:
-    """Reads a spec, or the spec and the run.json of a run folder.
+) -> tuple[Spec, RunRecord | None]:
+    """Reads a spec, or the spec and the record of a run folder.
 
     A folder is a run, unless it has the name of a shipped spec and no run.json.
 
@@ -98,5 +98,5 @@ def read_spec_or_run(
         if overrides:
             raise SpecError(f"--set: {name} is a run, which is what it is")
         run = read_recorded_run(folder)
-        return run.spec, run.info
+        return run.spec, run.record
     return load_spec(name, overrides), None

@@ -1,8 +1,8 @@
 """Measuring trained networks."""
 
-from kresnet.evaluation.evaluate import Evaluation, evaluate, measure
-from kresnet.evaluation.result_file import result_path, write_result
+from kresnet.evaluation.evaluate import evaluate, measure, result_path
 from kresnet.instruments.responses import responses, write_responses
+from kresnet.records.evaluation import Evaluation, write_evaluation
 from kresnet.trained.statistics import re_estimate
 
 __all__ = [
@@ -12,6 +12,6 @@ __all__ = [
     "re_estimate",
     "responses",
     "result_path",
+    "write_evaluation",
     "write_responses",
-    "write_result",
 ]

@@ -134,13 +134,11 @@ def _write(out, format, run, data):
         "format": format,
         "name": run.spec.name,
         "dataset": data.name,
-        "data_fingerprint": data.fingerprint,
         "validation": run.spec.data.validation,
         "input": list(run.spec.model.input),
         "classes": list(data.class_names),
         "iteration": run.checkpoint.iteration,
-        "seed": run.seed,
-        "spec_digest": run.info["spec_digest"],
+        "identity": run.record.identity.model_dump(mode="json"),
     }
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ def responses(
         run = load_run(run, checkpoint)
     elif checkpoint is not None:
         raise ValueError("`checkpoint` goes with the folder of a run")
-    if initial and "deepened" in run.info:
+    if initial and run.identity.beginning:
         raise SpecError(
             f"{run.folder}: --initial: it began with the weights of another"
             " run, deepened, and not with drawn ones"

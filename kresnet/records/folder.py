@@ -16,7 +16,8 @@ from kresnet.errors import (
 )
 from kresnet.files import replace_file
 from kresnet.records.checkpoints import is_checkpoint_name
-from kresnet.records.run import ALL_KINDS, read_info
+from kresnet.records.run import RUN, RunRecord
+from kresnet.records.typed_file import as_json, read_typed
 
 LOCK = ".lock"
 SIGNED = b"process "
@@ -41,7 +42,7 @@ class RunFolder:
         self.needed = needed
         self.wait = wait
         self.spec = self.path / "spec.yaml"
-        self.info = self.path / "run.json"
+        self.record = self.path / RUN
         self.metrics = self.path / "metrics.csv"
         self.losses = self.path / "losses.csv"
         self.responses = self.path / "responses.csv"
@@ -177,7 +178,7 @@ class RunFolder:
         Raises:
             CannotWriteError: It holds something else; a run would mix with it.
         """
-        if self.info.exists() or self._has_checkpoints():
+        if self.record.exists() or self._has_checkpoints():
             return
         if names := self._names():
             raise CannotWriteError(
@@ -194,18 +195,18 @@ class RunFolder:
         names = (path.name for path in self.path.iterdir())
         return sorted(name for name in names if name[0] != ".")
 
-    def read_info(self) -> dict | None:
+    def read_record(self) -> RunRecord | None:
         """What run.json says; `None` where there is none.
 
         Raises:
             BadDataError: It is not what kresnet writes.
             InputMissingError: It cannot be read.
         """
-        return read_info(self.info, ALL_KINDS)
+        return read_typed(self.record, RunRecord)
 
-    def write_info(self, info: dict) -> None:
+    def write_record(self, record: RunRecord) -> None:
         """Replaces run.json."""
-        self._replace(self.info, json.dumps(info, indent=2) + "\n")
+        self._replace(self.record, as_json(record))
 
     def write_spec(self, text: str) -> None:
         """Replaces spec.yaml."""

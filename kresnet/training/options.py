@@ -3,11 +3,10 @@
 import dataclasses
 import os
 
-import keras
-
 from kresnet.errors import SpecError
 from kresnet.machine.team import Membership
 from kresnet.network import PRECISIONS
+from kresnet.network.precision import full_precision
 
 # What each process of a team may have its own of.
 OWN = frozenset(
@@ -96,11 +95,14 @@ class Options:
         }
 
     @property
+    def computed_in(self) -> str:
+        """The precision of a run's identity, which float64 is too."""
+        return "bfloat16" if self.precision == "bfloat16" else full_precision()
+
+    @property
     def conditions(self) -> dict[str, object]:
-        """Those that the bits of a result depend on."""
+        """Those that the bits of a result depend on, of one identity."""
         return {
-            "floatx": keras.config.floatx(),
-            "precision": self.precision,
             "rematerialize": self.rematerialize,
             "deterministic": self.deterministic,
         }
