@@ -5,63 +5,62 @@ from collections.abc import Iterator
 from typing import Any
 
 from kresnet.architecture import Census, census
-from kresnet.explain.run import precision
+from kresnet.records.run import RunRecord
 from kresnet.spec import Spec, differing_fields
 
-# Of run.json: what a run is and came to; its digests and clocks say nothing.
-RUN_FIELDS = (
-    "seed",
+# Of a record: how far a run came and on what; its clocks say nothing.
+RUN_FIELDS = {
     "status",
     "iteration",
     "warm_up_ended_at",
     "test_error",
     "best_validation",
-    "data_fingerprint",
     "options",
     "versions",
     "hardware",
-)
+}
 
 # Of the table: a row that one network lacks, and the columns of numbers.
 ABSENT = ("", "", "", "")
 NUMBERS = (4, 5, 8, 9)
 
-Described = tuple[Spec, dict[str, Any] | None]
+Described = tuple[Spec, RunRecord | None]
 
 
 def difference(a: Described, b: Described) -> str:
     """Lists the fields that differ and both networks, side by side.
 
     Args:
-        a: A spec, and the contents of run.json for a run.
+        a: A spec, and what run.json says for a run.
         b: The same of the other.
     """
-    (old, old_info), (new, new_info) = a, b
-    lines = differing_fields(old, new) or ["the specs are the same"]
-    if old_info is not None and new_info is not None:
-        found = list(
-            _run_differences(_with_options(old_info), _with_options(new_info))
+    (old, old_record), (new, new_record) = a, b
+    fields = differing_fields(old, new)
+    lines = fields or ["the specs are the same"]
+    if old_record is not None and new_record is not None:
+        before, now = (
+            record.identity.with_spec(spec) for spec, record in (a, b)
         )
-        lines += ["", *(found or ["the runs are the same"])]
+        found = [
+            *(f"run.{x}" for x in before.differences(now) if x not in fields),
+            *_other_values(
+                old_record.model_dump(mode="json", include=RUN_FIELDS),
+                new_record.model_dump(mode="json", include=RUN_FIELDS),
+                "run",
+            ),
+        ]
+        lines = [*lines, "", *(found or ["the runs are the same"])]
     return "\n".join([*lines, "", *_censuses(old, new)])
 
 
-def _run_differences(old: dict, new: dict, path: str = "run") -> Iterator[str]:
-    names = RUN_FIELDS if path == "run" else {**old, **new}
-    for name in names:
+def _other_values(old: dict, new: dict, path: str) -> Iterator[str]:
+    for name in {**old, **new}:
         before, after = old.get(name), new.get(name)
         here = f"{path}.{name}"
         if isinstance(before, dict) and isinstance(after, dict):
-            yield from _run_differences(before, after, here)
+            yield from _other_values(before, after, here)
         elif before != after:
             yield f"{here}: {_word(before)} -> {_word(after)}"
-
-
-def _with_options(info: dict[str, Any]) -> dict[str, Any]:
-    """Older runs do not say what they were computed in."""
-    options = info.get("options")
-    there = options if isinstance(options, dict) else {}
-    return info | {"options": {**there, "precision": precision(info)}}
 
 
 def _word(value: Any) -> str:

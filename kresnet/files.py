@@ -2,7 +2,6 @@
 
 import errno
 import json
-import math
 import os
 import stat
 from collections.abc import Iterator
@@ -151,19 +150,3 @@ def _parts(value: Any) -> Iterator[Any]:
 
 def _too_deep() -> ValueError:
     return ValueError(f"nests deeper than {DEEPEST} levels")
-
-
-def part_of(mapping: dict, name: str, part: str) -> Any:
-    """What a file says under two names; `None` where it does not."""
-    inner = mapping.get(name)
-    return inner.get(part) if isinstance(inner, dict) else None
-
-
-def number(value: Any) -> float | None:
-    """A finite number from a file, or `None` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return value if math.isfinite(value) else None
-    except OverflowError:  # an integer of more than 308 digits
-        return None

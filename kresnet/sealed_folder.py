@@ -72,7 +72,7 @@ def verify(folder: Path) -> dict:
         DamagedError: Something is missing, added or changed; says what.
         PermissionError: A file may not be read; it may well be sound.
     """
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     for name, expected in manifest["files"].items():
         try:
             with open_plain_file(folder / name) as file:
@@ -105,7 +105,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _manifest(folder: Path) -> dict:
+def read_manifest(folder: Path) -> dict:
+    """What a folder was sealed with: `content`, and the sums of `files`.
+
+    Raises:
+        DamagedError: It is missing, or not what was written.
+        PermissionError: It may not be read.
+    """
     path = folder / MANIFEST
     try:
         manifest = read_json(path)

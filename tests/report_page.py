@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kresnet.evaluation import evaluate
 from kresnet.reporting import write_report
-from kresnet.spec import dump_spec, load_spec
+from kresnet.spec import dump_spec, load_spec, recipe_digest
 
 RESULT = Path(__file__).parent.parent / "results" / "resnet20-1500" / "seed0"
 
@@ -56,15 +56,41 @@ class Page(HTMLParser):
         raise AssertionError(f"no table has a column {column}")
 
 
-def make_run(folder, spec, seed=0, **info):
+def make_run(folder, spec, seed=0, identity=(), **info):
     """A run folder as training leaves it, of numbers that a test chooses."""
     folder.mkdir(parents=True)
     (folder / "spec.yaml").write_text(dump_spec(spec), "utf-8")
     content = json.loads((RESULT / "run.json").read_text("utf-8"))
-    content |= {"iteration": spec.training.iterations, "seed": seed, **info}
+    content |= {"iteration": spec.training.iterations, **info}
+    own = {"recipe": recipe_digest(spec), "seed": seed}
+    content["identity"] |= own | dict(identity)
     (folder / "run.json").write_text(json.dumps(content), "utf-8")
     shutil.copy(RESULT / "metrics.csv", folder)
     return folder
+
+
+def make_evaluation(folder, **values):
+    """What a file of `kresnet evaluate` holds, of the run in a folder."""
+    run = json.loads((folder / "run.json").read_text("utf-8"))
+    return {
+        "identity": run["identity"],
+        "protocol": {
+            "data": "CIFAR-10",
+            "split": "test",
+            "images": 8,
+            "views": "one",
+            "batch_norm_statistics": "moving averages",
+            "iteration": run["iteration"],
+            "seed": run["identity"]["seed"],
+        },
+        "loss": 1.0,
+        "error": 50.0,
+        "top5_error": 0.0,
+        "class_error": {},
+        "confusion": [[3, 1], [1, 3]],
+        "class_names": ["cat", "dog"],
+        **values,
+    }
 
 
 def make_study(folder, digits_run):

@@ -191,22 +191,23 @@ def test_the_record_names_the_source_and_the_sum_of_its_weights(shallow, deep):
 
     found = info(deep)["deepened"]
 
-    assert found["weights_sha256"] == (
-        hashlib.sha256(weights.read_bytes()).hexdigest()
-    )
+    assert info(deep)["identity"]["beginning"] == {
+        "source": info(shallow)["identity"],
+        "weights": hashlib.sha256(weights.read_bytes()).hexdigest(),
+    }
     assert (found["run"], found["iteration"]) == (str(shallow), 60)
     assert info(deep)["best_validation"]["iteration"] in (10, 20)
 
 
 def test_a_deepened_run_is_explained_as_one(deep):
     run = load_run(deep)
-    points = {p.topic: p for p in explain(run.spec, run.info)}
+    points = {p.topic: p for p in explain(run.spec, run.record)}
 
     point = points["initial weights"]
 
     assert point.grade == DEVIATES
     assert point.here.startswith("those of digits at iteration 60, and added")
-    ordinary = {k: v for k, v in run.info.items() if k != "deepened"}
+    ordinary = run.record.model_copy(update={"deepened": None})
     topics = [point.topic for point in explain(run.spec, ordinary)]
     assert "initial weights" not in topics
 

@@ -67,7 +67,8 @@ def test_a_spec_does_not_differ_from_itself(diff):
 def test_two_runs_differ_by_seed_result_and_versions_too(diff, tmp_path):
     other = shutil.copytree(RESULT, tmp_path / "other")
     info = json.loads((other / "run.json").read_text("utf-8"))
-    info |= {"seed": 3, "test_error": 27.5}
+    info["identity"]["seed"] = 3
+    info["test_error"] = 27.5
     info["versions"]["keras"] = "3.16.0"
     (other / "run.json").write_text(json.dumps(info), "utf-8")
 
@@ -82,17 +83,14 @@ def test_two_runs_differ_by_seed_result_and_versions_too(diff, tmp_path):
 
 
 def test_two_runs_of_other_precision_differ_by_it(diff, tmp_path):
-    """A run from before the choice was in float32."""
     other = shutil.copytree(RESULT, tmp_path / "other")
     info = json.loads((other / "run.json").read_text("utf-8"))
-    assert "options" not in info
-
     for precision, said in (
         ("float32", []),
-        ("bfloat16", ["run.options.precision: float32 -> bfloat16"]),
+        ("bfloat16", ["run.precision: float32 -> bfloat16"]),
     ):
-        options = {"options": {"precision": precision}}
-        (other / "run.json").write_text(json.dumps(info | options), "utf-8")
+        info["identity"]["precision"] = precision
+        (other / "run.json").write_text(json.dumps(info), "utf-8")
         lines = diff(RESULT, other)
         assert [line for line in lines if line.startswith("run.")] == said
 

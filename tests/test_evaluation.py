@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+import kresnet
 from kresnet import evaluate, sealed_folder
 from kresnet.cli import app
 from kresnet.cli import run as run_command
@@ -26,7 +27,7 @@ USES = {
     "evaluate": evaluate,
     "responses": responses,
     "export": export,
-    "predict": lambda run: predict(run, []),
+    "predict": lambda run, **chosen: predict(run, [], **chosen),
 }
 
 
@@ -66,8 +67,8 @@ def test_logits_that_are_not_numbers_are_errors_and_ties_count_against_us():
 def test_the_test_error_is_the_one_that_training_reported(run):
     found = evaluate(run)
 
-    assert found.error == run.info["test_error"]
-    assert found.loss == pytest.approx(run.info["test_loss"], rel=1e-6)
+    assert found.error == run.record.test_error
+    assert found.loss == pytest.approx(run.record.test_loss, rel=1e-6)
 
 
 def test_the_validation_error_is_the_last_of_metrics_csv(run):
@@ -97,8 +98,8 @@ def test_numbers_and_protocol_are_written_as_json(run):
 
     path = run.folder / "evaluation-train-moving-averages.json"
     assert json.loads(path.read_text()) == dataclasses.asdict(found)
-    assert found.protocol["images"] == 1_300
-    assert found.protocol["iteration"] == 60
+    assert found.protocol.images == 1_300
+    assert found.protocol.iteration == 60
 
 
 def test_re_estimated_statistics_are_averages_over_the_groups(run, data):
@@ -143,9 +144,8 @@ def test_re_estimation_changes_nothing_but_the_statistics(run, data):
 def test_the_protocol_says_which_statistics(run):
     found = evaluate(run, batch_norm="re-estimated")
 
-    assert (
-        "averages over 1,280 training images"
-        in (found.protocol["batch_norm_statistics"])
+    assert "averages over 1,280 training images" in (
+        found.protocol.batch_norm_statistics
     )
     assert found.error < 20
 
@@ -157,10 +157,11 @@ def test_unknown_options_are_refused_with_those_allowed(run, option):
 
 
 def test_other_data_than_those_of_the_run_are_refused(run):
-    run.info["data_fingerprint"] = "0" * 64
+    identity = run.record.identity.with_data("0" * 64)
+    record = run.record.model_copy(update={"identity": identity})
 
     with pytest.raises(BadDataError, match="other data"):
-        evaluate(run)
+        evaluate(dataclasses.replace(run, record=record))
 
 
 @pytest.mark.parametrize("split", ["test", "validation", "train"])
@@ -174,9 +175,9 @@ def test_an_export_has_the_errors_of_its_run(run, exported, split):
     assert found.class_error == own.class_error
     assert found.confusion == own.confusion
     assert found.loss == pytest.approx(own.loss, rel=1e-5)
-    assert found.protocol == own.protocol | {
-        "network": "export, tf_saved_model"
-    }
+    assert found.identity == own.identity
+    network = {"network": "export, tf_saved_model"}
+    assert found.protocol == own.protocol.model_copy(update=network)
 
 
 def test_probabilities_that_were_rounded_to_0_have_a_finite_loss(exported):
@@ -224,25 +225,10 @@ def test_an_empty_name_is_no_folder_to_write_to(run, exported):
             evaluate(network, out="")
 
 
-def test_an_export_that_does_not_say_its_data_is_told_so(exported, tmp_path):
-    """Those of an earlier version can be used to predict only."""
-    content = sealed_folder.verify(exported)
-    del content["data_fingerprint"], content["validation"]
-    with sealed_folder.create(tmp_path / "older", content) as own:
-        shutil.copytree(
-            exported,
-            own,
-            dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns(sealed_folder.MANIFEST),
-        )
-
-    with pytest.raises(BadDataError, match="export the run again"):
-        evaluate(tmp_path / "older")
-
-
 def test_other_data_than_those_of_an_export_are_refused(exported):
+    opened = open_run_or_export(exported)
     other = dataclasses.replace(
-        open_run_or_export(exported), data_fingerprint="0" * 64
+        opened, identity=opened.identity.with_data("0" * 64)
     )
 
     with pytest.raises(BadDataError, match="other data"):
@@ -297,16 +283,90 @@ def test_a_run_without_a_checkpoint_has_nothing_to_use(
         use(run)
 
 
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory):
+    """A run with checkpoints of iterations 45 and 60."""
+    return kresnet.train(
+        "digits",
+        tmp_path_factory.mktemp("long") / "run",
+        overrides=[
+            "training.iterations=60",
+            "training.learning_rate.at=[30,45]",
+            "training.evaluate_every=60",
+        ],
+        checkpoint_every=45,
+    )
+
+
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_who_uses_a_run_with_a_damaged_checkpoint_changes_nothing(run, use):
-    checkpoints = run.folder / "checkpoints"
-    (checkpoints / "00000060/manifest.json").write_text("[" * 100_000)
-    before = sorted(run.folder.rglob("*"))
+def test_a_damaged_newest_checkpoint_is_not_used_and_a_chosen_one_is(
+    long_run, tmp_path, use
+):
+    """Who only reads a run changes nothing in it."""
+    folder = shutil.copytree(long_run, tmp_path / "run")
+    (folder / "checkpoints/00000060/manifest.json").write_text("[" * 100_000)
+    before = sorted(folder.rglob("*"))
 
-    with pytest.raises(BadDataError, match=r"newest checkpoint is damaged: .*"):
-        use(run.folder)
+    for chosen, error, said in (
+        ({}, BadDataError, "newest checkpoint is damaged: .*--checkpoint 45"),
+        ({"checkpoint": 60}, BadDataError, "this checkpoint is damaged"),
+        ({"checkpoint": 50}, InputMissingError, "of iteration 50.* 45, 60"),
+    ):
+        with pytest.raises(error, match=said):
+            use(folder, **chosen)
 
-    assert sorted(run.folder.rglob("*")) == before
+    assert sorted(folder.rglob("*")) == before
+    use(folder, checkpoint=45)
+    assert set(before) <= set(folder.rglob("*"))
+
+
+def test_a_chosen_checkpoint_is_the_one_that_is_measured(long_run, tmp_path):
+    """Its file is another one than that of the last, which a report shows."""
+    folder = shutil.copytree(long_run, tmp_path / "run")
+    last = evaluate(folder)
+
+    found = evaluate(folder, checkpoint=45)
+
+    at = {"iteration": 45}
+    assert found.protocol == last.protocol.model_copy(update=at)
+    assert found.loss != last.loss
+    assert sorted(path.name for path in folder.glob("evaluation-*")) == [
+        "evaluation-test-moving-averages-45.json",
+        "evaluation-test-moving-averages.json",
+    ]
+    rows, _ = responses(folder, images=10, checkpoint=45)
+    assert rows[0]["iteration"] == 45
+    with pytest.raises(ValueError, match="`checkpoint` goes with the folder"):
+        evaluate(load_run(folder), checkpoint=45)
+    with pytest.raises(SpecError, match="--initial: goes without --checkpoint"):
+        responses(folder, initial=True, checkpoint=45)
+
+
+def test_the_commands_take_a_checkpoint_too_but_not_of_an_export(
+    long_run, exported, tmp_path, capsys
+):
+    run = shutil.copytree(long_run, tmp_path / "run")
+    options = ["--checkpoint=45", f"--out={tmp_path / 'out'}"]
+    assert run_command(app, ["evaluate", str(run), *options]) == 0
+    assert "45" in capsys.readouterr().out
+    assert run_command(app, ["evaluate", str(exported), *options]) == 2
+    assert "--checkpoint: is of a run" in capsys.readouterr().err
+
+
+def test_an_evaluation_is_not_written_to_another_run(
+    long_run, run, exported, tmp_path
+):
+    """A report would take it for that run's."""
+    (tmp_path / "link").symlink_to(run.folder)
+    before = sorted(run.folder.iterdir())
+
+    for network in (long_run, exported):
+        for out in (run.folder, tmp_path / "link"):
+            with pytest.raises(SpecError, match="--out: must not be another"):
+                evaluate(network, out=out)
+
+    assert sorted(run.folder.iterdir()) == before
+    evaluate(run, out=tmp_path / "link")  # it is its own
 
 
 def test_what_cannot_be_written_is_shown_all_the_same(run, capsys):
@@ -326,12 +386,30 @@ def test_what_cannot_be_written_is_shown_all_the_same(run, capsys):
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-@pytest.mark.parametrize("field", ["data_fingerprint", "spec_digest"])
-def test_a_record_that_lacks_what_is_needed_is_damaged(run, use, field):
+def test_a_run_that_is_not_what_was_trained_is_not_used(
+    run, long_run, tmp_path, use
+):
+    """Its record, its spec or its checkpoint was changed afterwards."""
     path = run.folder / "run.json"
-    info = json.loads(path.read_text())
-    del info[field]
+    text = path.read_text()
+    info = json.loads(text)
+    del info["identity"]["data"]
     path.write_text(json.dumps(info))
+    with pytest.raises(BadDataError, match=r"run\.json: identity\.data: mis"):
+        use(run.folder)
+    path.write_text(text)
+    spec = run.folder / "spec.yaml"
+    spec.write_text(
+        spec.read_text().replace("epsilon: 1.0e-05", "epsilon: 0.5")
+    )
+    with pytest.raises(BadDataError, match=r"spec\.yaml: was changed since"):
+        use(run.folder)
+    shutil.copy(long_run / "spec.yaml", spec)
+    shutil.rmtree(run.folder / "checkpoints")
 
-    with pytest.raises(BadDataError, match="not the record of a run"):
+    shutil.copytree(long_run, run.folder, dirs_exist_ok=True)
+    other = json.loads((long_run / "run.json").read_text())
+    other["identity"]["seed"] = 1
+    path.write_text(json.dumps(other))
+    with pytest.raises(BadDataError, match=r"00000060: belongs to another run"):
         use(run.folder)

@@ -1,7 +1,6 @@
 """What a run adds to the points of its spec, and the command."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,14 @@ from kresnet.explain import (
     explain,
     reasons_against,
 )
+from kresnet.records.run import read_recorded_run
 from kresnet.spec import load_spec
 
 RESULT = Path(__file__).parent.parent / "results" / "resnet20-1500" / "seed0"
 
 
-def grade_of(topic, spec, info):
-    (grade,) = (p.grade for p in explain(spec, info) if p.topic == topic)
+def grade_of(topic, spec, record):
+    (grade,) = (p.grade for p in explain(spec, record) if p.topic == topic)
     return grade
 
 
@@ -32,38 +32,39 @@ def test_a_run_adds_how_far_it_came_and_on_what(capsys):
     assert "tensorflow 2.21.0 on CPU" in out
 
 
-def test_a_run_that_ended_early_deviates(tmp_path):
-    folder = shutil.copytree(RESULT, tmp_path / "run")
-    info = json.loads((folder / "run.json").read_text("utf-8"))
-    info |= {"status": "stopped", "iteration": 600}
-    spec = load_spec(folder / "spec.yaml")
+def test_a_run_that_ended_early_deviates():
+    run = read_recorded_run(RESULT)
+    early = {"status": "stopped", "iteration": 600}
+    record = run.record.model_copy(update=early)
 
-    assert grade_of("the run's end", spec, info) == DEVIATES
+    assert grade_of("the run's end", run.spec, record) == DEVIATES
     assert "the run's end: stopped, at iteration 600 of 1,500" in (
-        reasons_against(explain(spec, info))
+        reasons_against(explain(run.spec, record))
     )
 
 
 @pytest.mark.parametrize(
-    ("options", "here", "grade"),
+    ("precision", "here", "grade"),
     [
-        (None, "float32", EQUAL),
-        ({"precision": "float32"}, "float32", EQUAL),
-        ({"precision": "bfloat16"}, "convolutions in bfloat16", DEVIATES),
+        ("float32", "float32", EQUAL),
+        ("bfloat16", "convolutions in bfloat16", DEVIATES),
+        ("float64", "float64", DEVIATES),
     ],
 )
-def test_the_precision_of_a_run_is_float32_unless_it_says_otherwise(
-    options, here, grade
-):
-    """Caffe computed in float32, and runs from before there was a choice."""
+def test_the_paper_s_precision_is_float32(precision, here, grade):
+    """Caffe computed in it."""
     spec = load_spec("resnet20")
-    info = {"iteration": 64_000, "status": "finished", "options": options}
+    whole = read_recorded_run(RESULT).record
+    identity = whole.identity.model_copy(update={"precision": precision})
+    record = whole.model_copy(
+        update={"iteration": 64_000, "identity": identity}
+    )
 
-    (point,) = (p for p in explain(spec, info) if p.topic == "precision")
+    (point,) = (p for p in explain(spec, record) if p.topic == "precision")
 
     assert (point.here, point.grade) == (here, grade)
     stands = [] if grade == EQUAL else [f"precision: {here}"]
-    assert reasons_against(explain(spec, info)) == stands
+    assert reasons_against(explain(spec, record)) == stands
 
 
 def test_json_has_every_point(capsys):

@@ -217,7 +217,9 @@ def test_an_export_that_does_not_load_is_not_kept(
 
 def test_data_other_than_the_runs_are_refused(digits_run, tmp_path):
     run = load_run(digits_run)
-    other = dataclasses.replace(run, info=run.info | {"data_fingerprint": "0"})
+    identity = run.record.identity.with_data("0")
+    record = run.record.model_copy(update={"identity": identity})
+    other = dataclasses.replace(run, record=record)
 
     with pytest.raises(BadDataError, match="other data"):
         export(other, tmp_path / "out")

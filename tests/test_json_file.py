@@ -4,14 +4,15 @@ import json
 import os
 
 import pytest
+from report_page import RESULT, make_evaluation
 
 from kresnet import sealed_folder
 from kresnet.data import cifar10
 from kresnet.errors import BadDataError, CannotWriteError
-from kresnet.files import LARGEST, number, part_of, read_json
-from kresnet.records.run import ALL_KINDS, read_info
+from kresnet.files import LARGEST, read_json
+from kresnet.records.evaluation import read_evaluation
+from kresnet.records.folder import RunFolder
 from kresnet.records.study import study_of
-from kresnet.reporting.evaluation_files import read_evaluation
 from kresnet.study import load_study
 from kresnet.study.plan import refuse_other_folder
 
@@ -55,18 +56,18 @@ def test_a_damaged_manifest_is_damage(damaged):
 
 def test_a_damaged_record_of_a_run_is_bad_data(damaged):
     with pytest.raises(BadDataError, match=r"run\.json: not JSON"):
-        read_info(damaged("run.json"))
+        RunFolder(damaged("run.json").parent).read_record()
 
 
 def test_a_damaged_evaluation_is_bad_data(damaged):
-    with pytest.raises(BadDataError, match="not an evaluation"):
+    with pytest.raises(BadDataError, match=r"evaluation-test\.json: not JSON"):
         read_evaluation(damaged("evaluation-test.json"))
 
 
 def test_what_a_damaged_study_says_of_its_runs_is_unknown(damaged):
     folder = damaged("study.json").parent
 
-    with pytest.raises(BadDataError, match=r"study\.json: cannot be read"):
+    with pytest.raises(BadDataError, match=r"study\.json: not JSON"):
         study_of(folder / "net" / "seed0")
 
 
@@ -127,42 +128,48 @@ def test_a_pipe_in_a_sealed_folder_is_damage(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "said"),
     [
-        {"iteration": True},
-        {"iteration": 1.5},
-        {"seed": "0"},
-        {"seconds": float("nan")},
-        {"cpu_seconds": float("inf")},
-        {"checkpoint": "60"},
-        {"options": [1]},
-        {"versions": None},
+        ({"iteration": True}, "iteration: must be an integer, not a boolean"),
+        ({"iteration": 1.5}, "iteration: must be an integer"),
+        ({"status": "done"}, "status: must be running, stopped, diverged or"),
+        ({"seconds": float("nan")}, "seconds: must be a number"),
+        ({"cpu_seconds": float("inf")}, "cpu_seconds: must be a number"),
+        ({"checkpoint": "60"}, "checkpoint: must be an integer or null"),
+        ({"options": [1]}, "options: must be a mapping"),
+        ({"versions": None}, "versions: must be a mapping of strings"),
+        ({"identity": {"recipe": "x", "data": "y"}}, "identity.seed: missing"),
+        (
+            {"identity": {"recipe": "x", "data": "y", "seed": None}},
+            "identity.seed: must be known",
+        ),
+        (
+            {"identity": {"recipe": "x", "seed": 0, "data": "y", "hue": 1}},
+            "identity.hue: unknown field",
+        ),
     ],
     ids=str,
 )
-def test_a_run_goes_on_from_a_record_of_the_right_kinds_only(tmp_path, change):
-    info = {
-        **dict.fromkeys(("status", "spec_digest", "data_fingerprint"), "x"),
-        **dict.fromkeys(("iteration", "seed"), 0),
-        **dict.fromkeys(("seconds", "cpu_seconds"), 0.5),
-        **{name: {} for name in ("versions", "hardware")},
-    }
+def test_a_field_of_another_kind_is_named(tmp_path, change, said):
+    info = json.loads((RESULT / "run.json").read_text())
     path = tmp_path / "run.json"
     path.write_text(json.dumps(info))
-    assert read_info(path, ALL_KINDS) == info
+    record = RunFolder(tmp_path).read_record()
+    assert record.model_dump(mode="json", exclude_none=True) == info
 
     path.write_text(json.dumps(info | change))
-    with pytest.raises(BadDataError, match="not the record of a run"):
-        read_info(path, ALL_KINDS)
+    with pytest.raises(BadDataError) as caught:
+        RunFolder(tmp_path).read_record()
+    assert f"{path}: {said}" in str(caught.value)
 
 
-def test_a_number_is_finite_and_no_truth_value():
-    for value in (True, None, "1", [1], float("nan"), float("inf"), 10**400):
-        assert number(value) is None
-    assert (number(3), number(-0.5)) == (3, -0.5)
+def test_a_confusion_matrix_has_a_row_and_a_column_for_each_class(tmp_path):
+    path = tmp_path / "evaluation-test.json"
+    good = make_evaluation(RESULT)
+    path.write_text(json.dumps(good))
+    assert read_evaluation(path).confusion == ((3, 1), (1, 3))
 
-
-def test_a_part_of_what_is_no_mapping_is_none():
-    assert part_of({"a": {"b": 1}}, "a", "b") == 1
-    for value in (None, [], "b", 7):
-        assert part_of({"a": value}, "a", "b") is None
+    for confusion in ([[3, 1]], [[3, 1], [1]], [], [[-1, 1], [1, 3]]):
+        path.write_text(json.dumps(good | {"confusion": confusion}))
+        with pytest.raises(BadDataError, match=r"json: confusion.*: must"):
+            read_evaluation(path)

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
+from report_page import make_evaluation
 
 from kresnet.cli import app
 from kresnet.cli import run as run_command
@@ -213,18 +214,14 @@ def test_a_report_of_files_that_hold_anything_is_a_sound_page(
     anything = "$\\frac$ [/x] <b>\x1b[31m\x00\u202e" + BYTES
     folder = shutil.copytree(digits_run, tmp_path / "study" / "a" / "seed0")
     info = json.loads((folder / "run.json").read_text())
-    info["options"]["precision"] = anything
+    info["versions"]["tensorflow"] = anything
     (folder / "run.json").write_text(json.dumps(info))
-    evaluation = {
-        "protocol": {"split": anything * 20, "iteration": info["iteration"]},
-        "error": 50.0,
-        "top5_error": 0.0,
-        "class_names": [anything, "b"],
-        "confusion": [[1, 1], [1, 1]],
-    }
+    evaluation = make_evaluation(folder, class_names=[anything, "b"])
+    evaluation["protocol"]["views"] = anything * 20
     file = folder / f"evaluation-{BYTES}\n$x^$-a.json"
     file.write_text(json.dumps(evaluation))
     study = {"name": anything, "shows": f"Two\nlines. {anything}"}
+    study |= {"budget": 1.0, "runs": [{}]}
     (tmp_path / "study" / "study.json").write_text(json.dumps(study))
 
     page, _ = write_report([tmp_path / "study"], tmp_path / "out")

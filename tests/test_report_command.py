@@ -8,23 +8,42 @@ from kresnet.spec import load_spec
 
 
 @pytest.mark.parametrize(
-    "info",
+    ("info", "field"),
     [
-        {"hardware": None, "versions": {}},
-        {"hardware": {"devices": 3}, "versions": {"backend": [1]}},
-        {"hardware": [], "best_validation": 7, "finished": {}},
-        {"best_validation": {"test_error": "low"}, "seconds": 10**400},
+        ({"hardware": None}, "hardware: must be a mapping"),
+        ({"hardware": {"devices": 3}}, "hardware.host: missing; must be a st"),
+        ({"versions": {"backend": [1]}}, "versions.backend: must be a string"),
+        ({"best_validation": 7}, "best_validation: must be a mapping"),
+        ({"seconds": 10**400}, "seconds: must be a number"),
+        ({"colour": 1}, "colour: unknown field"),
     ],
-    ids=["absent", "of another kind", "lists", "no numbers"],
+    ids=str,
 )
-def test_odd_records_of_a_run_are_shown_as_far_as_they_go(tmp_path, info):
+def test_a_damaged_record_is_told_by_its_field(tmp_path, capsys, info, field):
     folder = make_run(tmp_path / "a", load_spec("resnet20"), **info)
 
-    (row,) = page_of(folder, out=tmp_path / "out").table("n")
+    (row,) = page_of(folder, out=tmp_path / "out").table("why")
 
-    assert row["test, last iteration"] == "28.07"
-    assert run(app, ["explain", str(folder)]) == 0
-    assert run(app, ["diff", str(folder), str(RESULT)]) == 0
+    assert f"{folder / 'run.json'}: {field}" in row["why"]
+    assert run(app, ["explain", str(folder)]) == 65
+    assert run(app, ["diff", str(folder), str(RESULT)]) == 65
+    assert f"{folder / 'run.json'}: {field}" in capsys.readouterr().err
+
+
+def test_a_run_whose_spec_was_changed_afterwards_is_used_nowhere(
+    tmp_path, capsys
+):
+    folder = make_run(tmp_path / "a", load_spec("resnet20"))
+    spec = folder / "spec.yaml"
+    spec.write_text(
+        spec.read_text().replace("epsilon: 1.0e-05", "epsilon: 0.5")
+    )
+
+    (row,) = page_of(folder, out=tmp_path / "out").table("why")
+
+    assert f"{spec}: was changed since the run" in row["why"]
+    assert run(app, ["explain", str(folder)]) == 65
+    assert f"{spec}: was changed since the run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("make", [False, True])

@@ -68,7 +68,7 @@ def test_a_folder_that_may_not_be_read_is_listed(folder):
 
 
 def test_a_run_that_a_link_leads_to_is_a_proxy_by_its_own_study(folder):
-    summary = {"name": "x", "shows": "y", "budget": 0.05}
+    summary = {"name": "x", "shows": "y", "budget": 0.05, "runs": [{}]}
     (folder / "study.json").write_text(json.dumps(summary))
     own = folder.parent / "mine"
     own.mkdir()
@@ -77,14 +77,23 @@ def test_a_run_that_a_link_leads_to_is_a_proxy_by_its_own_study(folder):
     assert read_runs([own]).groups[0].proxy
 
 
-def test_a_run_of_a_study_that_cannot_be_read_is_in_no_average(folder):
-    (folder / "study.json").write_text("{")
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "not JSON"),
+        ('{"name": "x", "shows": "y", "budget": "all"}', "budget: must be a n"),
+    ],
+)
+def test_a_run_of_a_study_that_cannot_be_read_is_in_no_average(
+    folder, text, why
+):
+    (folder / "study.json").write_text(text)
 
     reported = read_runs([folder, folder.parent / "elsewhere"])
 
     assert [len(group.finished) for group in reported.groups] == [1]
     (left,) = reported.left_out
-    assert "study.json: cannot be read" in left.reason
+    assert f"study.json: {why}" in left.reason
 
 
 def spoiled(path):

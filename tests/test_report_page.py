@@ -1,13 +1,12 @@
 """The report: the page, as a browser reads it."""
 
-import dataclasses
 import json
 import re
 import shutil
 from xml.etree import ElementTree
 
 import pytest
-from report_page import make_run, page_of
+from report_page import make_evaluation, make_run, page_of
 
 from kresnet.evaluation import evaluate
 from kresnet.reporting import write_report
@@ -18,6 +17,7 @@ from kresnet.spec import load_spec
 def test_a_study_says_what_it_shows_and_that_it_is_a_proxy(tmp_path):
     run = make_run(tmp_path / "study/run", load_spec("resnet20"))
     summary = {"name": "colour", "shows": "A <loss>.", "budget": 0.03125}
+    summary["runs"] = [{}]
     (run.parent / "study.json").write_text(json.dumps(summary), "utf-8")
 
     page, _ = write_report([run.parent], tmp_path / "proxy")
@@ -92,10 +92,9 @@ def test_every_group_has_its_points_beside_the_paper(report_page):
 
 def test_a_group_has_the_points_of_all_of_its_runs(tmp_path):
     """What differs, as seeds do, is listed; what no run does alone, once."""
-    bfloat16 = {"options": {"precision": "bfloat16"}}
     for seed in (4, 7):
         folder = tmp_path / f"seed{seed}"
-        make_run(folder, load_spec("resnet20"), seed, **bfloat16)
+        make_run(folder, load_spec("resnet20"), seed, {"precision": "bfloat16"})
 
     rows = page_of(tmp_path, out=tmp_path / "out").table("grade")
 
@@ -131,17 +130,22 @@ ATTACK = "</title></svg><script>alert(1)</script>\"'&<b>"
 
 def test_what_comes_from_files_is_text_and_never_markup(tmp_path, digits_run):
     spec = load_spec("resnet20")
-    make_run(tmp_path / "a", spec, 0, status=ATTACK, message=ATTACK)
+    make_run(tmp_path / "a", spec, 0, status="stopped", message=ATTACK)
     info = {
         "finished": ATTACK,
         "versions": {"backend": ATTACK, ATTACK: ATTACK},
-        "hardware": {"devices": [ATTACK]},
+        "hardware": {
+            **dict.fromkeys(("host", "platform", "processor"), ATTACK),
+            "flags": {},
+            "devices": [ATTACK],
+        },
     }
     make_run(tmp_path / "b <i>&\udcff", spec, 1, **info)
+    make_run(tmp_path / "d", spec, 2, status=ATTACK)
     digits = shutil.copytree(digits_run, tmp_path / "digits")
-    found = dataclasses.asdict(evaluate(digits))
+    found = evaluate(digits).model_dump(mode="json")
     found["class_names"] = [f"$\\frac{i}\0\ud800{ATTACK}" for i in range(10)]
-    found["protocol"] |= {"split": ATTACK, "views": ATTACK}
+    found["protocol"] |= {"views": ATTACK}
     (digits / "evaluation-test-<b>.json").write_text(json.dumps(found))
     (digits / "responses.csv").write_text(f"iteration,layer,std\n1,{ATTACK},x")
     (tmp_path / "c").mkdir()
@@ -170,23 +174,20 @@ def test_damaged_tables_are_named_and_the_rest_is_shown(tmp_path):
     (bad / "metrics.csv").write_text("iteration\nmany\n")
     (good / "evaluation-test-x.json").write_text("[]")
     (good / "evaluation-test-y.json").write_text(
-        json.dumps(
-            {
-                "protocol": {"iteration": 64_000, "split": "test"},
-                "error": 25.0,
-                "top5_error": 0.0,
-                "confusion": [[3, 1], [1, 3]],
-                "class_names": ["cat", "dog"],
-            }
-        )
+        json.dumps(make_evaluation(good, error=25.0))
+    )
+    (good / "evaluation-test-z.json").write_text(
+        json.dumps(make_evaluation(bad))
     )
     (good / "responses.csv").write_bytes(b"\xff\xfe")
 
     page = page_of(tmp_path, out=tmp_path / "out")
 
     text = (tmp_path / "out" / "index.html").read_text("utf-8")
-    for name in ("bad/metrics.csv", "evaluation-test-x.json", "responses.csv"):
+    for name in ("bad/metrics.csv", "responses.csv"):
         assert f"{name}: not " in text
+    assert "evaluation-test-x.json: expected a mapping of fields" in text
+    assert "evaluation-test-z.json: is of another run" in text
     assert page.tags.count("svg") == 2  # a curve and a matrix
     (row,) = page.table("top-1 error")
     assert row["top-1 error"] == "25.00"

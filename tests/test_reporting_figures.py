@@ -180,13 +180,13 @@ def test_figures_are_pictures(folder):
 
 
 def test_the_summary_keeps_last_and_best_apart(folder):
-    info = load_run(folder).info
+    record = load_run(folder).record
 
     text = text_of(run_summary(folder))
 
     assert "75,002" in text
-    assert f"{info['test_error']:.2f} %" in text
-    assert f"iteration {info['best_validation']['iteration']}" in text
+    assert f"{record.test_error:.2f} %" in text
+    assert f"iteration {record.best_validation.iteration}" in text
     assert "not comparable: not a network of the paper" in text
 
 

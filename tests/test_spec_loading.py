@@ -1,6 +1,5 @@
 """Reading YAML safely, with places, and every mistake of a file at once."""
 
-import json
 import time
 from importlib import resources
 from pathlib import Path
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from kresnet.documents import plain_scalar, yaml_reader
 from kresnet.errors import InputMissingError, SpecError
+from kresnet.records.run import read_recorded_run
 from kresnet.spec import (
     Spec,
     TrainingSpec,
@@ -321,14 +321,14 @@ def test_a_field_that_is_added_later_changes_no_digest():
     "run", sorted(RESULTS.rglob("run.json")), ids=lambda run: str(run.parent)
 )
 def test_every_recorded_run_has_the_digest_of_its_spec(run):
-    info = json.loads(run.read_text("utf-8"))
+    found = read_recorded_run(run.parent)
 
-    assert info["spec_digest"] == spec_digest(
-        load_spec(run.parent / "spec.yaml")
-    )
-    if "deepened" in info:
-        source = RESULTS / "studies" / info["deepened"]["run"] / "spec.yaml"
-        assert info["deepened"]["spec_digest"] == spec_digest(load_spec(source))
+    assert found.record.identity.recipe == recipe_digest(found.spec)
+    assert found.record.name == found.spec.name
+    if deepened := found.record.deepened:
+        source = read_recorded_run(RESULTS / "studies" / deepened.run)
+        began = found.identity.beginning.source
+        assert began.differences(source.identity) == []
 
 
 def test_how_often_to_evaluate_is_no_part_of_the_recipe():

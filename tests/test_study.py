@@ -1,7 +1,9 @@
 """Studies: read, scaled, run, interrupted, continued."""
 
+import hashlib
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 from report_page import Page, make_run
 from rich.console import Console
 
+from kresnet import sealed_folder
 from kresnet.cli import app
 from kresnet.cli import run as run_command
 from kresnet.documents import STUDIES
@@ -22,7 +25,7 @@ from kresnet.reporting import write_report
 from kresnet.spec import dump_spec, load_spec
 from kresnet.study import load_study, parse_budget, run_study, study_table
 from kresnet.study.engines.local import command
-from kresnet.study.plan import plan, scaled
+from kresnet.study.plan import plan, read_records, scaled
 
 TWO = """
 name: two
@@ -225,11 +228,73 @@ def test_a_run_evaluated_more_often_is_the_study_s_another_rate_is_not(
         training = first.spec.training.model_copy(update=changes)
         spec = first.spec.model_copy(update={"training": training})
         make_run(first.folder, spec, first.seed)
-        return first.info()
+        return read_records([first])[0]
 
-    assert made_with(evaluate_every=100)["status"] == "finished"
+    assert made_with(evaluate_every=100).status == "finished"
     with pytest.raises(SpecError, match="a run of another experiment"):
         made_with(momentum=0.8)
+
+
+def test_the_runs_of_a_study_are_on_the_same_data_in_float32(tmp_path):
+    both = plan(load_study("colour"), Fraction(1), tmp_path)[:2]
+    for each in both:
+        make_run(each.folder, each.spec, each.seed)
+    assert [record.status for record in read_records(both)] == ["finished"] * 2
+
+    for other, said in (
+        ({"data": "other"}, "data: other -> "),
+        ({"precision": "bfloat16"}, "precision: bfloat16 -> float32"),
+        ({"precision": "float64"}, "precision: float64 -> float32"),
+    ):
+        second = both[1]
+        shutil.rmtree(second.folder)
+        make_run(second.folder, second.spec, second.seed, other)
+        with pytest.raises(SpecError, match="another experiment") as caught:
+            read_records(both)
+        assert f"  {said}" in str(caught.value)
+
+
+def test_a_run_of_a_study_began_with_the_run_that_the_study_names(tmp_path):
+    """Not with that of another recipe, data or weights."""
+    (tmp_path / "x.yaml").write_text(
+        "name: x\nshows: y\nruns:\n"
+        "  - {name: short, spec: plain20, seeds: [0]}\n"
+        "  - {spec: plain32, deepen: short, seeds: [0]}"
+    )
+    both = plan(load_study(tmp_path / "x.yaml"), Fraction(1), tmp_path)
+    short, deep = both
+    make_run(short.folder, short.spec)
+    own = json.loads((short.folder / "run.json").read_text())["identity"]
+    last = short.folder / "checkpoints" / "00064000"
+    last.parent.mkdir()
+    with sealed_folder.create(last, {}) as folder:
+        (folder / "weights.safetensors").write_bytes(b"weights")
+    weights = hashlib.sha256(b"weights").hexdigest()
+    began = {"source": own, "weights": weights}
+
+    for beginning, said in (
+        (began, ""),
+        (began | {"weights": "f" * 64}, "weights ffffffffffff… -> weights"),
+        (None, "none -> weights"),
+    ):
+        make_run(deep.folder, deep.spec, 0, {"beginning": beginning})
+        if said:
+            with pytest.raises(SpecError, match=re.escape(said)):
+                read_records(both)
+        else:
+            read_records(both)
+        shutil.rmtree(deep.folder)
+
+    shutil.rmtree(last)  # then what it was is compared
+    for change in ({}, {"recipe": "other"}, {"precision": "bfloat16"}):
+        beginning = began | {"source": own | change}
+        make_run(deep.folder, deep.spec, 0, {"beginning": beginning})
+        if change:
+            with pytest.raises(SpecError, match=r"from \(--deepen\): "):
+                read_records(both)
+        else:
+            read_records(both)
+        shutil.rmtree(deep.folder)
 
 
 def test_the_table_says_how_far_every_run_is_and_what_is_a_proxy_s(tmp_path):
@@ -435,7 +500,7 @@ def test_a_study_goes_on_after_a_divergence_and_an_interruption(tmp_path):
     assert (out / "report" / "index.html").exists()
     assert "report: " in said
     summary = json.loads((out / "study.json").read_text())
-    assert summary["proxy"] is False
+    assert summary["budget"] == 1
 
 
 PLAIN = (

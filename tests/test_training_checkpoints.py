@@ -12,7 +12,8 @@ from kresnet.errors import (
     DiskFullError,
     InputMissingError,
 )
-from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
+from kresnet.records.checkpoints import Checkpoint, Checkpoints
+from kresnet.records.identity import Identity
 
 
 def checkpoint(iteration):
@@ -25,7 +26,7 @@ def checkpoint(iteration):
         },
         optimizer={"sgd/iteration": np.array(iteration, "int64")},
         state={"metrics": {"sum": 0.1 + iteration, "best": None}},
-        identity=Identity("abc", seed=0, data_fingerprint="def"),
+        identity=Identity(recipe="abc", seed=0, data="def"),
     )
 
 
@@ -104,21 +105,21 @@ def test_a_checkpoint_that_was_renamed_is_damage(checkpoints):
     path.rename(path.with_name("00000099"))
 
     with pytest.raises(BadDataError, match="00000099: is of iteration 20"):
-        checkpoints.read_newest()
+        checkpoints.read()
     assert_equal(checkpoints.newest(), checkpoint(10))
 
 
 def test_who_only_reads_moves_nothing_and_takes_no_older_one(
     checkpoints, notices
 ):
-    assert checkpoints.read_newest() is None
+    assert checkpoints.read() is None
     for iteration in (10, 20):
         checkpoints.save(checkpoint(iteration))
-    assert_equal(checkpoints.read_newest(), checkpoint(20))
+    assert_equal(checkpoints.read(), checkpoint(20))
     damage(checkpoints, 20)
 
     with pytest.raises(BadDataError, match=r"goes on from an older one, 10"):
-        checkpoints.read_newest()
+        checkpoints.read()
 
     assert checkpoints.iterations() == [10, 20]
     assert notices == []
@@ -133,7 +134,7 @@ def test_a_folder_of_another_name_is_no_checkpoint(checkpoints, name):
     (checkpoints.folder / name / "mine").write_text("mine")
 
     assert checkpoints.iterations() == [10]
-    assert_equal(checkpoints.read_newest(), checkpoint(10))
+    assert_equal(checkpoints.read(), checkpoint(10))
     for iteration in (20, 30):  # and none is pruned
         checkpoints.save(checkpoint(iteration))
     assert (checkpoints.folder / name / "mine").read_text() == "mine"

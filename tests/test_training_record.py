@@ -5,6 +5,7 @@ from kresnet.callbacks import Throughput
 
 from kresnet.errors import SpecError
 from kresnet.records.folder import RunFolder
+from kresnet.records.identity import Identity
 from kresnet.spec import load_spec
 from kresnet.training.record import Record, speed
 
@@ -36,20 +37,16 @@ def test_speed_is_images_over_seconds():
         ({}, {"device_ids": [1]}, ["device_ids: the first -> [1]"]),
         ({"device_ids": [0, 2]}, {}, ["device_ids: [0, 2] -> the first"]),
         ({"device_ids": [1]}, {"device_ids": [1]}, []),
-        ({}, {"floatx": "float32"}, []),
-        ({}, {"floatx": "float64"}, ["floatx: float32 -> float64"]),
     ],
 )
-def test_what_a_record_does_not_have_is_what_is_usual(
-    tmp_path, before, now, changes
-):
-    """So that the records of older runs can be compared."""
+def test_what_the_bits_depend_on_is_compared(tmp_path, before, now, changes):
     always = {"devices": "2 gpu"}
-    folder = RunFolder(tmp_path)
     spec = load_spec("digits")
-    Record(folder, spec, 0, "abc", always | before).update("running", 1)
+    identity = Identity.of(spec, 0, "abc")
+    with RunFolder(tmp_path) as folder:
+        Record(folder, "a", identity, always | before).update("running", 1)
 
-    record = Record(folder, spec, 0, "abc", always | now)
+        record = Record(folder, "a", identity, always | now)
 
     assert record.changed_conditions == changes
     said = []

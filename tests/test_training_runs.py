@@ -16,7 +16,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from kresnet.errors import CannotWriteError
+from kresnet.records.checkpoints import Checkpoints
 from kresnet.records.folder import RunFolder
+from kresnet.training.logs.log import CsvLog
 
 ITERATIONS = 120
 SHORT = [
@@ -71,6 +73,11 @@ def final(folder):
             folder / "losses.csv",
         )
     }
+
+
+def content(folder):
+    """Bytes of every file of a run."""
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def info(folder):
@@ -184,7 +191,7 @@ def test_run_json_says_what_came_out(whole):
 
     assert found["status"] == "finished"
     assert found["iteration"] == ITERATIONS
-    assert found["seed"] == 0
+    assert found["identity"]["seed"] == 0
     assert 0 < found["test_error"] < 20
     best = found["best_validation"]
     assert best["iteration"] in range(30, ITERATIONS + 1, 30)
@@ -265,6 +272,50 @@ def test_who_may_wait_gets_the_lock_of_a_folder_that_is_removed(tmp_path):
             stack.push(waiting.result().__exit__)
             with pytest.raises(CannotWriteError, match="is running this"):
                 RunFolder(path).__enter__()
+
+
+def test_a_run_whose_folder_was_begun_anew_writes_nothing_more(whole, tmp_path):
+    """The first one still lives, but it may not mix its rows with another's."""
+    folder = tmp_path / "run"
+    endless = "--set=training.iterations=1000000"
+    first = start("train", "digits", endless, *SHORT[2:], f"--out={folder}")
+    while not (folder / "metrics.csv").exists():
+        assert first.poll() is None, first.stderr.read()
+        time.sleep(0.01)
+    first.send_signal(signal.SIGSTOP)
+    shutil.rmtree(folder)
+    shutil.copytree(whole, folder)
+    with RunFolder(folder):  # a second run has begun there
+        before = content(folder)
+
+        first.send_signal(signal.SIGCONT)
+        _, err = first.communicate()
+
+        assert first.returncode == 73, err
+        assert "was removed or moved while this run was in it" in err
+        assert content(folder) == before
+
+
+def test_nothing_is_written_to_a_folder_whose_lock_is_lost(tmp_path):
+    path = tmp_path / "run"
+    with RunFolder(path) as folder:
+        folder.write_spec("mine")
+        log = CsvLog(folder.metrics, ["a"], folder.check_lock)
+        checkpoints = Checkpoints(folder.checkpoints, print, folder.check_lock)
+        shutil.rmtree(path)
+        with RunFolder(path) as second:
+            second.write_spec("another's")
+            for write in (
+                lambda: folder.write_spec("mine"),
+                folder.remove_diagnosis,
+                lambda: log.append([{"a": 1}]),
+                lambda: log.cut(None),
+                lambda: checkpoints.save(None),
+            ):
+                with pytest.raises(CannotWriteError, match="was removed"):
+                    write()
+    assert (path / "spec.yaml").read_text() == "another's"
+    assert sorted(p.name for p in path.iterdir()) == [".lock", "spec.yaml"]
 
 
 def test_waiting_ends_when_the_time_is_over(tmp_path):

@@ -8,8 +8,9 @@ import pytest
 from kresnet.errors import CannotWriteError
 from kresnet.network.transforms import TRANSFORMS, build_transforms
 from kresnet.records import folder as run_folder
-from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
+from kresnet.records.checkpoints import Checkpoint, Checkpoints
 from kresnet.records.folder import RunFolder
+from kresnet.records.identity import Identity
 from kresnet.spec import DataSpec, load_spec
 from kresnet.trained.arrays import to_arrays
 from kresnet.training.assembly import assemble
@@ -43,7 +44,7 @@ def saved(spec, folder):
             weights=to_arrays(model.weights),
             optimizer=to_arrays(model.optimizer.variables),
             state={"schedule": {"errors": [10 / 3] * 50}},
-            identity=Identity("0" * 64, 0, "0" * 64, "0" * 64),
+            identity=Identity(recipe="0" * 64, seed=0, data="0" * 64),
         )
     )
     return size(folder)

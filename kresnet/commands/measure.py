@@ -4,7 +4,12 @@ from typing import Annotated
 
 import typer
 
-from kresnet.commands.options import DataDir, RunName, RunOrExport
+from kresnet.commands.options import (
+    CheckpointOfRun,
+    DataDir,
+    RunName,
+    RunOrExport,
+)
 from kresnet.errors import CannotWriteError, DiskFullError
 from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import notify, say, standard_output
@@ -31,26 +36,21 @@ def evaluate(
             " nowhere]",
         ),
     ] = None,
+    checkpoint: CheckpointOfRun = None,
 ) -> None:
     """Measure a trained network and draw its confusion matrix."""
     import_keras_quietly()
-    from kresnet.evaluation import (
-        measure,
-        result_name,
-        results_folder,
-        write_result,
-    )
+    from kresnet.evaluation import measure, result_path, write_evaluation
     from kresnet.exporting import open_run_or_export
     from kresnet.reporting import draw_confusion, evaluation_table
 
     notify(f"evaluating {run_or_export}: {split}")
-    network = open_run_or_export(run_or_export)
-    folder = results_folder(network, out)
+    network = open_run_or_export(run_or_export, checkpoint)
+    path = result_path(network, split, batch_norm, out)
     found = measure(network, split, batch_norm, data_dir)
-    path = folder and folder / result_name(split, batch_norm)
     try:
         if path:
-            write_result(path.with_suffix(".json"), found)
+            write_evaluation(path, found)
     except (CannotWriteError, DiskFullError) as error:
         raise type(error)(f"{error}; name another folder with --out") from error
     finally:  # what took time is shown, also where it cannot be written
@@ -58,7 +58,7 @@ def evaluate(
     if path is None:
         say("not written: an export is sealed; name a folder with --out")
         return
-    say(f"numbers: {path}.json")
+    say(f"numbers: {path}")
     say(f"figure: {draw_confusion(found, path.with_suffix('.png'))}")
 
 
@@ -84,6 +84,7 @@ def responses(
             " RUN/responses.csv.",
         ),
     ] = None,
+    checkpoint: CheckpointOfRun = None,
 ) -> None:
     """Measure the layer responses of a trained network (figure 7)."""
     import_keras_quietly()
@@ -96,7 +97,7 @@ def responses(
     if out:
         check_file(Path(out))
     notify(f"measuring responses of {run}")
-    layers, blocks = responses(run, images, initial, data_dir)
+    layers, blocks = responses(run, images, initial, data_dir, checkpoint)
     try:
         if out:
             write_responses(layers, out)

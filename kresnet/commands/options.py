@@ -10,7 +10,7 @@ import typer
 
 from kresnet.errors import SpecError
 from kresnet.options import RunOptions, option
-from kresnet.records.run import read_recorded_run
+from kresnet.records.run import RunRecord, read_recorded_run
 from kresnet.spec import Spec, load_spec, shipped_specs
 
 SpecName = Annotated[
@@ -41,6 +41,14 @@ RunOrExport = Annotated[
     str,
     typer.Argument(
         metavar="RUN_OR_EXPORT", help="The folder of a run or of an export."
+    ),
+]
+CheckpointOfRun = Annotated[
+    int | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="N",
+        help="Use the run's checkpoint of iteration N. [default: the newest]",
     ),
 ]
 SpecOrRun = Annotated[
@@ -114,8 +122,8 @@ def refuse_empty_name(out: str | None) -> None:
 
 def read_spec_or_run(
     name: str, overrides: Sequence[str] = ()
-) -> tuple[Spec, dict[str, Any] | None]:
-    """Reads a spec, or the spec and the run.json of a run folder.
+) -> tuple[Spec, RunRecord | None]:
+    """Reads a spec, or the spec and the record of a run folder.
 
     A folder is a run, unless it has the name of a shipped spec and no run.json.
 
@@ -129,5 +137,5 @@ def read_spec_or_run(
         if overrides:
             raise SpecError(f"--set: {name} is a run, which is what it is")
         run = read_recorded_run(folder)
-        return run.spec, run.info
+        return run.spec, run.record
     return load_spec(name, overrides), None

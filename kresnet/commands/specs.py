@@ -69,8 +69,8 @@ def explain(
     from kresnet.commands.options import read_spec_or_run
     from kresnet.explain import as_text, explain
 
-    spec, info = read_spec_or_run(spec_or_run, overrides or ())
-    points = explain(spec, info)
+    spec, record = read_spec_or_run(spec_or_run, overrides or ())
+    points = explain(spec, record)
     if as_json:
         content = {
             "name": spec.name,

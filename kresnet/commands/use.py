@@ -5,7 +5,12 @@ from typing import Annotated
 
 import typer
 
-from kresnet.commands.options import DataDir, RunName, RunOrExport
+from kresnet.commands.options import (
+    CheckpointOfRun,
+    DataDir,
+    RunName,
+    RunOrExport,
+)
 from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import notify, say
 
@@ -24,13 +29,15 @@ def export(
         str, typer.Option(help="tf_saved_model, litert or onnx.")
     ] = "tf_saved_model",
     data_dir: DataDir = None,
+    checkpoint: CheckpointOfRun = None,
 ) -> None:
     """Export a trained network for use without kresnet."""
     import_keras_quietly()
     from kresnet.exporting import export
 
     notify(f"exporting {run} and comparing the export with it")
-    say(f"export: {export(run, out, format, data_dir)}")
+    folder = export(run, out, format, data_dir, checkpoint)
+    say(f"export: {folder}")
 
 
 def predict(
@@ -42,6 +49,7 @@ def predict(
     top: Annotated[
         int, typer.Option(metavar="N", min=1, help="Classes to name.")
     ] = 5,
+    checkpoint: CheckpointOfRun = None,
 ) -> None:
     """Name the most probable classes of images.
 
@@ -53,7 +61,7 @@ def predict(
 
     count = len(images)
     notify(f"reading {count:,} {'image' if count == 1 else 'images'}")
-    predictions = predict(run_or_export, images, top)
+    predictions = predict(run_or_export, images, top, checkpoint)
     for prediction in predictions:
         for notice in prediction.notices:
             notify(f"{prediction.path}: {notice}")

@@ -135,7 +135,8 @@ class _Schema:
             entries = self.part.get("prefixItems", [])[step : step + 1]
             found = entries[0] if entries else self.part.get("items")
         else:
-            found = self.part.get("properties", {}).get(step)
+            others = self.part.get("additionalProperties")
+            found = self.part.get("properties", {}).get(step, others)
         return _Schema(found or {}, self.definitions)
 
     def wanted(self) -> str:

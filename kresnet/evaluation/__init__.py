@@ -1,12 +1,8 @@
 """Measuring trained networks."""
 
-from kresnet.evaluation.evaluate import Evaluation, evaluate, measure
-from kresnet.evaluation.result_file import (
-    result_name,
-    results_folder,
-    write_result,
-)
+from kresnet.evaluation.evaluate import evaluate, measure, result_path
 from kresnet.instruments.responses import responses, write_responses
+from kresnet.records.evaluation import Evaluation, write_evaluation
 from kresnet.trained.statistics import re_estimate
 
 __all__ = [
@@ -15,8 +11,7 @@ __all__ = [
     "measure",
     "re_estimate",
     "responses",
-    "result_name",
-    "results_folder",
+    "result_path",
+    "write_evaluation",
     "write_responses",
-    "write_result",
 ]

@@ -1,21 +1,21 @@
 """Measuring a run or an export, with the protocol beside every number."""
 
-import dataclasses
 import os
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from kresnet.data import Dataset, split_train_validation
-from kresnet.errors import SpecError
-from kresnet.evaluation.result_file import (
-    result_name,
-    results_folder,
-    write_result,
-)
+from kresnet.errors import SpecError, write_error
 from kresnet.exporting import Export, open_run_or_export
 from kresnet.machine.start_keras import without_retracing_warnings
+from kresnet.records.evaluation import (
+    Evaluation,
+    Protocol,
+    write_evaluation,
+)
 from kresnet.trained import measures
 from kresnet.trained.statistics import re_estimate
 from kresnet.training import Run
@@ -29,30 +29,6 @@ BATCH = 500
 LEAST = float(np.finfo("float32").smallest_subnormal)
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """What was measured, and how.
-
-    Attributes:
-        protocol: Data set, split, images, iteration, statistics, in words.
-        loss: Mean cross-entropy in nats.
-        error: Top-1 error, percent.
-        top5_error: Top-5 error, percent.
-        class_error: Error among the images of each class, percent, by name.
-        confusion: Counts, `confusion[true][predicted]`.
-        class_names: All of them, in the order of the labels, also those of
-            which the split has no image.
-    """
-
-    protocol: dict[str, str | int]
-    loss: float
-    error: float
-    top5_error: float
-    class_error: dict[str, float]
-    confusion: list[list[int]]
-    class_names: list[str]
-
-
 @without_retracing_warnings()
 def evaluate(
     run_or_export: Run | Export | str | os.PathLike[str],
@@ -60,10 +36,12 @@ def evaluate(
     batch_norm: Literal["moving-averages", "re-estimated"] = "moving-averages",
     data_dir: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
+    checkpoint: int | None = None,
 ) -> Evaluation:
-    """Evaluates a run's newest checkpoint, or an export, on whole images.
+    """Evaluates a run or an export on whole images.
 
-    The result is also written to `evaluation-<split>-<batch_norm>.json`. An
+    The result is also written to `evaluation-<split>-<batch_norm>.json`; that
+    of another checkpoint than the last has its iteration in its name. An
     export is sealed: without `out` nothing is written.
 
     Args:
@@ -73,24 +51,74 @@ def evaluate(
         batch_norm: "moving-averages" of training, or "re-estimated" over the
             training split as the paper's authors did; of a run only.
         data_dir: Where prepared data sets are; see `load_dataset`.
-        out: Folder to write to. Defaults to the run's.
+        out: Folder to write to, not another run's. Defaults to the run's.
+        checkpoint: Iteration of the run's checkpoint to use, where a folder is
+            given; `None` for the newest.
 
     Raises:
         SpecError: An unknown split or statistics, or an empty split; an
-            export's statistics cannot be re-estimated.
+            export's statistics cannot be re-estimated; `out` is another run.
         BadDataError: The data are not those of the run.
         CannotWriteError: The folder cannot be written; name another.
         KresnetError: As of `open_run_or_export`.
     """
     network = run_or_export
     if not isinstance(network, Run | Export):
-        network = open_run_or_export(network)
-    folder = results_folder(network, out)
+        network = open_run_or_export(network, checkpoint)
+    elif checkpoint is not None:
+        raise ValueError("`checkpoint` goes with the folder of a run")
+    path = result_path(network, split, batch_norm, out)
     evaluation = measure(network, split, batch_norm, data_dir)
-    if folder:
-        path = folder / f"{result_name(split, batch_norm)}.json"
-        write_result(path, evaluation)
+    if path:
+        write_evaluation(path, evaluation)
     return evaluation
+
+
+def result_path(
+    network: Run | Export,
+    split: str,
+    batch_norm: str,
+    out: str | os.PathLike[str] | None,
+) -> Path | None:
+    """The file of an evaluation, its folder made now; `None` for nowhere.
+
+    Raises:
+        SpecError: `out` is empty, inside an export, or another run.
+        CannotWriteError: It cannot be made.
+    """
+    folder = _folder(network, out)
+    if folder is None:
+        return None
+    name = f"evaluation-{split}-{batch_norm}"
+    if isinstance(network, Run):
+        used = network.checkpoint.iteration
+        if used != network.record.checkpoint:  # not the last
+            name += f"-{used}"
+    return folder / f"{name}.json"
+
+
+def _folder(network, out) -> Path | None:
+    if out is None:
+        return network.folder if isinstance(network, Run) else None
+    if not os.fspath(out):
+        raise SpecError('--out: must name a folder. Received: ""')
+    folder, own = Path(out).resolve(), network.folder.resolve()
+    if isinstance(network, Export) and folder.is_relative_to(own):
+        raise SpecError(
+            f"--out: an export is sealed; name a folder outside it. Received:"
+            f" {out}"
+        )
+    if folder != own and os.path.exists(folder / "run.json"):
+        raise SpecError(
+            "--out: must not be another run, whose evaluations are its own."
+            f" Received: {out}"
+        )
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    return folder
 
 
 def measure(
@@ -120,14 +148,15 @@ def measure(
         logits,
         labels,
         data.class_names,
-        {
-            "data": data.name,
-            "split": split,
-            "images": len(images),
-            "views": "one whole image, not augmented",
+        identity=network.identity,
+        protocol=Protocol(
+            data=data.name,
+            split=split,
+            images=len(images),
+            views="one whole image, not augmented",
             **protocol,
-            "seed": network.seed,
-        },
+            seed=network.seed,
+        ),
     )
 
 
@@ -186,12 +215,12 @@ def _images(data: Dataset, split, train, held_out):
     return data.train_images[indices], data.train_labels[indices]
 
 
-def _measured(logits, labels, class_names, protocol) -> Evaluation:
+def _measured(logits, labels, class_names, **facts) -> Evaluation:
     matrix = confusion_matrix(
         labels, logits.argmax(axis=1), labels=range(len(class_names))
     )
     return Evaluation(
-        protocol=protocol,
+        **facts,
         loss=measures.cross_entropy(logits, labels),
         error=measures.error(logits, labels),
         top5_error=measures.error(logits, labels, top=5),
@@ -201,5 +230,5 @@ def _measured(logits, labels, class_names, protocol) -> Evaluation:
             if np.any(labels == i)
         },
         confusion=matrix.tolist(),
-        class_names=list(class_names),
+        class_names=class_names,
     )

@@ -3,7 +3,6 @@
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -12,6 +11,7 @@ from kresnet.explain.network import batch_norm_points, network_points
 from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, GRADES, Point
 from kresnet.explain.run import run_points
 from kresnet.explain.training import training_points
+from kresnet.records.run import RunRecord
 from kresnet.spec import Spec
 
 # Those that a point speaks of, or that change nothing about the result.
@@ -124,12 +124,12 @@ def counted(points: Sequence[Point]) -> str:
     return ", ".join(f"{grades[grade]} {grade}" for grade in GRADES)
 
 
-def explain(spec: Spec, info: dict[str, Any] | None = None) -> list[Point]:
+def explain(spec: Spec, record: RunRecord | None = None) -> list[Point]:
     """Compares a spec, or a run of it, with the paper's CIFAR-10 experiments.
 
     Args:
         spec: The spec, as run if it was.
-        info: Contents of run.json, for a run.
+        record: What run.json says, for a run.
 
     Returns:
         The points, each with the paper's section and a grade.
@@ -146,6 +146,6 @@ def explain(spec: Spec, info: dict[str, Any] | None = None) -> list[Point]:
         *measurement_points(),
         *other_points(spec),
     ]
-    if info is not None:
-        points += run_points(spec, info)
+    if record is not None:
+        points += run_points(spec, record)
     return points

@@ -29,8 +29,9 @@ def export(
     out: str | os.PathLike[str] | None = None,
     format: Literal["tf_saved_model", "litert", "onnx"] = "tf_saved_model",
     data_dir: str | os.PathLike[str] | None = None,
+    checkpoint: int | None = None,
 ) -> Path:
-    """Exports the newest checkpoint of a run.
+    """Exports the network of a run.
 
     The exported function takes raw pixels, uint8 `(batch, height, width,
     channels)` with any batch size (LiteRT: at least 1), in the range of the
@@ -54,6 +55,8 @@ def export(
             `export-litert` and `export-onnx` for the other formats.
         format: "tf_saved_model", "litert" or "onnx".
         data_dir: Where prepared data sets are; see `load_dataset`.
+        checkpoint: Iteration of the checkpoint to export, where `run` is a
+            folder; `None` for the newest.
 
     Returns:
         The folder.
@@ -87,7 +90,9 @@ def export(
     out = Path(out)
     _refuse_unusable_name(out, format)
     if not isinstance(run, Run):
-        run = load_run(run)
+        run = load_run(run, checkpoint)
+    elif checkpoint is not None:
+        raise ValueError("`checkpoint` goes with the folder of a run")
     _refuse_existing(out)
     _write(out, format, run, run.load_data(data_dir))
     return out
@@ -129,13 +134,11 @@ def _write(out, format, run, data):
         "format": format,
         "name": run.spec.name,
         "dataset": data.name,
-        "data_fingerprint": data.fingerprint,
         "validation": run.spec.data.validation,
         "input": list(run.spec.model.input),
         "classes": list(data.class_names),
         "iteration": run.checkpoint.iteration,
-        "seed": run.seed,
-        "spec_digest": run.info["spec_digest"],
+        "identity": run.record.identity.model_dump(mode="json"),
     }
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

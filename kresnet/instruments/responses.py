@@ -32,6 +32,7 @@ def responses(
     images: int = 1_000,
     initial: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
+    checkpoint: int | None = None,
 ) -> tuple[list[dict], list[dict]]:
     """Measures the layer responses of a run's network.
 
@@ -39,10 +40,12 @@ def responses(
         run: A run, or the path of its folder.
         images: How many images of the training split, from its first, not
             augmented; 0 for all.
-        initial: Of the initial weights, in place of the newest ones. Batch
+        initial: Of the initial weights, in place of a checkpoint's. Batch
             norm then uses the statistics of these very images (of the first
             1,000 at most, as one batch), for there are no moving averages yet.
         data_dir: Where prepared data sets are; see `load_dataset`.
+        checkpoint: Iteration of the checkpoint to measure, where `run` is a
+            folder; `None` for the newest.
 
     Returns:
         Rows with `iteration`, `layer`, `std` and `images`, in the order of
@@ -50,8 +53,8 @@ def responses(
         of the residual over that of the shortcut) and `images`.
 
     Raises:
-        SpecError: `images` is negative, or the initial weights were those of
-            another run.
+        SpecError: `images` is negative, the initial weights were those of
+            another run, or both they and a checkpoint are asked for.
         BadDataError: The data are not those of the run.
 
     Reference:
@@ -59,9 +62,13 @@ def responses(
     """
     if images < 0:
         raise SpecError(f"--images: must not be negative. Received: {images}")
+    if initial and checkpoint is not None:
+        raise SpecError("--initial: goes without --checkpoint")
     if not isinstance(run, Run):
-        run = load_run(run)
-    if initial and "deepened" in run.info:
+        run = load_run(run, checkpoint)
+    elif checkpoint is not None:
+        raise ValueError("`checkpoint` goes with the folder of a run")
+    if initial and run.identity.beginning:
         raise SpecError(
             f"{run.folder}: --initial: it began with the weights of another"
             " run, deepened, and not with drawn ones"

@@ -30,13 +30,19 @@ class OpenedNetwork:
     probabilities: Callable[[np.ndarray], np.ndarray]
 
 
-def open_network(path: str | os.PathLike[str]) -> OpenedNetwork:
+def open_network(
+    path: str | os.PathLike[str], checkpoint: int | None = None
+) -> OpenedNetwork:
     """Opens a run folder or an export folder.
+
+    Args:
+        path: The folder.
+        checkpoint: See `load_run`.
 
     Raises:
         KresnetError: As of `open_run_or_export`.
     """
-    opened = open_run_or_export(path)
+    opened = open_run_or_export(path, checkpoint)
     return _run(opened) if isinstance(opened, Run) else _export(opened)
 
 

@@ -39,28 +39,31 @@ def predict(
     run_or_export: str | os.PathLike[str],
     images: Iterable[str | os.PathLike[str]],
     top: int = 5,
+    checkpoint: int | None = None,
 ) -> list[Prediction]:
     """Classifies image files; one that cannot be used does not stop the rest.
 
     See `kresnet.prediction.images.read_image` for how a file becomes pixels.
 
     Args:
-        run_or_export: The folder of a run, of which the newest checkpoint is
-            used, or of an export.
+        run_or_export: The folder of a run or of an export.
         images: Paths of PNG, JPEG, GIF or WebP files.
         top: Number of classes to name, at most all there are.
+        checkpoint: Iteration of the run's checkpoint to use; `None` for the
+            newest.
 
     Returns:
         One prediction per path, in order.
 
     Raises:
-        SpecError: `run_or_export` is neither, or `top` is below 1.
-        BadDataError: The export or the run's newest checkpoint is damaged.
-        InputMissingError: There is no such folder, or no checkpoint in it.
+        SpecError: `run_or_export` is neither, `top` is below 1, or an export
+            is given with a `checkpoint`.
+        BadDataError: The export or the run's checkpoint is damaged.
+        InputMissingError: There is no such folder, or no such checkpoint.
     """
     if top < 1:
         raise SpecError(f"--top: must be at least 1. Received: {top}")
-    network = open_network(run_or_export)
+    network = open_network(run_or_export, checkpoint)
     paths = [Path(path) for path in images]
     found = []
     for start in range(0, len(paths), _BATCH):

@@ -18,6 +18,8 @@ from safetensors.numpy import load_file, save
 
 from kresnet import sealed_folder
 from kresnet.errors import BadDataError, InputMissingError, write_error
+from kresnet.records.identity import Identity
+from kresnet.records.typed_file import checked
 
 Arrays = dict[str, np.ndarray]
 Notify = Callable[[str], None]
@@ -35,26 +37,6 @@ def is_checkpoint_name(name: str) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class Identity:
-    """What a checkpoint belongs to.
-
-    Attributes:
-        recipe: Digest of the spec but for what may change in a run.
-        seed: Of initial weights, order and draws.
-        data_fingerprint: Of the data set that was trained on.
-        deepened_from: SHA-256 of the weights of the run that it began with;
-            `None` for weights drawn from the seed.
-        precision: Of the convolutions; `None` in checkpoints that do not say.
-    """
-
-    recipe: str
-    seed: int
-    data_fingerprint: str
-    deepened_from: str | None = None
-    precision: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
 class Checkpoint:
     """A verified checkpoint.
 
@@ -63,7 +45,7 @@ class Checkpoint:
         weights: Arrays of the model by variable path.
         optimizer: Arrays of the optimiser by variable path.
         state: State of the callbacks and lengths of the log files.
-        identity: What it belongs to.
+        identity: That of the run it belongs to.
     """
 
     iteration: int
@@ -79,11 +61,23 @@ class Checkpoints:
     Args:
         folder: Made when the first checkpoint is saved.
         notify: Told, in words, of damage that was found.
+        check_lock: Called before each write; raises an error where the folder
+            is another run's by now.
+        identity: The run's; a checkpoint of another one is refused. `None`
+            while it is not known.
     """
 
-    def __init__(self, folder: Path, notify: Notify):
+    def __init__(
+        self,
+        folder: Path,
+        notify: Notify,
+        check_lock: Callable[[], None] = lambda: None,
+        identity: Identity | None = None,
+    ):
         self.folder = folder
         self.notify = notify
+        self.check_lock = check_lock
+        self.identity = identity
 
     def iterations(self) -> list[int]:
         """Iterations of the checkpoints that are there, in order.
@@ -119,6 +113,7 @@ class Checkpoints:
                 untouched.
             CannotWriteError: The folder is read-only or gone.
         """
+        self.check_lock()
         path = self._path(checkpoint.iteration)
         try:
             self.folder.mkdir(exist_ok=True)
@@ -126,13 +121,14 @@ class Checkpoints:
             if not path.exists():
                 content = {
                     "iteration": checkpoint.iteration,
-                    "identity": dataclasses.asdict(checkpoint.identity),
+                    "identity": checkpoint.identity.model_dump(mode="json"),
                     "state": checkpoint.state,
                 }
                 with sealed_folder.create(path, content) as own:
                     for name in ("weights", "optimizer"):
                         data = save(getattr(checkpoint, name))
                         (own / f"{name}.safetensors").write_bytes(data)
+            self.check_lock()
             self._prune((keep or set()) | set(self._listed()[-2:]))
         except OSError as error:
             raise write_error(
@@ -144,6 +140,7 @@ class Checkpoints:
 
         Raises:
             DamagedError: It is not what was written.
+            BadDataError: It is another run's.
             InputMissingError: It may not be read.
         """
         path = self._path(iteration)
@@ -156,14 +153,15 @@ class Checkpoints:
         try:
             if content["iteration"] != iteration:
                 raise ValueError(f"is of iteration {content['iteration']}")
-            return Checkpoint(
+            loaded = Checkpoint(
                 iteration=iteration,
                 weights=load_file(path / "weights.safetensors"),
                 optimizer=load_file(path / "optimizer.safetensors"),
                 state=content["state"],
-                identity=Identity(**content["identity"]),
+                identity=checked(content["identity"], Identity, "identity"),
             )
         except (
+            BadDataError,
             SafetensorError,
             KeyError,
             TypeError,
@@ -171,6 +169,15 @@ class Checkpoints:
             OSError,
         ) as error:
             raise sealed_folder.DamagedError(f"{path}: {error}") from error
+        if self.identity and (
+            differences := self.identity.differences(loaded.identity)
+        ):
+            raise BadDataError(
+                f"{path}: belongs to another run than the folder it is in; put"
+                " that run's own back. What differs:",
+                *(f"  {line}" for line in differences),
+            )
+        return loaded
 
     def newest(self) -> Checkpoint | None:
         """The newest checkpoint that verifies; `None` if there never was one.
@@ -179,7 +186,8 @@ class Checkpoints:
         that goes on, its lock held.
 
         Raises:
-            BadDataError: There are checkpoints, and all are damaged.
+            BadDataError: There are checkpoints, and all are damaged; or it is
+                another run's.
             CannotWriteError: A damaged one cannot be set aside.
             InputMissingError: They may not be read.
         """
@@ -200,17 +208,24 @@ class Checkpoints:
         self._refuse_damaged(iterations)
         return None
 
-    def read_newest(self) -> Checkpoint | None:
-        """The newest checkpoint; `None` if there never was one.
+    def read(self, iteration: int | None = None) -> Checkpoint | None:
+        """The newest checkpoint or a chosen one; `None` if there never was one.
 
-        For those that only read: nothing is moved, and no older checkpoint
+        For those that only read: nothing is moved, and no other checkpoint
         stands in for a damaged one.
 
+        Args:
+            iteration: The one to read; `None` for the newest.
+
         Raises:
-            BadDataError: It is damaged, or all were set aside.
-            InputMissingError: It may not be read.
+            BadDataError: It is damaged or another run's, or all were set
+                aside.
+            InputMissingError: There is none of this iteration, or it may not
+                be read.
         """
         iterations = self.iterations()
+        if iteration is not None:
+            return self._chosen(iteration, iterations)
         if not iterations:
             self._refuse_damaged(iterations)
             return None
@@ -218,12 +233,29 @@ class Checkpoints:
             return self.load(iterations[-1])
         except sealed_folder.DamagedError as error:
             if self.iterations() != iterations:  # the run goes on meanwhile
-                return self.read_newest()
-            older = iterations[-2:-1]
-            more = f" from an older one, {older[0]} at most" if older else ""
+                return self.read()
+            more = ""
+            if older := iterations[-2:-1]:
+                more = (
+                    f" from an older one, {older[0]} at most, and --checkpoint"
+                    f" {older[0]} uses it"
+                )
             raise BadDataError(
                 f"the newest checkpoint is damaged: {error}. It is left as it"
                 f" is; the command that trained the run goes on{more}"
+            ) from error
+
+    def _chosen(self, iteration: int, there: list[int]) -> Checkpoint:
+        if iteration not in there:
+            raise InputMissingError(
+                f"{self.folder}: has no checkpoint of iteration {iteration}."
+                f" Found: {', '.join(map(str, there)) or 'nothing'}"
+            )
+        try:
+            return self.load(iteration)
+        except sealed_folder.DamagedError as error:
+            raise BadDataError(
+                f"this checkpoint is damaged: {error}. It is left as it is"
             ) from error
 
     def _refuse_damaged(self, iterations: list[int]) -> None:
@@ -249,6 +281,7 @@ class Checkpoints:
             shutil.rmtree(path, ignore_errors=True)
 
     def _set_aside(self, path: Path) -> None:
+        self.check_lock()
         aside = path.with_name(f"{path.name}.corrupt")
         number = 1
         while aside.exists():
@@ -258,3 +291,19 @@ class Checkpoints:
             os.rename(path, aside)
         except OSError as error:
             raise write_error(aside, error) from error
+
+
+def weights_sum(folder: Path, iteration: int) -> str | None:
+    """SHA-256 of the weights of a checkpoint; `None` if it is gone or damaged.
+
+    Args:
+        folder: The `checkpoints` folder.
+        iteration: That of the checkpoint.
+    """
+    try:
+        sealed = sealed_folder.read_manifest(
+            folder / checkpoint_name(iteration)
+        )
+    except (sealed_folder.DamagedError, OSError):
+        return None
+    return sealed["files"].get("weights.safetensors")

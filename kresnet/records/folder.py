@@ -16,7 +16,8 @@ from kresnet.errors import (
 )
 from kresnet.files import replace_file
 from kresnet.records.checkpoints import is_checkpoint_name
-from kresnet.records.run import ALL_KINDS, read_info
+from kresnet.records.run import RUN, RunRecord
+from kresnet.records.typed_file import as_json, read_typed
 
 LOCK = ".lock"
 SIGNED = b"process "
@@ -26,7 +27,9 @@ class RunFolder:
     """Names the files of a run and keeps other processes out of them.
 
     A context manager: the folder is made and locked on entry, and the lock
-    goes with the process, however it ends.
+    goes with the process, however it ends. Where the folder is removed, or
+    moved, while it is locked, another process may begin in a new one at its
+    path: `check_lock` comes before each write.
 
     Args:
         path: The folder.
@@ -39,7 +42,7 @@ class RunFolder:
         self.needed = needed
         self.wait = wait
         self.spec = self.path / "spec.yaml"
-        self.info = self.path / "run.json"
+        self.record = self.path / RUN
         self.metrics = self.path / "metrics.csv"
         self.losses = self.path / "losses.csv"
         self.responses = self.path / "responses.csv"
@@ -65,7 +68,7 @@ class RunFolder:
         # The folder may be gone, and somebody else may be using it this
         # moment.
         with contextlib.suppress(OSError):
-            if not self._names():
+            if self._holds_lock() and not self._names():
                 # Nothing came of it: leave nothing behind.
                 (self.path / LOCK).unlink()
                 self.path.rmdir()
@@ -99,6 +102,9 @@ class RunFolder:
             raise CannotWriteError(
                 f"{self.path}: cannot be locked: {error.strerror}"
             ) from error
+        if not self._holds_lock():  # its holder removed it meanwhile
+            self._lock.close()
+            return False
         if not SIGNED.startswith(self._signature()[: len(SIGNED)]):
             self._lock.close()
             raise CannotWriteError(
@@ -106,6 +112,26 @@ class RunFolder:
                 " with --out"
             )
         return True
+
+    def check_lock(self) -> None:
+        """Checks that the folder is the one that was locked.
+
+        Raises:
+            CannotWriteError: It was removed or moved, and perhaps begun anew.
+        """
+        if not self._holds_lock():
+            raise CannotWriteError(
+                f"{self.path}: was removed or moved while this run was in it,"
+                " and may be another run's; nothing more is written to it"
+            )
+
+    def _holds_lock(self) -> bool:
+        try:
+            there = os.stat(self.path / LOCK)
+        except OSError:
+            return False
+        # The lock is open, so no other file can get its number.
+        return os.path.samestat(there, os.fstat(self._lock.fileno()))
 
     def _signature(self) -> bytes:
         self._lock.seek(0)
@@ -152,7 +178,7 @@ class RunFolder:
         Raises:
             CannotWriteError: It holds something else; a run would mix with it.
         """
-        if self.info.exists() or self._has_checkpoints():
+        if self.record.exists() or self._has_checkpoints():
             return
         if names := self._names():
             raise CannotWriteError(
@@ -169,18 +195,18 @@ class RunFolder:
         names = (path.name for path in self.path.iterdir())
         return sorted(name for name in names if name[0] != ".")
 
-    def read_info(self) -> dict | None:
+    def read_record(self) -> RunRecord | None:
         """What run.json says; `None` where there is none.
 
         Raises:
             BadDataError: It is not what kresnet writes.
             InputMissingError: It cannot be read.
         """
-        return read_info(self.info, ALL_KINDS)
+        return read_typed(self.record, RunRecord)
 
-    def write_info(self, info: dict) -> None:
+    def write_record(self, record: RunRecord) -> None:
         """Replaces run.json."""
-        self._replace(self.info, json.dumps(info, indent=2) + "\n")
+        self._replace(self.record, as_json(record))
 
     def write_spec(self, text: str) -> None:
         """Replaces spec.yaml."""
@@ -193,10 +219,12 @@ class RunFolder:
 
     def remove_diagnosis(self) -> None:
         """Removes diverged.json, once the run went on past it."""
+        self.check_lock()
         with contextlib.suppress(OSError):
             self.diverged.unlink()
 
     def _replace(self, path, text):
+        self.check_lock()
         try:
             replace_file(path, text)
         except OSError as error:

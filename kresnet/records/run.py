@@ -1,30 +1,149 @@
-"""What a run wrote down, read without Keras."""
+"""run.json: what a run is, how far it came, and what came out."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any
+from typing import Annotated, Literal
 
+from pydantic import Field, model_validator
+
+from kresnet.architecture import StageFields
+from kresnet.documents import (
+    Expected,
+    Fields,
+    Flag,
+    Integer,
+    Number,
+    Problem,
+    raise_problems,
+)
 from kresnet.errors import BadDataError, InputMissingError
-from kresnet.files import number, read_json
-from kresnet.spec import Spec, load_spec
+from kresnet.records.identity import Identity
+from kresnet.records.typed_file import read_typed
+from kresnet.spec import Spec, load_spec, recipe_digest
 
-# What a run.json must have to be reported.
-KINDS = {"status": str, "iteration": int, "seed": int, "versions": dict}
-# What it must have for the run to go on, or its network to be used: all that
-# is there from the first moment. What may be `None` may be missing.
-ALL_KINDS = KINDS | {
-    "spec_digest": str,
-    "data_fingerprint": str,
-    "hardware": dict,
-    "seconds": float | int,
-    "cpu_seconds": float | int,
-    "checkpoint": int | None,
-    "options": dict | None,
-}
-Kinds = Mapping[str, type | UnionType]
+RUN = "run.json"
+Count = Annotated[Integer, Field(ge=0)]
+Percent = Annotated[Number, Field(ge=0, le=100)]
+# The loss of a network that diverged at its end may not be finite.
+Loss = Annotated[Number, Field(allow_inf_nan=True)]
+Amount = Annotated[Number, Field(ge=0)]
+Texts = Annotated[dict[str, str], Expected("a mapping of strings")]
+
+
+class Hardware(Fields):
+    """The machine.
+
+    Attributes:
+        flags: Environment variables that the arithmetic depends on.
+        devices: The names of all devices, used or not.
+    """
+
+    host: str
+    platform: str
+    processor: str
+    cores: Count | None = None
+    flags: Texts
+    devices: Annotated[tuple[str, ...], Expected("a list of strings")]
+
+
+class Conditions(Fields):
+    """Options and devices that the bits of a result depend on.
+
+    Attributes:
+        devices: How many of which kind, such as "2 gpu".
+        device_ids: Which; `None` for the first ones.
+        processes: How many trained together.
+    """
+
+    rematerialize: Flag = False
+    deterministic: Flag = False
+    devices: str = "1 cpu"
+    device_ids: (
+        Annotated[tuple[Integer, ...], Expected("a list of integers")] | None
+    ) = None
+    processes: Count = 1
+
+
+class BestValidation(Fields):
+    """The iteration of the lowest validation error."""
+
+    iteration: Count
+    validation_error: Percent
+    test_error: Percent | None = None
+
+
+class Deepened(Fields):
+    """The run whose weights this one began with, and its errors then.
+
+    Attributes:
+        run: Its folder, as it was named.
+        name: The name of its spec.
+        iteration: Its last.
+        run_test_error: Its test error.
+        validation_error: The deepened network's at iteration 0.
+        test_error: The same of the test images.
+        test_loss: Mean cross-entropy of the test images.
+    """
+
+    run: str
+    name: str
+    iteration: Count
+    run_test_error: Percent | None = None
+    validation_error: Percent | None = None
+    test_error: Percent | None = None
+    test_loss: Loss | None = None
+
+
+class RunRecord(Fields):
+    """All that run.json says.
+
+    Attributes:
+        name: The name of the spec.
+        iteration: Updates done when it was written.
+        checkpoint: Iteration of the last checkpoint; `None` before the first.
+        started: The time of the first start, UTC, ISO 8601.
+        finished: That of the end.
+        seconds: Time taken, over all interruptions.
+        cpu_seconds: The same of all processors.
+        message: Why a run diverged.
+        warm_up_ended_at: Iteration.
+        images_per_second: The speed of training.
+    """
+
+    identity: Identity
+    name: str
+    status: Literal["running", "stopped", "diverged", "finished"]
+    iteration: Count
+    checkpoint: Count | None = None
+    message: str | None = None
+    started: str
+    finished: str | None = None
+    seconds: Amount
+    cpu_seconds: Amount
+    images_per_second: Amount | None = None
+    cpu_seconds_per_1000_images: Amount | None = None
+    cpu_seconds_to_first_iteration: Amount | None = None
+    warm_up_ended_at: Count | None = None
+    test_error: Percent | None = None
+    test_loss: Loss | None = None
+    best_validation: BestValidation | None = None
+    deepened: Deepened | None = None
+    versions: Texts
+    hardware: Hardware
+    options: Conditions
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "RunRecord":
+        raise_problems((_identity_is_known,), self)
+        return self
+
+
+def _identity_is_known(record: RunRecord) -> Iterator[Problem]:
+    for name in ("seed", "data"):
+        if getattr(record.identity, name) is None:
+            yield Problem(("identity", name), "must be known")
 
 
 @dataclass(frozen=True)
@@ -34,87 +153,61 @@ class RecordedRun:
     Attributes:
         folder: Path of the run folder.
         spec: As run.
-        info: Contents of run.json.
+        record: What run.json says.
     """
 
     folder: Path
     spec: Spec
-    info: dict[str, Any]
+    record: RunRecord
+
+    @property
+    def identity(self) -> Identity:
+        """What the run is."""
+        return self.record.identity.with_spec(self.spec)
 
     @property
     def seed(self) -> int:
         """Seed of the run."""
-        return self.info["seed"]
+        return self.record.identity.seed
 
     @property
     def finished(self) -> bool:
         """Whether it came to its last iteration and was measured."""
-        return self.info["status"] == "finished"
+        return self.record.status == "finished"
 
 
-def read_recorded_run(path: Path | str, kinds: Kinds = KINDS) -> RecordedRun:
+def read_recorded_run(
+    path: Path | str, stages: Sequence[type[StageFields]] = ()
+) -> RecordedRun:
     """Reads run.json and spec.yaml of a run folder.
 
     Args:
         path: The folder.
-        kinds: What run.json must have.
+        stages: Kinds of stages of your own; see `load_spec`.
 
     Raises:
         InputMissingError: It is no run folder; says what is there.
-        BadDataError: run.json is not the record of a run.
+        BadDataError: run.json is damaged, or spec.yaml is another spec than
+            the run's.
         SpecError: spec.yaml is wrong.
     """
     folder = Path(path)
     if not os.path.isdir(folder):  # whose name may be too long for one
         raise InputMissingError(f"{folder}: there is no such run folder")
-    info = read_info(folder / "run.json", kinds)
-    if info is None:
+    record = read_typed(folder / RUN, RunRecord)
+    if record is None:
         raise InputMissingError(
             f"{folder}: not a run folder: it has no run.json."
             f" {what_is_there(folder)}"
         )
-    return RecordedRun(folder, load_spec(folder / "spec.yaml"), info)
-
-
-def read_info(file: Path, kinds: Kinds = KINDS) -> dict[str, Any] | None:
-    """Reads a run.json; `None` where there is none.
-
-    Args:
-        file: Its path.
-        kinds: What it must have.
-
-    Raises:
-        InputMissingError: It cannot be read.
-        BadDataError: It is not the record of a run.
-    """
-    try:
-        info = read_json(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise InputMissingError(
-            f"{file}: cannot be read: {error.strerror}"
-        ) from error
-    except ValueError as error:
-        raise BadDataError(f"{file}: not JSON: {error}") from error
-    if not isinstance(info, dict) or any(
-        not _is(info.get(name), kind) for name, kind in kinds.items()
-    ):
-        fields = ", ".join(
-            f"{name} ({getattr(kind, '__name__', kind)})"
-            for name, kind in kinds.items()
-        )
+    file = folder / "spec.yaml"
+    spec = load_spec(file, stages=stages)
+    if recipe_digest(spec) != record.identity.recipe:
         raise BadDataError(
-            f"{file}: not the record of a run: must have {fields}"
+            f"{file}: was changed since the run was trained by it: run.json"
+            " has the digest of another spec; put it back"
         )
-    return info
-
-
-def _is(value: Any, kind: type | UnionType) -> bool:
-    """Of a kind, where true is no number, nor is what is not finite."""
-    if isinstance(value, int | float) and number(value) is None:
-        return False
-    return isinstance(value, kind)
+    return RecordedRun(folder, spec, record)
 
 
 def what_is_there(folder: Path) -> str:

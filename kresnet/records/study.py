@@ -1,65 +1,68 @@
-"""The study that a run belongs to, as its study.json says."""
+"""study.json: the study that runs belong to."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
-from kresnet.errors import BadDataError
-from kresnet.files import number, read_json
+from pydantic import Field
 
-FILE = "study.json"
+from kresnet.documents import Expected, Fields, Number
+from kresnet.records.typed_file import checked, read_content
+
+STUDY = "study.json"
 # A run of a study is in `<study>/<network>/seed<seed>`.
 FOLDERS_ABOVE = 2
 
 
-@dataclass(frozen=True)
-class StudySummary:
+class StudyRecord(Fields):
     """What a study says of itself.
 
     Attributes:
-        name: Of the study.
         shows: What it shows.
-        budget: Share of the iterations that its runs were trained for.
+        budget: Share of the iterations that its runs are trained for.
+        runs: The entries of its file.
     """
 
     name: str
     shows: str
-    budget: float
+    budget: Annotated[Number, Field(gt=0, le=1)]
+    runs: Annotated[
+        tuple[dict[str, Any], ...],
+        Expected("a list of mappings, at least one"),
+        Field(min_length=1),
+    ]
 
     @property
     def proxy(self) -> bool:
-        """Whether its runs were trained for less than was meant."""
+        """Whether its runs are trained for less than was meant."""
         return self.budget < 1
 
 
-def study_of(run: Path) -> StudySummary | None:
+def read_study(folder: Path) -> StudyRecord | None:
+    """Reads study.json; `None` where there is none, or another program's.
+
+    Raises:
+        BadDataError: It is damaged.
+        InputMissingError: It cannot be read.
+    """
+    file = folder / STUDY
+    content = read_content(file)
+    if not isinstance(content, dict) or not content.keys() >= {"name", "shows"}:
+        return None
+    return checked(content, StudyRecord, str(file))
+
+
+def study_of(run: Path) -> StudyRecord | None:
     """The study of a run folder; `None` where it belongs to none.
 
     It is found from the run itself, wherever a report begins to look, and
     whatever link led to it.
 
     Raises:
-        BadDataError: There is a study.json, and it is damaged: nobody knows
-            whether the run is a proxy.
+        KresnetError: As of `read_study`: nobody knows whether the run is a
+            proxy.
     """
     places = Path(run).resolve(), Path(os.path.abspath(run))
     above = [folder for p in places for folder in p.parents[:FOLDERS_ABOVE]]
-    found = (_read(folder / FILE) for folder in dict.fromkeys(above))
+    found = map(read_study, dict.fromkeys(above))
     return next((study for study in found if study is not None), None)
-
-
-def _read(file: Path) -> StudySummary | None:
-    try:
-        content = read_json(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise BadDataError(f"{file}: cannot be read: {error}") from error
-    if not isinstance(content, dict) or not content.keys() >= {"name", "shows"}:
-        return None  # not written by a study
-    budget = number(content.get("budget"))
-    return StudySummary(
-        str(content["name"]),
-        str(content["shows"]),
-        1 if budget is None else budget,
-    )

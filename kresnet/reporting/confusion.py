@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from kresnet.records.evaluation import Evaluation
 from kresnet.reporting.figures import (
     WIDTH,
     new_figure,
@@ -14,19 +14,16 @@ from kresnet.reporting.figures import (
     set_title,
 )
 
-if TYPE_CHECKING:  # measuring needs Keras, drawing does not
-    from kresnet.evaluation import Evaluation
-
 MOST_NAMED = 30  # classes whose names and counts can be read in a figure
 # A black that stays black on a dark page: it stands on a light cell.
 INK = "#111111"
 
 
-def draw_confusion(evaluation: "Evaluation", path: Path) -> Path:
+def draw_confusion(evaluation: Evaluation, path: Path) -> Path:
     """Draws an evaluation's confusion matrix into a PNG file."""
     protocol = evaluation.protocol
     title = (
-        f"{protocol['data']}, {protocol['split']}, {protocol['images']:,} "
+        f"{protocol.data}, {protocol.split}, {protocol.images:,} "
         f"images: error {evaluation.error:.2f} %"
     )
     figure = confusion_figure(

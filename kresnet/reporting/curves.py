@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kresnet.errors import KresnetError
-from kresnet.files import number
 from kresnet.records.run import RecordedRun, read_recorded_run
 from kresnet.reporting.figures import (
     CURVE_SIZE,
@@ -122,7 +121,7 @@ def draw_learning_curve(folder: Path) -> Path:
     figure = learning_curve(
         run.spec,
         read_metrics(run.folder),
-        number(run.info.get("test_error")),
+        run.record.test_error,
         named(run.spec.name, is_proxy(run)),
     )
     return save_figure(figure, run.folder / "curve.png")
@@ -409,7 +408,7 @@ def _title(spec: Spec, curves: Sequence[Curve | LossCurve]) -> str:
 
 
 def _curve(group: Group, run: RecordedRun) -> Curve:
-    tested = number(run.info.get("test_error")) if run.finished else None
+    tested = run.record.test_error if run.finished else None
     return Curve(
         group.shown, read_metrics(run.folder), tested, not run.finished
     )

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kresnet.errors import InputMissingError, KresnetError
-from kresnet.explain.run import FLOAT32, precision, progress
-from kresnet.files import number, part_of
-from kresnet.printable import printable
-from kresnet.records.run import RecordedRun, read_recorded_run
+from kresnet.explain.run import FLOAT32, progress
+from kresnet.records.evaluation import PATTERN, Evaluation, read_evaluation
+from kresnet.records.identity import Identity
+from kresnet.records.run import RUN, RecordedRun, read_recorded_run
 from kresnet.records.study import study_of
 from kresnet.reporting.html import Markup, element, joined
 from kresnet.spec import (
@@ -18,7 +18,6 @@ from kresnet.spec import (
     Spec,
     differing_fields,
     load_spec,
-    recipe_digest,
     shipped_specs,
 )
 
@@ -110,11 +109,11 @@ def find_runs(paths: Iterable[Path | str], unseen: Unseen) -> list[Path]:
 
 
 def _runs_below(path: Path, unseen: Unseen) -> Iterator[Path]:
-    if (path / "run.json").exists():
+    if (path / RUN).exists():
         yield path
         return
     yield from sorted(
-        folder for folder, names in _walk(path, unseen) if "run.json" in names
+        folder for folder, names in _walk(path, unseen) if RUN in names
     )
 
 
@@ -136,7 +135,7 @@ def _walk(top: Path, unseen: Unseen) -> Iterator[tuple[Path, list[str]]]:
             continue
         seen.add(real)
         folders.sort(key=lambda each: ((folder / each).is_symlink(), each))
-        for path in [] if "run.json" in files else map(folder.joinpath, files):
+        for path in [] if RUN in files else map(folder.joinpath, files):
             if path.is_symlink() and not path.exists():
                 unseen(path, "a symbolic link to nothing")
         yield folder, files
@@ -159,11 +158,9 @@ class LeftOut:
 class Group:
     """Runs of one experiment; they differ by their seeds.
 
-    That is: of one recipe, on the same data, in the same precision, and from
-    weights of the same origin.
-
     Attributes:
         label: The spec's name, and what else tells groups apart.
+        identity: Theirs, the seed left open.
         spec: As run by the first of them.
         finished: Runs that are averaged, one for each seed.
         unfinished: Runs that ended early or are not done.
@@ -171,6 +168,7 @@ class Group:
     """
 
     label: str
+    identity: Identity
     spec: Spec
     finished: list[RecordedRun] = field(default_factory=list)
     unfinished: list[RecordedRun] = field(default_factory=list)
@@ -220,7 +218,7 @@ def read_runs(paths: Sequence[Path | str]) -> ReportedRuns:
     Raises:
         InputMissingError: A path does not exist, or has no run.
     """
-    groups: dict[tuple[str, ...], Group] = {}
+    groups: list[Group] = []
     left_out: list[LeftOut] = []
     for folder in find_runs(
         paths, lambda path, why: left_out.append(LeftOut(path, why))
@@ -231,7 +229,7 @@ def read_runs(paths: Sequence[Path | str]) -> ReportedRuns:
         except KresnetError as error:
             left_out.append(LeftOut(folder, str(error).replace("\n", "; ")))
             continue
-        group = groups.setdefault(_key(run), Group(_label(run), run.spec))
+        group = _group_of(run, groups)
         reason = _against(run, group)
         if reason is None:
             group.finished.append(run)
@@ -240,39 +238,34 @@ def read_runs(paths: Sequence[Path | str]) -> ReportedRuns:
             if not run.finished:
                 group.unfinished.append(run)
         group.proxy = group.proxy or proxy
-    _tell_apart(groups.values())
-    for group in groups.values():
+    _tell_apart(groups)
+    for group in groups:
         group.finished.sort(key=lambda run: run.seed)
-    return ReportedRuns(list(groups.values()), left_out)
+    return ReportedRuns(groups, left_out)
 
 
-def _key(run: RecordedRun) -> tuple[str, ...]:
-    """Equal for runs of one experiment."""
-    return (
-        recipe_digest(run.spec),
-        str(run.info.get("data_fingerprint")),
-        str(part_of(run.info, "deepened", "spec_digest")),
-        precision(run.info),
-    )
-
-
-def _label(run: RecordedRun) -> str:
-    computed_in = precision(run.info)
-    name = run.spec.name
-    return (
-        name if computed_in == FLOAT32 else f"{name}, {printable(computed_in)}"
-    )
+def _group_of(run: RecordedRun, groups: list[Group]) -> Group:
+    """The group of a run's experiment, made if it is the first."""
+    identity = run.record.identity
+    for group in groups:
+        if not group.identity.differences(identity):
+            return group
+    label = run.spec.name
+    if identity.precision != FLOAT32:
+        label += f", {identity.precision}"
+    groups.append(Group(label, identity.of_any_seed, run.spec))
+    return groups[-1]
 
 
 def _against(run: RecordedRun, group: Group) -> str | None:
     """Why a run is not averaged with the others of its group."""
     if not run.finished:
-        reason = progress(run.spec, run.info)
-        message = run.info.get("message")
+        reason = progress(run.spec, run.record)
+        message = run.record.message
         return f"{reason}: {message}" if message else reason
-    if run.info["iteration"] != run.spec.training.iterations:
-        return progress(run.spec, run.info)
-    if number(run.info.get("test_error")) is None:
+    if run.record.iteration != run.spec.training.iterations:
+        return progress(run.spec, run.record)
+    if run.record.test_error is None:
         return "run.json has no test error"
     for other in group.finished:
         if other.seed == run.seed:
@@ -286,3 +279,51 @@ def _tell_apart(groups: Iterable[Group]) -> None:
         count = seen[group.label] = seen.get(group.label, 0) + 1
         if count > 1:
             group.label += f" ({count})"
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """Evaluations of the runs of a group by one protocol.
+
+    Attributes:
+        group: The group.
+        file: The name of each run's file.
+        found: One for each run that has it.
+    """
+
+    group: Group
+    file: str
+    found: list[Evaluation]
+
+
+def read_all_evaluations(
+    reported: ReportedRuns, notify: Callable[[str], object]
+) -> list[Evaluations]:
+    """The evaluations of the finished runs, by group and protocol.
+
+    Those of an iteration before the last are left out.
+
+    Args:
+        reported: The runs.
+        notify: Told of a file that is damaged or another run's.
+    """
+    evaluations = []
+    for group in reported.groups:
+        by_file: dict[str, list[Evaluation]] = {}
+        for run in group.finished:
+            for path in sorted(run.folder.glob(PATTERN)):
+                try:
+                    each = read_evaluation(path)
+                except KresnetError as error:
+                    notify(str(error))
+                    continue
+                if each is None:
+                    continue
+                if run.identity.differences(each.identity):
+                    notify(f"{path}: is of another run than the one it is in")
+                elif each.protocol.iteration == run.record.iteration:
+                    by_file.setdefault(path.name, []).append(each)
+        evaluations += [
+            Evaluations(group, file, found) for file, found in by_file.items()
+        ]
+    return evaluations

@@ -8,14 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
+from kresnet.documents import shown
 from kresnet.errors import BadDataError, KresnetError
 from kresnet.records.run import RecordedRun
 from kresnet.reporting.confusion import confusion_figure
-from kresnet.reporting.evaluation_files import Evaluations
 from kresnet.reporting.figures import Panel, layer_lines, stacked_panels
-from kresnet.reporting.groups import Group, ReportedRuns, caption
+from kresnet.reporting.groups import (
+    Evaluations,
+    Group,
+    ReportedRuns,
+    caption,
+)
 from kresnet.reporting.metrics import read_rows
 
 # By iteration, then by layer, both in the file's order.
@@ -322,13 +328,12 @@ def confusion_figures(
     """A figure for each, with the counts of all of its runs added up."""
     for each in evaluations:
         first = each.found[0]
-        same = [e for e in each.found if e.class_names == first.class_names]
-        matrix = sum(e.confusion for e in same)
-        runs = "1 run" if len(same) == 1 else f"{len(same)} runs"
-        statistics = first.file.removesuffix(".json").split("-", 2)[-1]
+        matrix = sum(np.array(e.confusion) for e in each.found)
+        count = len(each.found)
+        runs = "1 run" if count == 1 else f"{count} runs"
+        statistics = each.file.removesuffix(".json").split("-", 2)[-1]
         title = (
-            f"{each.group.shown}, {first.protocol.get('split')},"
-            f" {statistics}, {runs}"
+            f"{each.group.shown}, {first.protocol.split}, {statistics}, {runs}"
         )
         wrong = matrix.sum() - matrix.trace()
         yield ReportFigure(
@@ -336,5 +341,7 @@ def confusion_figures(
             title,
             caption("Images by true and predicted class.", each.group.proxy),
             f"{wrong:,} of {matrix.sum():,} images are off the diagonal.",
-            confusion_figure(matrix, first.class_names, title),
+            confusion_figure(
+                matrix, [shown(name, 40) for name in first.class_names], title
+            ),
         )

@@ -1,9 +1,8 @@
 """The paper's test errors, and when a run may stand beside them."""
 
-from typing import Any
-
 from kresnet.explain import explain, paper_network, reasons_against
 from kresnet.explain.network import paper_n
+from kresnet.records.run import RunRecord
 from kresnet.spec import Spec
 
 # He et al. 2015, table 6: percent on CIFAR-10's test set.
@@ -17,7 +16,7 @@ PAPER_TEST_ERROR = {
 }
 
 
-def beside_paper(spec: Spec, info: dict[str, Any] | None = None) -> str:
+def beside_paper(spec: Spec, record: RunRecord | None = None) -> str:
     """The paper's number for a spec, or why there is none to compare with.
 
     A number of the paper stands beside a run only if nothing in its spec and
@@ -26,25 +25,25 @@ def beside_paper(spec: Spec, info: dict[str, Any] | None = None) -> str:
 
     Args:
         spec: As run, if it was.
-        info: Contents of run.json, for a run.
+        record: What run.json says, for a run.
     """
-    reasons = not_comparable(spec, info)
+    reasons = not_comparable(spec, record)
     if reasons:
         return "not comparable: " + "; ".join(reasons)
     number = PAPER_TEST_ERROR[paper_network(spec.model)]
     return f"{number} % (on 45k or 50k images: not stated)"
 
 
-def not_comparable(spec: Spec, info: dict[str, Any] | None = None) -> list[str]:
+def not_comparable(spec: Spec, record: RunRecord | None = None) -> list[str]:
     """Why a result may not stand beside the paper's; empty if it may.
 
     Args:
         spec: As run, if it was.
-        info: Contents of run.json, for a run.
+        record: What run.json says, for a run.
     """
     if paper_n(spec.model) is None or spec.data.dataset != "cifar10":
         return ["not a network of the paper"]
-    reasons = reasons_against(explain(spec, info))
+    reasons = reasons_against(explain(spec, record))
     if not reasons and paper_network(spec.model) not in PAPER_TEST_ERROR:
         return ["the paper gives no number"]
     return reasons

@@ -10,9 +10,12 @@ from kresnet.errors import write_error
 from kresnet.files import replace_file
 from kresnet.reporting import sections
 from kresnet.reporting.curves import curve_figures, loss_figures
-from kresnet.reporting.evaluation_files import read_all_evaluations
 from kresnet.reporting.figures import save_figure
-from kresnet.reporting.groups import ReportedRuns, read_runs
+from kresnet.reporting.groups import (
+    ReportedRuns,
+    read_all_evaluations,
+    read_runs,
+)
 from kresnet.reporting.html import Markup, element, joined
 from kresnet.reporting.layers import (
     ReportFigure,

@@ -16,7 +16,6 @@ from kresnet.explain import (
 )
 from kresnet.explain.explain import counted
 from kresnet.explain.run import machine
-from kresnet.files import number, part_of
 from kresnet.records.run import RecordedRun
 from kresnet.records.study import study_of
 from kresnet.reporting.groups import (
@@ -43,8 +42,9 @@ from kresnet.spec import dump_spec
 def study_headings(reported: ReportedRuns) -> Iterator[Markup]:
     """A paragraph for every study that has a run here: what it shows."""
     runs = [run.folder for group in reported.groups for run in group.runs]
-    studies = [study_of(folder) for folder in runs]
-    for study in dict.fromkeys(filter(None, studies)):
+    studies = filter(None, map(study_of, runs))
+    once = {(s.name, s.shows, s.budget): s for s in studies}
+    for study in once.values():
         yield element("p", element("strong", f"{study.name}: "), study.shows)
         if study.proxy:
             yield element(
@@ -89,7 +89,7 @@ def results_section(reported: ReportedRuns) -> Iterator[Markup]:
 
 def _result(group: Group) -> list:
     network = census(group.spec.model)
-    last = [run.info["test_error"] for run in group.finished]
+    last = [run.record.test_error for run in group.finished]
     best = [_best(run, "test_error") for run in group.finished]
     held_out = [_best(run, "validation_error") for run in group.finished]
     # An arrow that a line does not end with, nor break.
@@ -115,7 +115,8 @@ def _result(group: Group) -> list:
 
 
 def _best(run: RecordedRun, name: str) -> float | None:
-    return number(part_of(run.info, "best_validation", name))
+    best = run.record.best_validation
+    return best and getattr(best, name)
 
 
 def _partly(values: list[float | None]) -> str:
@@ -137,7 +138,7 @@ def _reasons(group: Group) -> list[str]:
     """Why the mean of a group may not stand beside the paper's number."""
     if not group.finished:
         return ["no run is finished", *not_comparable(group.spec)]
-    found = [not_comparable(run.spec, run.info) for run in group.finished]
+    found = [not_comparable(run.spec, run.record) for run in group.finished]
     return list(dict.fromkeys(reason for each in found for reason in each))
 
 
@@ -184,7 +185,7 @@ def group_points(group: Group) -> list[Point]:
     """
     merged: dict[str, Point] = {}
     for run in group.finished or group.unfinished:
-        for point in explain(run.spec, run.info):
+        for point in explain(run.spec, run.record):
             before = merged.get(point.topic)
             merged[point.topic] = _both(before, point) if before else point
     return list(merged.values())
@@ -207,7 +208,7 @@ def deepened_section(reported: ReportedRuns) -> Iterator[Markup]:
         _row(group, run)
         for group in reported.groups
         for run in group.runs
-        if isinstance(run.info.get("deepened"), dict)
+        if run.record.deepened
     ]
     if rows:
         yield table(
@@ -229,26 +230,20 @@ def deepened_section(reported: ReportedRuns) -> Iterator[Markup]:
 
 
 def _row(group: Group, run: RecordedRun) -> list:
-    name, iteration = (
-        part_of(run.info, "deepened", part) for part in ("name", "iteration")
+    began = run.record.deepened
+    errors = (
+        began.run_test_error,
+        began.test_error,
+        began.validation_error,
+        run.record.test_error if run.finished else None,
     )
-    errors = [
-        part_of(run.info, "deepened", part)
-        for part in ("run_test_error", "test_error", "validation_error")
-    ]
-    last = run.info.get("test_error") if run.finished else None
     return [
         group.label,
         run.seed,
-        wide(f"{name}, iteration {iteration}"),
-        *(marked(_percent(e), group.proxy) for e in [*errors, last]),
-        f"{run.info['iteration']:,}",
+        wide(f"{began.name}, iteration {began.iteration}"),
+        *(marked(_decimals(e, 2), group.proxy) for e in errors),
+        f"{run.record.iteration:,}",
     ]
-
-
-def _percent(value: object) -> str:
-    error = number(value)
-    return NOTHING if error is None else f"{error:.2f}"
 
 
 def left_out(reported: ReportedRuns) -> Iterator[Markup]:
@@ -302,10 +297,10 @@ def evaluations(found: list[Evaluations]) -> Iterator[Markup]:
         rows.append(
             [
                 each.group.label,
-                protocol.get("split"),
-                protocol.get("views"),
-                protocol.get("batch_norm_statistics"),
-                protocol.get("images"),
+                protocol.split,
+                protocol.views,
+                protocol.batch_norm_statistics,
+                protocol.images,
                 len(each.found),
                 *(
                     marked(mean_and_deviation(errors), each.group.proxy)
@@ -337,19 +332,19 @@ def runs(reported: ReportedRuns) -> Iterator[Markup]:
     rows = []
     for group in reported.groups:
         for run in group.runs:
-            info = run.info
+            record = run.record
             rows.append(
                 [
                     str(run.folder),
                     group.label,
                     run.seed,
-                    info["status"],
-                    f"{info['iteration']:,}",
-                    marked(_decimals(info.get("test_error"), 2), group.proxy),
-                    _decimals(info.get("seconds"), 0),
-                    _decimals(info.get("images_per_second"), 0),
-                    machine(info),
-                    info.get("finished"),
+                    record.status,
+                    f"{record.iteration:,}",
+                    marked(_decimals(record.test_error, 2), group.proxy),
+                    _decimals(record.seconds, 0),
+                    _decimals(record.images_per_second, 0),
+                    machine(record),
+                    record.finished,
                 ]
             )
     yield table(
@@ -371,9 +366,8 @@ def runs(reported: ReportedRuns) -> Iterator[Markup]:
     )
 
 
-def _decimals(value: object, places: int) -> str:
-    there = number(value)
-    return NOTHING if there is None else f"{there:,.{places}f}"
+def _decimals(value: float | None, places: int) -> str:
+    return NOTHING if value is None else f"{value:,.{places}f}"
 
 
 def recipes(reported: ReportedRuns) -> Iterator[Markup]:

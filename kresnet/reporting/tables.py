@@ -1,21 +1,17 @@
 """Tables for the terminal."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from kresnet.architecture import census
-from kresnet.files import number, part_of
 from kresnet.printable import printable
+from kresnet.records.evaluation import Evaluation
 from kresnet.records.run import read_recorded_run
 from kresnet.reporting.groups import is_proxy, named
 from kresnet.reporting.metrics import read_metrics
 from kresnet.reporting.paper import beside_paper
-
-if TYPE_CHECKING:  # measuring needs Keras, tables do not
-    from kresnet.evaluation import Evaluation
 
 
 def rows_table(rows: list[dict], title: str) -> Table:
@@ -45,7 +41,7 @@ def run_summary(folder: Path) -> Table:
     validation error is kept apart from it.
     """
     run = read_recorded_run(folder)
-    info, counted = run.info, census(run.spec.model)
+    record, counted = run.record, census(run.spec.model)
     last = {
         name: column[-1] for name, column in read_metrics(run.folder).items()
     }
@@ -56,28 +52,22 @@ def run_summary(folder: Path) -> Table:
     table.add_row("layers", f"{counted.layers}")
     table.add_row("parameters", f"{counted.parameters:,}")
     table.add_row("multiply-adds", f"{counted.multiply_adds / 1e6:,.2f} M")
-    table.add_row("iterations", f"{info['iteration']:,}")
-    if ended := number(info.get("warm_up_ended_at")):
-        table.add_row("warm-up ended", f"{ended:,}")
+    table.add_row("iterations", f"{record.iteration:,}")
+    if record.warm_up_ended_at:
+        table.add_row("warm-up ended", f"{record.warm_up_ended_at:,}")
     table.add_row("training error", _percent(last["training_error"]))
     table.add_row("validation error", _percent(last["validation_error"]))
-    error = number(info.get("test_error"))
-    table.add_row("test error", _bold(_percent(error)))
-    table.add_row("test error in the paper", beside_paper(run.spec, info))
-    at, held_out, best = (
-        number(part_of(info, "best_validation", name))
-        for name in ("iteration", "validation_error", "test_error")
-    )
-    if at is not None:
+    table.add_row("test error", _bold(_percent(record.test_error)))
+    table.add_row("test error in the paper", beside_paper(run.spec, record))
+    if best := record.best_validation:
         table.add_row(
             "best by validation",
-            f"iteration {at:,}: validation {_percent(held_out)}, test"
-            f" {_percent(best)}",
+            f"iteration {best.iteration:,}: validation"
+            f" {_percent(best.validation_error)}, test"
+            f" {_percent(best.test_error)}",
         )
-    speed, cost = (
-        number(info.get(name))
-        for name in ("images_per_second", "cpu_seconds_per_1000_images")
-    )
+    speed = record.images_per_second
+    cost = record.cpu_seconds_per_1000_images
     if speed and cost:
         table.add_row(
             "speed of training",
@@ -87,10 +77,12 @@ def run_summary(folder: Path) -> Table:
     return table
 
 
-def evaluation_table(evaluation: "Evaluation") -> Table:
+def evaluation_table(evaluation: Evaluation) -> Table:
     """Numbers of an evaluation and its protocol, as a rich table."""
     table = Table(show_header=False)
-    for name, value in evaluation.protocol.items():
+    for name, value in evaluation.protocol.model_dump(
+        exclude_none=True
+    ).items():
         text = f"{value:,}" if isinstance(value, int) else value
         table.add_row(name.replace("_", " "), text)
     table.add_section()

@@ -2,21 +2,27 @@
 
 import contextlib
 import dataclasses
-import json
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 from kresnet.documents import shown
 from kresnet.errors import (
+    BadDataError,
     CannotWriteError,
     InputMissingError,
     SpecError,
     write_error,
 )
-from kresnet.files import read_json, replace_file
-from kresnet.records.run import read_recorded_run
-from kresnet.spec import Spec, dump_spec, load_spec, recipe_digest
+from kresnet.files import replace_file
+from kresnet.records.checkpoints import weights_sum
+from kresnet.records.folder import RunFolder
+from kresnet.records.identity import Beginning, Identity
+from kresnet.records.run import RecordedRun, RunRecord, read_recorded_run
+from kresnet.records.study import STUDY, StudyRecord, read_study
+from kresnet.records.typed_file import as_json
+from kresnet.spec import Spec, dump_spec, load_spec
 from kresnet.spec.recipe import reasons_not_deeper
 from kresnet.study.file import Study, StudyRun
 
@@ -86,9 +92,6 @@ def scaled(spec: Spec, budget: Fraction) -> Spec:
     )
 
 
-SUMMARY = "study.json"
-
-
 @dataclasses.dataclass(frozen=True)
 class PlannedRun:
     """One run of a study.
@@ -110,28 +113,60 @@ class PlannedRun:
     folder: Path
     source: Path | None = None
 
-    def info(self) -> dict:
-        """What run.json says; a run not begun has the status "not run".
 
-        How often it was evaluated may differ: its weights are the same.
+def read_records(planned: Sequence[PlannedRun]) -> list[RunRecord | None]:
+    """What each run wrote down; `None` of one that is not begun.
 
-        Raises:
-            SpecError: The folder holds a run of another recipe or seed.
-        """
-        try:
-            found = read_recorded_run(self.folder)
-        except InputMissingError:
-            return {"status": "not run", "iteration": 0}
-        if (
-            recipe_digest(found.spec) != recipe_digest(self.spec)
-            or found.seed != self.seed
-            or ("deepened" in found.info) != (self.source is not None)
-        ):
+    How often a run was evaluated may differ: its weights are the same. All
+    runs have the precision that a study trains in, and those on a data set
+    are on the same data.
+
+    Args:
+        planned: All runs of a study.
+
+    Raises:
+        SpecError: A folder holds a run of another experiment.
+        BadDataError: A record is damaged.
+    """
+    begun = {each.folder: _read(each.folder) for each in planned}
+    there = [run for run in begun.values() if run]
+    data = {run.spec.data.dataset: run.identity.data for run in there[::-1]}
+    # Nothing but Keras' own setting makes it other than float32.
+    whole = [run.identity.precision for run in there[:1]] == ["float64"]
+    meant: dict[Path, Identity] = {}
+    for each in planned:
+        meant[each.folder] = Identity.of(
+            each.spec,
+            each.seed,
+            data.get(each.spec.data.dataset),
+            precision="float64" if whole else "float32",
+            beginning=each.source
+            and Beginning(
+                source=meant[each.source], weights=_weights(begun[each.source])
+            ),
+        )
+        run = begun[each.folder]
+        if run and (other := run.identity.differences(meant[each.folder])):
             raise SpecError(
-                f"{self.folder}: holds a run of another experiment; name"
-                " another folder with --out"
+                f"{each.folder}: holds a run of another experiment; name"
+                " another folder with --out. What differs:",
+                *(f"  {line}" for line in other),
             )
-        return found.info
+    return [run and run.record for run in begun.values()]
+
+
+def _read(folder: Path) -> RecordedRun | None:
+    try:
+        return read_recorded_run(folder)
+    except InputMissingError:
+        return None
+
+
+def _weights(source: RecordedRun | None) -> str | None:
+    if source is None or not source.finished:
+        return None
+    checkpoints = RunFolder(source.folder).checkpoints
+    return weights_sum(checkpoints, source.record.iteration)
 
 
 def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
@@ -189,22 +224,19 @@ def refuse_other_folder(out: Path, study: Study) -> None:
         raise write_error(out, error) from error
     if not names:
         return
-    name = None
     try:
-        summary = read_json(out / SUMMARY)
-        name = summary["name"] if summary["runs"] else None
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        pass  # not a study's
-    except OSError as error:
-        raise write_error(out / SUMMARY, error) from error
-    if not isinstance(name, str):
+        there = read_study(out)
+    except BadDataError:
+        there = None
+    if there is None:
         raise CannotWriteError(
-            f"{out}: holds files and no {SUMMARY} of a study:"
+            f"{out}: holds files and no {STUDY} of a study:"
             f" {', '.join(names[:5])}; name another folder with --out"
         )
-    if name != study.name:
+    if there.name != study.name:
         raise SpecError(
-            f"{out}: holds the study {name}; name another folder with --out"
+            f"{out}: holds the study {there.name}; name another folder with"
+            " --out"
         )
 
 
@@ -214,21 +246,20 @@ def write_summary(out: Path, study: Study, budget: Fraction) -> None:
     Raises:
         CannotWriteError: The folder cannot be written.
     """
-    summary = {
-        "name": study.name,
-        "shows": study.shows,
-        "budget": float(budget),
-        "proxy": budget < 1,
-        "runs": [
+    summary = StudyRecord(
+        name=study.name,
+        shows=study.shows,
+        budget=float(budget),
+        runs=[
             run.model_dump(mode="json", exclude_defaults=True)
             for run in study.runs
         ],
-    }
+    )
     try:
         out.mkdir(parents=True, exist_ok=True)
-        replace_file(out / SUMMARY, json.dumps(summary, indent=2) + "\n")
+        replace_file(out / STUDY, as_json(summary))
     except OSError as error:
-        raise write_error(out / SUMMARY, error) from error
+        raise write_error(out / STUDY, error) from error
 
 
 def write_specs(planned: list[PlannedRun]) -> None:

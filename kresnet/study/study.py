@@ -3,19 +3,20 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 from rich.table import Table
 
 from kresnet.errors import DivergedError, SpecError, StoppedError
-from kresnet.printable import printable
+from kresnet.records.run import RunRecord
 from kresnet.study.engines.local import one_by_one
 from kresnet.study.file import Study
 from kresnet.study.plan import (
     PlannedRun,
     plan,
+    read_records,
     refuse_other_folder,
     write_specs,
     write_summary,
@@ -23,7 +24,7 @@ from kresnet.study.plan import (
 
 
 def study_table(
-    study: Study, budget: Fraction, planned: Iterable[PlannedRun]
+    study: Study, budget: Fraction, planned: Sequence[PlannedRun]
 ) -> Table:
     """A row for every run: status, iterations and test error.
 
@@ -42,17 +43,21 @@ def study_table(
         table.add_column(name)
     for name in ("iterations", "test error"):
         table.add_column(name, justify="right")
-    for each in planned:
-        info = each.info()
-        error = info.get("test_error")
+    for each, record in zip(planned, read_records(planned), strict=True):
+        error = record and record.test_error
+        done = record.iteration if record else 0
         table.add_row(
             each.run.label,
             str(each.seed),
-            printable(info["status"]),
-            f"{info['iteration']:,} of {each.spec.training.iterations:,}",
+            _status(record),
+            f"{done:,} of {each.spec.training.iterations:,}",
             f"{error:.2f} %{mark}" if error is not None else "",
         )
     return table
+
+
+def _status(record: RunRecord | None) -> str:
+    return record.status if record else "not run"
 
 
 # Nothing more will come of these: the same command would end the same way.
@@ -132,7 +137,7 @@ def run_study(
             )
     planned = plan(study, budget, folder)
     refuse_other_folder(folder, study)
-    states = [each.info()["status"] for each in planned]
+    states = list(map(_status, read_records(planned)))
     _refuse_unfinished_sources(planned, states, only or labels)
     write_summary(folder, study, budget)  # first: it marks the folder
     write_specs(planned)
@@ -185,7 +190,7 @@ def _on_change(
 
     def changed():
         nonlocal shown, at
-        states = [each.info()["status"] for each in planned]
+        states = list(map(_status, read_records(planned)))
         now = time.monotonic()
         if states != shown or now - at >= LONGEST_SILENCE:
             shown, at = states, now

@@ -12,6 +12,7 @@ import numpy as np
 from kresnet import sealed_folder
 from kresnet.data import Dataset
 from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.records.identity import Identity
 from kresnet.records.run import what_is_there
 from kresnet.spec import DATASETS
 from kresnet.trained.export import CONTENT_KEY, MODEL_FILES, load_exported
@@ -29,10 +30,8 @@ class Export:
         input: Height, width and channels of its images.
         class_names: In the order of the probabilities.
         iteration: Updates done.
-        seed: Of the run.
-        validation: Training images that were held out; `None` in an export
-            that does not say.
-        data_fingerprint: Of the data set; `None` likewise.
+        identity: The run's.
+        validation: Training images that were held out.
         probabilities: From uint8 `(batch, height, width, channels)` to float
             `(batch, classes)`.
     """
@@ -43,9 +42,8 @@ class Export:
     input: tuple[int, int, int]
     class_names: tuple[str, ...]
     iteration: int
-    seed: int
-    validation: int | None
-    data_fingerprint: str | None
+    identity: Identity
+    validation: int
     probabilities: Callable[[np.ndarray], np.ndarray]
 
     def load_data(
@@ -57,32 +55,38 @@ class Export:
             data_dir: Where prepared data sets are; see `load_dataset`.
 
         Raises:
-            BadDataError: The data found are other ones, or the export does
-                not say which they must be.
+            BadDataError: The data found are other ones.
         """
-        if self.data_fingerprint is None or self.validation is None:
-            raise BadDataError(
-                f"{self.folder}: does not say on which data it was trained, as"
-                " newer exports do; export the run again"
-            )
         return load_same_data(
-            self.folder, self.dataset, self.data_fingerprint, data_dir
+            self.folder, self.dataset, self.identity, data_dir
         )
 
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return self.identity.seed
 
-def open_run_or_export(path: str | os.PathLike[str]) -> Run | Export:
+
+def open_run_or_export(
+    path: str | os.PathLike[str], checkpoint: int | None = None
+) -> Run | Export:
     """Opens a run folder or an export folder.
 
     An export is loaded only if every file is there, is what the manifest says
     and none was added. The manifest guards against damage and mix-ups; it is
     not a signature, so take exports, like programs, from people you trust.
 
+    Args:
+        path: The folder.
+        checkpoint: See `load_run`; an export has none.
+
     Raises:
         SpecError: A file, or a folder that is neither; model files from
-            elsewhere may hold programs and are never loaded.
+            elsewhere may hold programs and are never loaded. Or `checkpoint`
+            is given for an export.
         BadDataError: An export that is damaged or not from kresnet, or a run
-            whose newest checkpoint is damaged.
-        InputMissingError: It is not there, a run has no checkpoint yet, or
+            whose checkpoint is damaged.
+        InputMissingError: It is not there, a run has no such checkpoint, or
             the packages of the export's format are not installed.
     """
     path = Path(path)
@@ -95,8 +99,13 @@ def open_run_or_export(path: str | os.PathLike[str]) -> Run | Export:
         )
     # A run that lost its run.json is told so.
     if any((path / name).exists() for name in ("run.json", "spec.yaml")):
-        return load_run(path)
+        return load_run(path, checkpoint)
     if (path / sealed_folder.MANIFEST).is_file():
+        if checkpoint is not None:
+            raise SpecError(
+                f"--checkpoint: is of a run, and {path} is an export, which"
+                " has the weights of one iteration"
+            )
         return _export(path)
     if any((path / name).exists() for name in MODEL_FILES.values()):
         raise BadDataError(
@@ -130,11 +139,10 @@ def _export(path: Path) -> Export:
             "input": tuple(content["input"]),
             "class_names": tuple(content["classes"]),
             "iteration": content["iteration"],
-            "seed": content["seed"],
-            "validation": content.get("validation"),
-            "data_fingerprint": content.get("data_fingerprint"),
+            "identity": Identity.model_validate(content["identity"]),
+            "validation": content["validation"],
         }
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         ours = False
     if not ours:
         raise BadDataError(f"{path}: not an export of this version of kresnet")

@@ -18,8 +18,8 @@ from kresnet.network import (
 from kresnet.notices import notify
 from kresnet.records.checkpoints import Checkpoint, Checkpoints
 from kresnet.records.folder import RunFolder
+from kresnet.records.identity import Identity
 from kresnet.records.run import (
-    ALL_KINDS,
     RecordedRun,
     read_recorded_run,
     what_is_there,
@@ -32,7 +32,7 @@ class Run(RecordedRun):
     """A run with at least one sound checkpoint.
 
     Attributes:
-        checkpoint: The newest one.
+        checkpoint: The one that is used, the newest if none was chosen.
     """
 
     checkpoint: Checkpoint
@@ -49,10 +49,7 @@ class Run(RecordedRun):
             BadDataError: The data found are other ones.
         """
         return load_same_data(
-            self.folder,
-            self.spec.data.dataset,
-            self.info["data_fingerprint"],
-            data_dir,
+            self.folder, self.spec.data.dataset, self.identity, data_dir
         )
 
     def layers(self) -> tuple[list[keras.layers.Layer], keras.Model]:
@@ -70,7 +67,7 @@ class Run(RecordedRun):
 def load_same_data(
     folder: Path,
     name: str,
-    fingerprint: str,
+    identity: Identity,
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
     """Loads the data set that a network was trained on.
@@ -78,14 +75,14 @@ def load_same_data(
     Args:
         folder: Of the network, for the message.
         name: Of the data set.
-        fingerprint: Of the data set.
+        identity: The network's.
         data_dir: Where prepared data sets are; see `load_dataset`.
 
     Raises:
         BadDataError: The data found are other ones.
     """
     data = load_dataset(name, data_dir)
-    if data.fingerprint != fingerprint:
+    if identity.differences(identity.with_data(data.fingerprint)):
         raise BadDataError(
             f"{folder}: was trained on other data than the {data.name} found"
             " here"
@@ -93,29 +90,38 @@ def load_same_data(
     return data
 
 
-def load_run(path: str | os.PathLike[str]) -> Run:
+def load_run(
+    path: str | os.PathLike[str], checkpoint: int | None = None
+) -> Run:
     """Opens a run folder with its weights, finished or not.
 
+    Args:
+        path: The folder.
+        checkpoint: Iteration of the checkpoint to use; `None` for the newest.
+
     Raises:
-        InputMissingError: It is no run folder, or has no checkpoint yet; says
-            what is there.
-        BadDataError: The newest checkpoint is damaged, or run.json is not
-            the record of a run. Nothing is changed in the folder.
+        InputMissingError: It is no run folder, has no checkpoint yet or none
+            of this iteration; says what is there.
+        BadDataError: The checkpoint is damaged or another run's, run.json is
+            damaged, or spec.yaml was changed. Nothing is changed in the
+            folder.
         SpecError: It was trained in another float type than Keras' floatx.
     """
     check_floatx()
-    record = read_recorded_run(path, ALL_KINDS)
-    checkpoints = Checkpoints(RunFolder(record.folder).checkpoints, notify)
-    checkpoint = checkpoints.read_newest()
-    if checkpoint is None:
+    run = read_recorded_run(path)
+    checkpoints = Checkpoints(
+        RunFolder(run.folder).checkpoints, notify, identity=run.identity
+    )
+    used = checkpoints.read(checkpoint)
+    if used is None:
         raise InputMissingError(
-            f"{record.folder}: has no checkpoint to use."
-            f" {what_is_there(record.folder)}"
+            f"{run.folder}: has no checkpoint to use."
+            f" {what_is_there(run.folder)}"
         )
-    types = {str(array.dtype) for array in checkpoint.weights.values()}
+    types = {str(array.dtype) for array in used.weights.values()}
     if types != {keras.config.floatx()}:
         raise SpecError(
-            f"{record.folder}: was trained in {' and '.join(sorted(types))},"
+            f"{run.folder}: was trained in {' and '.join(sorted(types))},"
             f" which must be {FLOATX}. Received: {keras.config.floatx()}"
         )
-    return Run(record.folder, record.spec, record.info, checkpoint)
+    return Run(run.folder, run.spec, run.record, used)

@@ -1,6 +1,6 @@
 """Training a spec: the run, its folder, its checkpoints."""
 
-from kresnet.trained.run import Run, load_run, load_same_data
+from kresnet.trained.run import Run, load_run
 from kresnet.training.loop.optimizer import CoupledSGD
 from kresnet.training.options import Options
 from kresnet.training.train import train
@@ -10,6 +10,5 @@ __all__ = [
     "Options",
     "Run",
     "load_run",
-    "load_same_data",
     "train",
 ]

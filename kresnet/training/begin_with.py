@@ -14,7 +14,9 @@ from kresnet.errors import InputMissingError, SpecError
 from kresnet.network.build import find_places
 from kresnet.network.transforms import inference_model
 from kresnet.records.checkpoints import Arrays
-from kresnet.spec import Spec, spec_digest
+from kresnet.records.identity import Beginning
+from kresnet.records.run import Deepened
+from kresnet.spec import Spec
 from kresnet.spec.recipe import reasons_not_deeper
 from kresnet.trained.run import Run, load_run
 
@@ -159,22 +161,23 @@ class Source:
     run: Run
 
     @property
-    def digest(self) -> str:
-        """SHA-256 of its weights, which is that of the checkpoint's file."""
-        return hashlib.sha256(save(self.run.checkpoint.weights)).hexdigest()
+    def beginning(self) -> Beginning:
+        """What the identity of a run that begins with it holds.
+
+        The SHA-256 sum of the weights is that of the checkpoint's file.
+        """
+        weights = hashlib.sha256(save(self.run.checkpoint.weights)).hexdigest()
+        return Beginning(source=self.run.record.identity, weights=weights)
 
     @property
-    def record(self) -> dict[str, object]:
+    def record(self) -> Deepened:
         """What run.json says of it."""
-        return {
-            "run": str(self.run.folder),
-            "name": self.run.spec.name,
-            "spec_digest": spec_digest(self.run.spec),
-            "seed": self.run.seed,
-            "iteration": self.run.checkpoint.iteration,
-            "weights_sha256": self.digest,
-            "run_test_error": self.run.info.get("test_error"),
-        }
+        return Deepened(
+            run=str(self.run.folder),
+            name=self.run.spec.name,
+            iteration=self.run.checkpoint.iteration,
+            run_test_error=self.run.record.test_error,
+        )
 
     def initial_weights(self, deep: Spec, images: np.ndarray) -> Arrays:
         """Weights of the deeper model, transforms included.
@@ -213,14 +216,14 @@ def open_source(path: str | os.PathLike[str], spec: Spec) -> Source:
             " added:",
             *(f"  {reason}" for reason in reasons),
         )
-    if run.info["status"] != "finished":
+    if not run.finished:
         raise SpecError(
             f"--deepen: {run.folder} must be finished. Received: a run that is"
-            f" {run.info['status']}, at iteration {run.info['iteration']}"
+            f" {run.record.status}, at iteration {run.record.iteration}"
         )
-    if run.checkpoint.iteration != run.info["iteration"]:
+    if run.checkpoint.iteration != run.record.iteration:
         raise InputMissingError(
             f"--deepen: {run.folder}: the checkpoint of its last iteration,"
-            f" {run.info['iteration']}, is not there"
+            f" {run.record.iteration}, is not there"
         )
     return Source(run)

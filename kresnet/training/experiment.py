@@ -3,13 +3,14 @@
 from rich.console import Console
 
 from kresnet.data import Dataset
-from kresnet.errors import StoppedError
+from kresnet.errors import BadDataError, StoppedError
 from kresnet.machine.memory import out_of_memory_said
 from kresnet.machine.place import Placement
 from kresnet.machine.signals import Signals
 from kresnet.network import adapt_transforms
-from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
+from kresnet.records.checkpoints import Checkpoint, Checkpoints
 from kresnet.records.folder import RunFolder
+from kresnet.records.identity import Identity
 from kresnet.spec import Spec, dump_spec
 from kresnet.trained.arrays import from_arrays
 from kresnet.training.begin_with import Source
@@ -21,11 +22,6 @@ from kresnet.training.measuring import Measurements
 from kresnet.training.options import Options
 from kresnet.training.preparation import prepare
 from kresnet.training.record import Record, speed
-from kresnet.training.resuming import (
-    recipe_digest,
-    refuse_other_data,
-    refuse_other_precision,
-)
 from kresnet.training.run_callbacks import RunCallbacks
 from kresnet.training.team import leading, told
 
@@ -36,7 +32,7 @@ class Experiment:
     Args:
         folder: The run's folder, locked.
         spec: What to run.
-        seed: Of initial weights, order and draws.
+        identity: The same with its seed, the data not known yet.
         newest: The checkpoint to go on from; `None` at the beginning.
         checkpoints: Where it is from.
         options: How to run.
@@ -55,7 +51,7 @@ class Experiment:
         self,
         folder: RunFolder,
         spec: Spec,
-        seed: int,
+        identity: Identity,
         newest: Checkpoint | None,
         checkpoints: Checkpoints,
         options: Options,
@@ -65,7 +61,7 @@ class Experiment:
     ):
         self.folder = folder
         self.spec = spec
-        self.seed = seed
+        self.identity = identity
         self.newest = newest
         self.checkpoints = checkpoints
         self.source = source
@@ -73,7 +69,7 @@ class Experiment:
         self.notify = checkpoints.notify
         self.conditions = options.conditions | placement.conditions
         self.prepared = prepare(
-            spec, seed, options, placement, self.notify, self._accept
+            spec, identity, options, placement, self.notify, self._accept
         )
         self.data = self.prepared.data
         self.agreement = self.prepared.agreement
@@ -99,13 +95,7 @@ class Experiment:
             ),
             checkpoints,
             options.checkpoint_every,
-            Identity(
-                recipe_digest(spec),
-                seed,
-                self.data.fingerprint,
-                source and source.digest,
-                options.precision,
-            ),
+            self.identity,
             console,
             lambda iteration: self._update("running", checkpoint=iteration),
         )
@@ -115,27 +105,20 @@ class Experiment:
 
     def _accept(self, data: Dataset):
         """Compares the run in the folder with what it would go on with."""
-        if self.newest:
-            refuse_other_data(
-                self.folder, self.newest, data.name, data.fingerprint
+        self.identity = self.identity.with_data(data.fingerprint)
+        if self.newest and self.newest.identity.differences(self.identity):
+            raise BadDataError(
+                f"{self.folder.path}: was begun on other data than the"
+                f" {data.name} found here"
             )
-            refuse_other_precision(
-                self.folder,
-                self.newest,
-                self.folder.read_info(),
-                self.options.precision,
-            )
+        self.checkpoints.identity = self.identity
         self.record = Record(
-            self.folder,
-            self.spec,
-            self.seed,
-            data.fingerprint,
-            self.conditions,
+            self.folder, self.spec.name, self.identity, self.conditions
         )
         if self.newest:
             self.record.compare_conditions(self.options.strict, self.notify)
-        if self.source:
-            self.record.info.setdefault("deepened", self.source.record)
+        if self.source and not self.record.now.deepened:
+            self.record.change(deepened=self.source.record)
 
     def run(self) -> None:
         """Trains from where the run is, measures, and writes run.json."""
@@ -187,16 +170,19 @@ class Experiment:
         self.notify("evaluating the deepened network")
         row = self.callbacks.metrics.write_first_row()
         error, loss = error_and_loss(self.logits, self.data)
-        self.record.info["deepened"] |= {
+        begun = {
             "validation_error": row["validation_error"],
             "test_error": error,
             "test_loss": loss,
         }
-        self.record.update("running", 0)
+        deepened = self.record.now.deepened.model_copy(update=begun)
+        self.record.update("running", 0, deepened=deepened)
 
     def _fit(self, first: int):
         training = self.spec.training
-        events = Events(self.folder.events, first, self.notify)
+        events = Events(
+            self.folder.events, first, self.notify, self.folder.check_lock
+        )
         callbacks = self.callbacks.in_order(events)
         if self.agreement:
             # First: it is before a chunk that the processes agree on it.

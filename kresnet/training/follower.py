@@ -12,6 +12,7 @@ from kresnet.machine.place import place_team
 from kresnet.machine.signals import Signals
 from kresnet.machine.team import Team
 from kresnet.network import adapt_transforms
+from kresnet.records.identity import Identity
 from kresnet.spec import Spec
 from kresnet.trained.arrays import from_arrays
 from kresnet.training.assembly import make_schedule
@@ -60,7 +61,8 @@ def follow(
     training = spec.training
     last = training.iterations
     first = newest.iteration if newest else 0
-    prepared = prepare(spec, seed, options, place_team(team, spec), notify)
+    identity = Identity.of(spec, seed, precision=options.computed_in)
+    prepared = prepare(spec, identity, options, place_team(team, spec), notify)
     agreement, model = prepared.agreement, prepared.assembly.model
     schedule = make_schedule(training)
     with told(agreement):

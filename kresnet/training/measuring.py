@@ -15,7 +15,7 @@ from kresnet.network import (
 )
 from kresnet.records.folder import RunFolder
 from kresnet.spec import Spec
-from kresnet.training.logs.log import RowLog
+from kresnet.training.logs.log import CsvLog, RowLog
 from kresnet.training.options import Options
 
 
@@ -47,6 +47,7 @@ class Measurements:
     ):
         self.callbacks: list[Periodic] = []
         self.logs: dict[str, RowLog] = {}
+        self._check_lock = folder.check_lock
         last = spec.training.iterations
         if options.responses_every:
             responses = self._log(
@@ -80,5 +81,6 @@ class Measurements:
             )
 
     def _log(self, path, columns) -> RowLog:
-        self.logs[path.stem] = RowLog(path, columns)
+        log = CsvLog(path, columns, self._check_lock)
+        self.logs[path.stem] = RowLog(log)
         return self.logs[path.stem]

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Iterator
 
-import keras
 from pydantic import ConfigDict, SkipValidation, model_validator
 
 from kresnet.documents import Problem, raise_problems
 from kresnet.machine.team import Membership
+from kresnet.network.precision import full_precision
 from kresnet.options import RunOptions
 
 # What each process of a team may have its own of.
@@ -41,11 +41,14 @@ class Options(RunOptions):
         return {name: value for name, value in self if name not in OWN}
 
     @property
+    def computed_in(self) -> str:
+        """The precision of a run's identity, which float64 is too."""
+        return "bfloat16" if self.precision == "bfloat16" else full_precision()
+
+    @property
     def conditions(self) -> dict[str, object]:
-        """Those that the bits of a result depend on."""
+        """Those that the bits of a result depend on, of one identity."""
         return {
-            "floatx": keras.config.floatx(),
-            "precision": self.precision,
             "rematerialize": self.rematerialize,
             "deterministic": self.deterministic,
         }

@@ -1,6 +1,7 @@
 """What a run begins with, the same on every process that trains it."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 
 import numpy as np
@@ -13,10 +14,11 @@ from kresnet.data import (
 )
 from kresnet.machine.facts import keep_compiled_programs, make_deterministic
 from kresnet.machine.place import Placement
-from kresnet.spec import DATASETS, Spec
+from kresnet.records.identity import Identity
+from kresnet.spec import DATASETS, Spec, spec_digest
 from kresnet.training.assembly import Assembly, assemble
 from kresnet.training.options import Options
-from kresnet.training.team import Agreement, identity_of, told
+from kresnet.training.team import Agreement, told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Preparation:
 
 def prepare(
     spec: Spec,
-    seed: int,
+    identity: Identity,
     options: Options,
     placement: Placement,
     notify: Callable[[str], None],
@@ -62,7 +64,7 @@ def prepare(
 
     Args:
         spec: What to run.
-        seed: Of initial weights, order and draws.
+        identity: The same with its seed, the data not known yet.
         options: How to run.
         placement: The devices to run on.
         notify: Told what is going on.
@@ -74,6 +76,7 @@ def prepare(
             another process said so of itself.
         SpecError: The processes do not train the same.
     """
+    seed = identity.seed
     make_deterministic(seed)
     keep_compiled_programs()
     training = spec.training
@@ -85,8 +88,11 @@ def prepare(
         data = load_dataset(spec.data.dataset, options.data_dir)
         accept(data)
         if agreement:
-            agreement.identity = identity_of(
-                spec, seed, data.fingerprint, options
+            # With other options, or rows at other iterations, a process would
+            # end its chunks elsewhere, and all would wait for each other.
+            same = identity.with_data(data.fingerprint).digest
+            agreement.identity = json.dumps(
+                [same, spec_digest(spec), options.shared]
             )
     train_indices, held_out = split_train_validation(
         len(data.train_images), spec.data.validation

@@ -1,4 +1,4 @@
-"""run.json: what is known about a run so far."""
+"""Keeps run.json up to date while a run trains."""
 
 import datetime
 import time
@@ -8,12 +8,11 @@ from kresnet.callbacks import Throughput
 from kresnet.errors import SpecError
 from kresnet.machine.facts import hardware, versions
 from kresnet.records.folder import RunFolder
-from kresnet.spec import Spec, spec_digest
+from kresnet.records.identity import Identity
+from kresnet.records.run import RunRecord
 
-# Parts of the environment that the bits of a result depend on.
+# Parts of the record that the bits of a result depend on.
 CONDITIONS = ("versions", "hardware", "options")
-# What one of these is where a record, perhaps an older one, does not have it.
-USUAL = {"device_ids": "the first", "floatx": "float32", "processes": 1}
 
 
 class Record:
@@ -21,56 +20,47 @@ class Record:
 
     Args:
         folder: The run's folder.
-        spec: The run's spec.
-        seed: The run's seed.
-        data_fingerprint: Of the data set that was loaded.
+        name: The name of its spec.
+        identity: What the run is.
         options: Those that the bits of the result depend on, by name.
 
     Attributes:
-        info: What run.json says.
+        now: What run.json says, or will.
         changed_conditions: What has changed since it was last written, and
-            the bits of the result depend on.
+            the bits of the result depend on; `None` if it was not there.
     """
 
     def __init__(
         self,
         folder: RunFolder,
-        spec: Spec,
-        seed: int,
-        data_fingerprint: str,
+        name: str,
+        identity: Identity,
         options: dict[str, object],
     ):
         self.folder = folder
-        before = folder.read_info() or {}
-        before.pop("message", None)  # of a divergence that is past
-        self.info = {
+        before = folder.read_record()
+        begun = {
+            "iteration": 0,
+            "started": _now(),
             "seconds": 0.0,
             "cpu_seconds": 0.0,
-            "started": _now(),
-            "checkpoint": None,
-            "warm_up_ended_at": None,
-            "images_per_second": None,
-            "cpu_seconds_per_1000_images": None,
-            "cpu_seconds_to_first_iteration": None,
-            **before,
-            "status": "running",
-            "name": spec.name,
-            "spec_digest": spec_digest(spec),
-            "seed": seed,
-            "data_fingerprint": data_fingerprint,
-            "versions": versions(),
-            "hardware": hardware(),
-            "options": options,
         }
-        # Of a run that goes on: what there is nothing to compare with.
-        self.unknown_conditions = [
-            part for part in CONDITIONS if part not in before
-        ]
-        self.changed_conditions = [
+        self.now = RunRecord(
+            **{
+                **(dict(before) if before else begun),
+                "identity": identity,
+                "name": name,
+                "status": "running",
+                "message": None,  # of a divergence that is past
+                "versions": versions(),
+                "hardware": hardware(),
+                "options": options,
+            }
+        )
+        self.changed_conditions = before and [
             line
             for part in CONDITIONS
-            if part in before
-            for line in _changes(before[part], self.info[part])
+            for line in _changes(before, self.now, part)
         ]
         self._clock = time.perf_counter(), time.process_time()
 
@@ -87,10 +77,10 @@ class Record:
             SpecError: `strict`, and something changed, or run.json does not
                 say how the run was until now.
         """
-        if strict and self.unknown_conditions:
+        if strict and self.changed_conditions is None:
             raise SpecError(
                 f"{self.folder.path}: --strict: run.json does not say the"
-                f" {' and '.join(self.unknown_conditions)} of the run until now"
+                f" {' and '.join(CONDITIONS)} of the run until now"
             )
         if not self.changed_conditions:
             return
@@ -102,30 +92,37 @@ class Record:
             raise SpecError(f"{self.folder.path}: --strict: {message}")
         notify(message)
 
+    def change(self, **changes) -> None:
+        """Changes fields, to be written with the next update."""
+        self.now = RunRecord(**(dict(self.now) | changes))
+
     def update(self, status: str, iteration: int, **more) -> None:
         """Writes the status, the times until now, and `more`."""
         now = time.perf_counter(), time.process_time()
-        self.info["seconds"] += now[0] - self._clock[0]
-        self.info["cpu_seconds"] += now[1] - self._clock[1]
-        self._clock = now
-        self.info.update(status=status, iteration=iteration, **more)
         if status == "finished":
-            self.info["finished"] = _now()
-        self.folder.write_info(self.info)
+            more["finished"] = _now()
+        self.change(
+            status=status,
+            iteration=iteration,
+            seconds=self.now.seconds + now[0] - self._clock[0],
+            cpu_seconds=self.now.cpu_seconds + now[1] - self._clock[1],
+            **more,
+        )
+        self._clock = now
+        self.folder.write_record(self.now)
 
 
-def _changes(before: dict, now: dict) -> list[str]:
+def _changes(before: RunRecord, now: RunRecord, part: str) -> list[str]:
     """Lines such as "devices: 1 cpu -> 2 cpu"."""
-    unusual = [name for name in USUAL if name in before and name not in now]
-    pairs = {
-        name: [each.get(name, USUAL.get(name)) for each in (before, now)]
-        for name in (*now, *unusual)
-    }
-    return [
-        f"{name}: {old} -> {new}"
-        for name, (old, new) in pairs.items()
-        if old != new
-    ]
+    old, new = (each.model_dump(mode="json")[part] for each in (before, now))
+    lines = []
+    for name in new:
+        pair = [each.get(name) for each in (old, new)]
+        if pair[0] != pair[1]:
+            if name == "device_ids":
+                pair = [ids or "the first" for ids in pair]
+            lines.append(f"{name}: {pair[0]} -> {pair[1]}")
+    return lines
 
 
 def speed(throughput: Throughput, batch_size: int) -> dict[str, float]:

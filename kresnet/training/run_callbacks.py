@@ -61,7 +61,7 @@ class RunCallbacks:
         training = spec.training
         self.measurements = measurements
         self.throughput = Throughput()
-        self.losses = LossLog(folder.losses)
+        self.losses = LossLog(folder.losses, folder.check_lock)
         self.schedule = make_schedule(training, checkpoints.notify)
         self.progress = ProgressLine(
             console,
@@ -78,6 +78,7 @@ class RunCallbacks:
             self._shown_evaluating(logits),
             *held_out,
             self.throughput,
+            folder.check_lock,
         )
         for each in measurements.callbacks:
             each.around = self._measuring

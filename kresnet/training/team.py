@@ -1,13 +1,11 @@
 """A run of several processes: what they agree on, and the others' side."""
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import signal
 from collections.abc import Callable, Iterator
 
-import keras
 import numpy as np
 from safetensors.numpy import load, save
 
@@ -17,9 +15,8 @@ from kresnet.callbacks import (
 from kresnet.errors import KresnetError, SpecError, StoppedError
 from kresnet.machine.signals import Holder
 from kresnet.machine.team import ProcessLostError, Team
-from kresnet.records.checkpoints import Checkpoint, Identity
-from kresnet.spec import Spec, spec_digest
-from kresnet.training.options import Options
+from kresnet.records.checkpoints import Checkpoint
+from kresnet.records.identity import Identity
 
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:
@@ -28,7 +25,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     header = {
         "iteration": checkpoint.iteration,
         "state": checkpoint.state,
-        "identity": dataclasses.asdict(checkpoint.identity),
+        "identity": checkpoint.identity.model_dump(mode="json"),
         "weights": len(weights),
     }
     line = json.dumps(header).encode() + b"\n"
@@ -116,20 +113,6 @@ def hear_start(team: Team) -> tuple[bool, Checkpoint | None]:
 
 
 MOST = 2**31 - 1
-
-
-def identity_of(
-    spec: Spec, seed: int, data_fingerprint: str, options: Options
-) -> str:
-    """What all processes of a team must have in common.
-
-    With another one a process would end its chunks elsewhere or run another
-    program, and all would wait for each other for ever.
-    """
-    floatx = keras.config.floatx()
-    return json.dumps(
-        [spec_digest(spec), seed, data_fingerprint, floatx, options.shared]
-    )
 
 
 class Agreement(IterationCallback):

@@ -19,6 +19,7 @@ from kresnet.machine.team import join
 from kresnet.notices import notifier, standard_error
 from kresnet.records.checkpoints import Checkpoints
 from kresnet.records.folder import RunFolder
+from kresnet.records.identity import Identity
 from kresnet.seeds import seed_option
 from kresnet.spec import Spec, load_spec
 from kresnet.training.begin_with import open_source
@@ -28,7 +29,7 @@ from kresnet.training.follower import follow
 from kresnet.training.options import Options
 from kresnet.training.resuming import (
     newest_of_this_experiment,
-    refuse_other_experiment,
+    read_same_experiment,
 )
 from kresnet.training.team import Start
 
@@ -101,7 +102,12 @@ def train(
     if options.deterministic:
         make_gpus_deterministic()
     source = None if deepen is None else open_source(deepen, spec)
-    digest = source and source.digest
+    identity = Identity.of(
+        spec,
+        seed,
+        precision=options.computed_in,
+        beginning=source and source.beginning,
+    )
     needed = CHECKPOINTS * checkpoint_bytes(spec)
     folder = RunFolder(Path(out), needed, options.wait_for_lock)
     team = join(membership, options.devices, notify) if membership else None
@@ -109,9 +115,9 @@ def train(
         follow(team, spec, seed, options, notify)
         return folder.path
     with Start(team) as start:
-        info = _info_of_same_experiment(folder, spec, seed, digest, notify)
+        record = read_same_experiment(folder, spec, identity, notify)
         # Before the lock: a finished run may be on a disk that is read-only.
-        if info is not None and info["status"] == "finished":
+        if record and record.status == "finished":
             notify(
                 f"{folder.path}: already finished; name another folder with "
                 "--out to run it again"
@@ -126,16 +132,21 @@ def train(
         )
         with folder:
             # Another process may have written meanwhile.
-            info = folder.read_info()
-            checkpoints = Checkpoints(folder.checkpoints, notify)
+            record = folder.read_record()
+            checkpoints = Checkpoints(
+                folder.checkpoints,
+                notify,
+                folder.check_lock,
+                record and record.identity,
+            )
             newest = newest_of_this_experiment(
-                folder, checkpoints, info, spec, seed, notify, digest
+                folder, checkpoints, record, identity, notify
             )
             start.go(newest)
             Experiment(
                 folder,
                 spec,
-                seed,
+                identity,
                 newest,
                 checkpoints,
                 options,
@@ -144,17 +155,3 @@ def train(
                 source,
             ).run()
     return folder.path
-
-
-def _info_of_same_experiment(
-    folder, spec, seed, deepened_from, notify
-) -> dict | None:
-    info = folder.read_info()
-    if info is not None:
-        changed = refuse_other_experiment(
-            folder, info, spec, seed, deepened_from
-        )
-        if info["status"] != "finished":
-            for line in changed:
-                notify(f"{folder.path}: from here on, {line}")
-    return info

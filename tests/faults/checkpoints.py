@@ -8,7 +8,8 @@ import numpy as np
 from faults.damage import some_file
 
 from kresnet.errors import KresnetError
-from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
+from kresnet.records.checkpoints import Checkpoint, Checkpoints
+from kresnet.records.identity import Identity
 
 FAILURES = (None, errno.ENOSPC, errno.EIO, errno.EROFS)
 
@@ -21,7 +22,7 @@ def checkpoint(iteration):
         weights={"conv1/kernel": generator.normal(size=(3, 3, 2)).astype("f4")},
         optimizer={"sgd/iteration": np.array(iteration, "int64")},
         state={"losses": {"rows": [0.1 * iteration]}},
-        identity=Identity("abc", 0, "def"),
+        identity=Identity(recipe="abc", seed=0, data="def"),
     )
 
 

@@ -23,11 +23,20 @@ class Events:
         iteration: Iteration that the run goes on from: TensorBoard drops what
             an interrupted run wrote past it.
         notify: Told, in words, of trouble.
+        check_lock: Called before a file is made; raises an error where the
+            folder is another run's by now.
     """
 
-    def __init__(self, folder: Path, iteration: int, notify: Callable):
+    def __init__(
+        self,
+        folder: Path,
+        iteration: int,
+        notify: Callable,
+        check_lock: Callable[[], None] = lambda: None,
+    ):
         self.folder = folder
         self.notify = notify
+        self.check_lock = check_lock
         self._file = None
         self._failed = False
         self._first = iteration
@@ -68,6 +77,7 @@ class Events:
         # wait for.
         from tensorboard.summary.writer.record_writer import RecordWriter
 
+        self.check_lock()
         self.folder.mkdir(exist_ok=True)
         name = f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"
         self._file = (self.folder / name).open("wb")

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from kresnet.errors import BadDataError, write_error
@@ -19,11 +19,19 @@ class CsvLog:
     Args:
         path: The file, made with its header by the first append.
         columns: Names of the columns.
+        check_lock: Called before each write; raises an error where the folder
+            is another run's by now.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]):
+    def __init__(
+        self,
+        path: Path,
+        columns: Sequence[str],
+        check_lock: Callable[[], None] = lambda: None,
+    ):
         self.path = path
         self.columns = columns
+        self.check_lock = check_lock
 
     def append(self, rows: Iterable[dict]) -> None:
         """Writes rows, dicts by column; `None` is an empty cell.
@@ -32,6 +40,7 @@ class CsvLog:
             DiskFullError: They could not be written.
             CannotWriteError: The file is read-only, or its folder is gone.
         """
+        self.check_lock()
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         try:
@@ -57,6 +66,7 @@ class CsvLog:
             BadDataError: What was there at the mark is not there any more.
             CannotWriteError: The file cannot be changed.
         """
+        self.check_lock()
         length = mark["length"] if mark else 0
         try:
             content = self._content()
@@ -86,12 +96,11 @@ class RowLog:
     """A CSV file that a checkpoint remembers the end of.
 
     Args:
-        path: The file.
-        columns: Names of its columns.
+        log: The file.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]):
-        self.log = CsvLog(path, columns)
+    def __init__(self, log: CsvLog):
+        self.log = log
 
     def write(self, rows: list[dict]) -> None:
         """Appends rows, dicts by column."""

@@ -1,5 +1,6 @@
 """The loss and error of every iteration."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,14 @@ class LossLog(IterationCallback):
 
     Args:
         path: losses.csv.
+        check_lock: See `CsvLog`.
     """
 
-    def __init__(self, path: Path):
+    def __init__(
+        self, path: Path, check_lock: Callable[[], None] = lambda: None
+    ):
         super().__init__()
-        self.log = CsvLog(path, COLUMNS)
+        self.log = CsvLog(path, COLUMNS, check_lock)
         self._rows = []
 
     def on_train_batch_end(self, batch, logs=None):

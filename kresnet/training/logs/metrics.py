@@ -40,6 +40,7 @@ class MetricsLog(IterationCallback):
         images: Validation images, uint8; none: the columns stay empty.
         labels: Their labels.
         throughput: Told what is not training.
+        check_lock: See `CsvLog`.
 
     Attributes:
         best: Iteration and validation error of the best row; `None` so far.
@@ -56,9 +57,10 @@ class MetricsLog(IterationCallback):
         images: np.ndarray,
         labels: np.ndarray,
         throughput: Throughput,
+        check_lock: Callable[[], None] = lambda: None,
     ):
         super().__init__()
-        self.log = CsvLog(path, COLUMNS)
+        self.log = CsvLog(path, COLUMNS, check_lock)
         self.every = every
         self.last = last
         self.schedule = schedule

@@ -1,0 +1,103 @@
+"""The files of `kresnet evaluate`: what was measured, and how."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import model_validator
+
+from kresnet.documents import Expected, Fields, Problem, raise_problems
+from kresnet.errors import write_error
+from kresnet.files import replace_file
+from kresnet.records.identity import Identity, Seed
+from kresnet.records.run import Count, Loss, Percent
+from kresnet.records.typed_file import as_json, read_typed
+
+PATTERN = "evaluation-*.json"
+Counts = Annotated[tuple[Count, ...], Expected("a list of integers")]
+
+
+class Protocol(Fields):
+    """How it was measured.
+
+    Attributes:
+        data: The title of the data set.
+        images: How many.
+        views: Which part of an image the network saw, in words.
+        batch_norm_statistics: Where they come from, in words.
+        network: Says that it was an export; `None` for a run.
+        iteration: Updates done.
+    """
+
+    data: str
+    split: Literal["test", "validation", "train"]
+    images: Count
+    views: str
+    batch_norm_statistics: str
+    network: str | None = None
+    iteration: Count
+    seed: Seed
+
+
+class Evaluation(Fields):
+    """What was measured, and how.
+
+    Attributes:
+        identity: That of the network's run.
+        loss: Mean cross-entropy in nats.
+        error: Top-1 error, percent.
+        top5_error: Top-5 error, percent.
+        class_error: Error among the images of each class, percent, by name.
+        confusion: Counts, `confusion[true][predicted]`.
+        class_names: All of them, in the order of the labels, also those of
+            which the split has no image.
+    """
+
+    identity: Identity
+    protocol: Protocol
+    loss: Loss
+    error: Percent
+    top5_error: Percent
+    class_error: dict[str, Percent]
+    confusion: Annotated[
+        tuple[Counts, ...], Expected("a list of lists of integers")
+    ]
+    class_names: Annotated[tuple[str, ...], Expected("a list of strings")]
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "Evaluation":
+        raise_problems((_matrix_is_square,), self)
+        return self
+
+
+def _matrix_is_square(evaluation: Evaluation) -> Iterator[Problem]:
+    count = len(evaluation.class_names)
+    lengths = {len(evaluation.confusion), *map(len, evaluation.confusion)}
+    if lengths != {count}:
+        yield Problem(
+            ("confusion",),
+            f"must have a row and a column for each of the {count} classes",
+        )
+
+
+def read_evaluation(path: Path) -> Evaluation | None:
+    """Reads one evaluation; `None` if it is gone.
+
+    Raises:
+        BadDataError: The file is not what kresnet writes.
+        InputMissingError: It cannot be read.
+    """
+    return read_typed(path, Evaluation)
+
+
+def write_evaluation(path: Path, evaluation: Evaluation) -> None:
+    """Writes an evaluation in one step.
+
+    Raises:
+        CannotWriteError: The folder cannot be written.
+        DiskFullError: The disk is full.
+    """
+    try:
+        replace_file(path, as_json(evaluation))
+    except OSError as error:
+        raise write_error(path, error) from error

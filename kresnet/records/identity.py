@@ -1,0 +1,133 @@
+"""What makes two runs one experiment, and what differs where they are not."""
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field, PrivateAttr
+
+from kresnet.documents import Fields, Integer
+from kresnet.spec import CHANGEABLE, Spec, differing_fields, recipe_digest
+
+Seed = Annotated[Integer, Field(ge=0, lt=2**63)]
+
+
+class Identity(Fields):
+    """What a result follows from, but for the bits that a machine decides.
+
+    A field that is `None` is not known, or left open, and is not compared.
+
+    Attributes:
+        recipe: Digest of the spec without the fields that may change.
+        seed: The seed of initial weights, order and draws.
+        data: The fingerprint of the data set that is trained on.
+        precision: "bfloat16" for convolutions in it, else that of all numbers.
+        beginning: What the run begins with; `None` for weights drawn from the
+            seed.
+    """
+
+    recipe: str
+    seed: Seed | None
+    data: str | None
+    precision: Literal["float32", "bfloat16", "float64"] = "float32"
+    beginning: "Beginning | None" = None
+
+    _spec: Spec | None = PrivateAttr(None)
+
+    @classmethod
+    def of(
+        cls, spec: Spec, seed: int, data: str | None = None, **more
+    ) -> "Identity":
+        """The identity of a run of a spec; `more` are further fields."""
+        identity = cls(recipe=recipe_digest(spec), seed=seed, data=data, **more)
+        return identity.with_spec(spec)
+
+    def with_spec(self, spec: Spec) -> "Identity":
+        """A copy that knows the spec of its recipe, and so names its fields."""
+        known = self.model_copy()
+        known._spec = spec
+        return known
+
+    def with_data(self, data: str) -> "Identity":
+        """A copy of which the data are known."""
+        return self.model_copy(update={"data": data})
+
+    @property
+    def of_any_seed(self) -> "Identity":
+        """A copy that leaves the seed open, also that of what it begins with.
+
+        Runs that do not differ from it are averaged.
+        """
+        return self.model_copy(
+            update={
+                "seed": None,
+                "beginning": self.beginning
+                and Beginning(source=self.beginning.source.of_any_seed),
+            }
+        )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all fields that do not have their default."""
+        fields = self.model_dump(mode="json", exclude_defaults=True)
+        return hashlib.sha256(
+            json.dumps(fields, sort_keys=True).encode()
+        ).hexdigest()
+
+    def differences(self, other: "Identity") -> list[str]:
+        """Names what differs; empty where both are of one experiment.
+
+        Returns:
+            Lines such as "seed: 0 -> 1", this one's value before the other's.
+        """
+        lines = _other_recipe(self, other)
+        for name, new in (
+            ("seed", other.seed),
+            ("data", other.data),
+            ("precision", other.precision),
+        ):
+            old = getattr(self, name)
+            if None not in (old, new) and old != new:
+                lines.append(f"{name}: {_short(old)} -> {_short(new)}")
+        return lines + _other_beginning(self.beginning, other.beginning)
+
+
+class Beginning(Fields):
+    """The trained, shallower network that a run begins with, deepened.
+
+    Attributes:
+        source: The identity of its run.
+        weights: SHA-256 of its weights; `None` if not known or left open.
+    """
+
+    source: Identity
+    weights: str | None = None
+
+
+def _other_recipe(old: Identity, new: Identity) -> list[str]:
+    if old.recipe == new.recipe:
+        return []
+    if old._spec is None or new._spec is None:
+        return ["the spec (of one of them only the digest is known)"]
+    return [
+        line
+        for line in differing_fields(old._spec, new._spec)
+        if line.partition(": ")[0] not in CHANGEABLE
+    ]
+
+
+def _other_beginning(old: Beginning | None, new: Beginning | None) -> list[str]:
+    name = "deepened from (--deepen): "
+    if old is None and new is None:
+        return []
+    if old is None or new is None or None not in (old.weights, new.weights):
+        ends = [
+            f"weights {_short(x.weights)}" if x else "none" for x in (old, new)
+        ]
+        return [] if ends[0] == ends[1] else [f"{name}{ends[0]} -> {ends[1]}"]
+    return [name + line for line in old.source.differences(new.source)]
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) < 64 else f"{text[:12]}…"
