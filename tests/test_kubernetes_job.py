@@ -8,7 +8,7 @@ import typer
 import yaml
 
 from kresnet import cli, errors
-from kresnet.machine.children import SIGNALS
+from kresnet.machine.signals import SIGNALS
 
 FILE = Path(__file__).parent.parent / "examples" / "kubernetes-job.yaml"
 JOB = yaml.safe_load(FILE.read_text("utf-8"))["spec"]

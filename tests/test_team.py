@@ -16,7 +16,11 @@ from safetensors.numpy import load_file
 
 from kresnet.errors import SpecError
 from kresnet.machine.children import supervise
-from kresnet.machine.team import HEARTBEAT_SECONDS, Membership
+from kresnet.machine.team import (
+    HEARTBEAT_SECONDS,
+    SECONDS_TO_RESOLVE,
+    Membership,
+)
 
 SETTINGS = [
     "--set=training.iterations=60",
@@ -309,19 +313,30 @@ def test_processes_must_find_each_other_before_jax_is_used(on_jax):
 @pytest.mark.parametrize(
     ("program", "code", "says"),
     [
-        ("import os; os.abort()", 75, "another process of this training is"),
+        ("import os; os.abort()", 69, "--coordinator: host:1: the processes"),
+        (
+            "import os; os.write(int(os.environ['KRESNET_JOINED']), b'!');"
+            " os.abort()",
+            75,
+            "another process of this training is gone",
+        ),
         ("import sys; sys.exit(65)", 65, ""),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137, ""),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGUSR1)",
+            138,
+            "kresnet: ended by SIGUSR1",
+        ),
     ],
 )
 def test_a_parent_ends_as_its_member_did_or_says_what_jax_did_not(
     tmp_path, monkeypatch, capfd, program, code, says
 ):
-    """JAX ends a process that has lost another by SIGABRT."""
+    """JAX ends a process by SIGABRT that has lost another, or met none."""
     (tmp_path / "kresnet.py").write_text(program)  # found before the package
     monkeypatch.chdir(tmp_path)
 
-    assert supervise() == code
+    assert supervise("host:1") == code
 
     said = capfd.readouterr().err
     assert said.startswith(says)
@@ -331,9 +346,9 @@ def test_a_parent_ends_as_its_member_did_or_says_what_jax_did_not(
 def test_the_readme_states_the_time_after_which_a_process_is_lost():
     readme = Path(__file__).parent.parent / "README.md"
 
-    assert f"after at most {HEARTBEAT_SECONDS} seconds of silence" in " ".join(
-        readme.read_text("utf-8").split()
-    )
+    said = " ".join(readme.read_text("utf-8").split())
+    assert f"after at most {HEARTBEAT_SECONDS} seconds on GPUs" in said
+    assert f"for {SECONDS_TO_RESOLVE} seconds" in said
 
 
 def test_tensorflow_is_refused_with_the_command_that_works(monkeypatch):

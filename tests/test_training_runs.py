@@ -143,7 +143,7 @@ def test_a_stopped_run_saves_and_goes_on_where_it_was(whole, tmp_path):
 
 SECOND_SIGNAL = """
 import hashlib, os, signal, threading
-from kresnet.training.signals import Signals
+from kresnet.machine.signals import Signals
 
 class Saver:
     signal = None
