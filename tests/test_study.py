@@ -495,7 +495,7 @@ def test_a_study_goes_on_after_a_divergence_and_an_interruption(tmp_path):
     assert second.returncode == 0, err
     assert "continuing at iteration" in err
     assert info(learns)["status"] == "finished"
-    assert info(learns)["options"]["precision"] == "bfloat16"
+    assert info(learns)["identity"]["precision"] == "bfloat16"
     assert (out / "explodes" / "seed0" / "run.json").read_bytes() == diverged
     assert (out / "report" / "index.html").exists()
     assert "report: " in said

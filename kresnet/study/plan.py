@@ -118,8 +118,8 @@ def read_records(planned: Sequence[PlannedRun]) -> list[RunRecord | None]:
     """What each run wrote down; `None` of one that is not begun.
 
     How often a run was evaluated may differ: its weights are the same. All
-    runs have the precision that a study trains in, and those on a data set
-    are on the same data.
+    runs have the precision that the study names, and those on a data set are on
+    the same data.
 
     Args:
         planned: All runs of a study.
@@ -131,15 +131,17 @@ def read_records(planned: Sequence[PlannedRun]) -> list[RunRecord | None]:
     begun = {each.folder: _read(each.folder) for each in planned}
     there = [run for run in begun.values() if run]
     data = {run.spec.data.dataset: run.identity.data for run in there[::-1]}
-    # Nothing but Keras' own setting makes it other than float32.
-    whole = [run.identity.precision for run in there[:1]] == ["float64"]
+    # Keras' own setting, which a study has in common.
+    float64 = any(run.identity.precision == "float64" for run in there)
     meant: dict[Path, Identity] = {}
     for each in planned:
         meant[each.folder] = Identity.of(
             each.spec,
             each.seed,
             data.get(each.spec.data.dataset),
-            precision="float64" if whole else "float32",
+            precision="float64"
+            if float64 and each.run.precision == "float32"
+            else each.run.precision,
             beginning=each.source
             and Beginning(
                 source=meant[each.source], weights=_weights(begun[each.source])
