@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -466,6 +467,12 @@ def start(folder, *more, stderr=subprocess.PIPE):
     )
 
 
+def children(process):
+    """Ids of the processes it started; none where there is no /proc."""
+    path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return map(int, path.read_text().split()) if path.exists() else []
+
+
 def info(folder):
     return json.loads((folder / "run.json").read_text())
 
@@ -483,6 +490,9 @@ def test_a_study_goes_on_after_a_divergence_and_an_interruption(tmp_path):
         assert first.poll() is None, first.stderr.read()
         time.sleep(0.01)
     first.send_signal(signal.SIGTERM)
+    # And once more, from the study that passes it on.
+    for child in children(first):
+        os.kill(child, signal.SIGTERM)
     _, err = first.communicate()
     assert first.returncode == 75, err
     assert info(out / "explodes" / "seed0")["status"] == "diverged"

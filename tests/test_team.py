@@ -205,6 +205,24 @@ def test_a_signal_to_any_saves_and_stops_all(pair, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_signal_to_all_and_to_those_they_started_saves_and_stops(
+    pair, tmp_path
+):
+    """SLURM sends it to every process, and the parents pass it on."""
+    processes = pair(tmp_path / "run")
+    wait_for_checkpoint(tmp_path / "run", 10)
+    for process in processes:
+        process.send_signal(signal.SIGUSR1)
+        path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        for child in path.read_text().split() if path.exists() else ():
+            os.kill(int(child), signal.SIGUSR1)
+
+    for process in processes:
+        code, said = ended(process)
+        assert code == 75, said
+
+
+@pytest.mark.slow
 def test_what_one_is_refused_ends_all(pair, tmp_path):
     foreign = tmp_path / "run" / "thesis.txt"
     foreign.parent.mkdir()
@@ -292,6 +310,25 @@ def test_without_a_cluster_there_is_nothing_to_find(train, tmp_path):
     assert "name HOST:PORT, --processes and --process" in said
 
 
+@pytest.mark.slow
+def test_slurm_brings_processes_together(whole, train, tmp_path):
+    """Process 1 has no run to show a summary of."""
+    processes = [
+        train(
+            *(folder, "--coordinator=auto", "--devices=cpu"),
+            SLURM_JOB_ID=str(os.getpid()),  # the port comes from it
+            SLURM_STEP_NODELIST="localhost",
+            SLURM_NTASKS="2",
+            SLURM_STEP_NUM_TASKS="2",
+            SLURM_PROCID=str(i),
+            SLURM_LOCALID=str(i),
+        )
+        for i, folder in enumerate([whole, tmp_path / "none"])
+    ]
+
+    all_end(processes, 0, "already finished", "process 1: already finished")
+
+
 TOO_LATE = """
 import jax
 from kresnet.machine.team import Membership, join
@@ -308,6 +345,47 @@ def test_processes_must_find_each_other_before_jax_is_used(on_jax):
     pytest.importorskip("jax")
 
     assert b"must come before JAX is used in this process" in on_jax(TOO_LATE)
+
+
+HOSTS = """
+import types
+import jax
+from kresnet.errors import DeviceMissingError
+from kresnet.machine import team
+
+ADDRESSES = {"first": "10.0.0.1", "second": "127.0.1.1"}
+
+def look_up(name, *_, **__):
+    if name not in ADDRESSES:
+        raise OSError("Name or service not known")
+    return [(0, 0, 0, "", (ADDRESSES[name], 0))]
+
+def never_met(**_):
+    raise jax.errors.JaxRuntimeError("DEADLINE_EXCEEDED: nobody came")
+
+team.socket.getaddrinfo = look_up
+team.socket.gethostname = lambda: "second"
+team.time.sleep = lambda _: None
+jax.distributed.initialize = never_met
+for host in "nowhere", "first":
+    try:
+        team.join(team.Membership(f"{host}:7711", 2, 1), "cpu", print)
+    except DeviceMissingError as error:
+        print(error.exit_code, error)
+"""
+
+
+def test_a_host_that_cannot_be_reached_is_named(on_jax):
+    """Debian's usual 127.0.1.1 is said before the wait, with what to write."""
+    pytest.importorskip("jax")
+
+    unknown, refused, own, waiting, apart = on_jax(HOSTS).decode().splitlines()
+
+    assert "--coordinator: nowhere: no address of this name" in unknown
+    assert refused.startswith("69 --coordinator: nowhere: no address")
+    assert "in /etc/hosts, in place of the line 127.0.1.1 second" in own
+    assert waiting.startswith("--coordinator: first: waiting for all processes")
+    assert apart.startswith("69 --coordinator: first: the processes cannot be")
 
 
 @pytest.mark.parametrize(

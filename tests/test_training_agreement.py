@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from kresnet.errors import InputMissingError, SpecError, StoppedError
-from kresnet.machine.team import ProcessLostError
+from kresnet.machine.team import Membership, ProcessLostError
+from kresnet.training.options import Options
 from kresnet.training.team import Agreement, MemberEndedError, told
 
 
@@ -139,3 +140,11 @@ def test_the_pace_is_that_of_process_0():
 def test_where_there_are_no_others_an_error_is_only_raised():
     with pytest.raises(SpecError, match="mine"), told(None):
         raise SpecError("mine")
+
+
+@pytest.mark.xfail(raises=SpecError, strict=True)
+def test_what_process_0_measures_may_end_the_chunks_of_all(monkeypatch):
+    """The others end theirs by a list that lacks the gradients: refused."""
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+
+    Options(membership=Membership("host:7711", 2, 1), gradients_every=7)
