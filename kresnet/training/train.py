@@ -132,7 +132,9 @@ def train(
         )
         with folder:
             # Another process may have written meanwhile.
-            record = folder.read_record()
+            record = read_same_experiment(
+                folder, spec, identity, lambda line: None
+            )
             checkpoints = Checkpoints(
                 folder.checkpoints,
                 notify,
