@@ -231,17 +231,17 @@ def test_strict_refuses_numbers_of_another_size(killed):
             keras.config.set_floatx("float32")
 
 
-@pytest.mark.parametrize("where", ["hold", "fit_chunks"])
+@pytest.mark.parametrize("where", ["__init__", "run"])
 def test_memory_that_runs_out_ends_with_69_and_leaves_the_checkpoints(
     killed, monkeypatch, capsys, where
 ):
     """Of a device: when it takes the images, or in the training."""
-    from kresnet.training.loop.steps_tensorflow import ChunkModel
+    from kresnet.training.loop.steps_tensorflow import Steps
 
     def take_a_pebibyte(*_):
         keras.ops.ones((2**50,), "uint8")
 
-    monkeypatch.setattr(ChunkModel, where, take_a_pebibyte)
+    monkeypatch.setattr(Steps, where, take_a_pebibyte)
     before = content(killed / "checkpoints")
     arguments = ["train", "digits", f"--out={killed}"]
     arguments += [f"--set={override}" for override in OVERRIDES]
