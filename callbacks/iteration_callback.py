@@ -60,6 +60,7 @@ class IterationCallback(keras.callbacks.Callback):
     iteration = 0
     _began = False
     _outdated = True
+    _watched = None
 
     def set_model(self, model):
         """Also keeps the model where looking at it costs nothing."""
@@ -71,7 +72,7 @@ class IterationCallback(keras.callbacks.Callback):
         """The first iteration after `iteration` at which a step must end.
 
         `None`: this callback does not care. A training loop that runs many
-        iterations in one step of `fit` asks this; `fit` itself does not.
+        iterations in one step asks this; `fit` does not.
         """
         return None
 

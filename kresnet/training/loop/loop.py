@@ -8,7 +8,7 @@ end.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -17,15 +17,86 @@ from kresnet.callbacks import IterationCallback
 from kresnet.data import Order
 from kresnet.spec import Spec
 
-if TYPE_CHECKING:
-    from kresnet.training.loop.steps_tensorflow import Steps
-
 SECONDS = 0.5
+
+
+class Steps(Protocol):
+    """The updates of a training model; each backend has its own class.
+
+    The images are on the device as bytes; an update is given their indices
+    and keys. Tensors and arrays are those of the backend where nothing else is
+    said.
+
+    Attributes:
+        model: Pixels and keys to logits, with an optimiser.
+        images: uint8, shape `(count, height, width, channels)`.
+        labels: Integers, shape `(count,)`.
+        capacity: The most iterations in a chunk.
+    """
+
+    model: keras.Model
+    images: Any
+    labels: Any
+    capacity: int
+
+    def run(
+        self, indices: np.ndarray, keys: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Does the updates of a chunk; afterwards see `sync`.
+
+        Args:
+            indices: int32, shape `(count, batch_size)`, of the images; the
+                same on all processes.
+            keys: uint32, same shape, of the random layers.
+
+        Returns:
+            Loss and accuracy in [0, 1] of each batch before its update, NumPy
+            arrays of shape `(count,)`.
+        """
+
+    def sync(self) -> None:
+        """Brings the variables of the model and its optimiser up to date.
+
+        On JAX `run` keeps the state to itself, and they are empty after it.
+        """
+
+    def gradients(self, indices: np.ndarray, keys: np.ndarray) -> list:
+        """Gradients of the loss on one batch; nothing changes.
+
+        Args:
+            indices: int32, shape `(batch_size,)`.
+            keys: uint32, same shape.
+
+        Returns:
+            In the order of `model.trainable_variables`.
+        """
+
+    def loss(
+        self,
+        trainable: Sequence,
+        non_trainable: Sequence,
+        pixels: Any,
+        keys: Any,
+        labels: Any,
+    ) -> tuple[Any, tuple[Any, list]]:
+        """Mean cross-entropy of a batch; a function of its arguments alone.
+
+        Args:
+            trainable: Values in the order of `model.trainable_variables`.
+            non_trainable: In that of `model.non_trainable_variables`.
+            pixels: uint8, shape `(batch, height, width, channels)`.
+            keys: uint32, shape `(batch,)`.
+            labels: Integers, shape `(batch,)`.
+
+        Returns:
+            The loss; logits, and `non_trainable` as the batch has moved them:
+            those that it does not move are the very objects that were given.
+        """
 
 
 def make_steps(
     model: keras.Model, spec: Spec, images: np.ndarray, labels: np.ndarray
-) -> "Steps":
+) -> Steps:
     """The updates of a model, on the current Keras backend.
 
     Args:
@@ -35,17 +106,19 @@ def make_steps(
         labels: Theirs.
     """
     if keras.backend.backend() == "jax":
-        from kresnet.training.loop.steps_jax import Steps
+        from kresnet.training.loop import steps_jax
 
-        return Steps(model, images, labels)
-    from kresnet.training.loop.steps_tensorflow import Steps
+        return steps_jax.Steps(model, images, labels)
+    from kresnet.training.loop import steps_tensorflow
 
     group = spec.model.batch_norm.images_per_statistic
-    return Steps(model, images, labels, spec.training.batch_size, group)
+    return steps_tensorflow.Steps(
+        model, images, labels, spec.training.batch_size, group
+    )
 
 
 def train_in_chunks(
-    steps: "Steps",
+    steps: Steps,
     order: Order,
     first: int,
     last: int,

@@ -10,10 +10,7 @@ from jax import numpy as jnp
 
 
 class Steps:
-    """The updates of a training model.
-
-    The images are on the device as bytes; an update is given their indices
-    and keys.
+    """See `kresnet.training.loop.loop.Steps`.
 
     On an accelerator the iterations of a chunk are one compiled program whose
     number of turns is an argument, so that no length of a chunk compiles anew.
@@ -26,11 +23,10 @@ class Steps:
 
     Args:
         model: Pixels and keys to logits, with an optimiser.
-        images: uint8 array, shape `(count, height, width, channels)`.
-        labels: Integer array, shape `(count,)`.
+        images: uint8 array, goes to the device.
+        labels: Theirs.
 
     Attributes:
-        capacity: The most iterations in a chunk.
         one_program: Whether a chunk is one program.
     """
 
@@ -71,17 +67,7 @@ class Steps:
     def run(
         self, indices: np.ndarray, keys: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Does the updates of a chunk; see also `sync`.
-
-        Args:
-            indices: int32, shape `(count, batch_size)`, of the images, the
-                same on all processes.
-            keys: uint32, same shape, of the random layers.
-
-        Returns:
-            Loss and accuracy in [0, 1] of each batch before its update, each
-            of shape `(count,)`.
-        """
+        """See `kresnet.training.loop.loop.Steps`."""
         state = self._state or self.values()
         count = len(indices)
         # Images as arguments: captured, they would be constants of the program
@@ -105,15 +91,7 @@ class Steps:
     def gradients(
         self, indices: np.ndarray, keys: np.ndarray
     ) -> list[jax.Array]:
-        """Gradients of the loss on one batch; nothing changes.
-
-        Args:
-            indices: int32, shape `(batch_size,)`.
-            keys: uint32, same shape.
-
-        Returns:
-            Arrays in the order of `model.trainable_variables`.
-        """
+        """See `kresnet.training.loop.loop.Steps`."""
         trainable, non_trainable, _ = self._state or self.values()
         gradients, _ = self._gradient_program(
             trainable, non_trainable, self.images, self.labels, indices, keys
@@ -121,10 +99,7 @@ class Steps:
         return gradients
 
     def sync(self) -> None:
-        """Brings the variables of the model and its optimiser up to date.
-
-        `run` keeps the state to itself, and the variables are empty after it.
-        """
+        """See `kresnet.training.loop.loop.Steps`."""
         if self._state is None:
             return
         for variables, values in zip(
@@ -142,18 +117,7 @@ class Steps:
         keys: jax.Array,
         labels: jax.Array,
     ) -> tuple[jax.Array, tuple[jax.Array, list[jax.Array]]]:
-        """Mean cross-entropy of a batch; a function of its arguments alone.
-
-        Args:
-            trainable: Values in the order of `model.trainable_variables`.
-            non_trainable: In that of `model.non_trainable_variables`.
-            pixels: uint8, shape `(batch, height, width, channels)`.
-            keys: uint32, shape `(batch,)`.
-            labels: Integers, shape `(batch,)`.
-
-        Returns:
-            The loss; logits, and `non_trainable` as the batch has moved them.
-        """
+        """See `kresnet.training.loop.loop.Steps`."""
         logits, moved = self.model.stateless_call(
             trainable, non_trainable, [pixels, keys], training=True
         )

@@ -48,9 +48,8 @@ def mean_over_parts(
             for argument in arguments
         ],
         fn_output_signature=keras.config.floatx(),
-        # Beside each other they keep more cores busy than one at a time does;
-        # outside a graph TensorFlow cannot, and says so.
-        parallel_iterations=None if tf.executing_eagerly() else 2,
+        # Beside each other they keep more cores busy than one at a time does.
+        parallel_iterations=2,
     )
     mean = tf.reduce_mean(vectors, 0)
     sizes = [shape.num_elements() for shape in shapes]
@@ -97,10 +96,7 @@ def without_idle_passes() -> Iterator[None]:
 
 
 class Steps:
-    """The updates of a training model.
-
-    The images are on the device as bytes; an update is given their indices
-    and keys.
+    """See `kresnet.training.loop.loop.Steps`.
 
     Each replica of a strategy takes its part of a batch; the loss and the
     gradient are the means of theirs. On a CPU the groups of batch norm go
@@ -110,13 +106,12 @@ class Steps:
 
     Args:
         model: Pixels and keys to logits, with an optimiser.
-        images: uint8 array, shape `(count, height, width, channels)`.
-        labels: Integer array, shape `(count,)`.
+        images: uint8 array, goes to the device.
+        labels: Theirs.
         batch_size: Images in a batch, over all replicas.
         group: Images in a group of batch norm; `None` for a whole batch.
 
     Attributes:
-        capacity: The most iterations in a chunk.
         smallest_pass: Images; groups of fewer stay together, since passes of
             so few take longer than cutting and joining (results/speed.md).
     """
@@ -151,35 +146,18 @@ class Steps:
     def run(
         self, indices: np.ndarray, keys: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Does the updates of a chunk.
-
-        Args:
-            indices: int32, shape `(count, batch_size)`, of the images.
-            keys: uint32, same shape, of the random layers.
-
-        Returns:
-            Loss and accuracy in [0, 1] of each batch before its update, each
-            of shape `(count,)`.
-        """
+        """See `kresnet.training.loop.loop.Steps`."""
         losses, accuracies = self._chunk(indices, keys)
         return losses.numpy(), accuracies.numpy()
 
     def gradients(
         self, indices: np.ndarray, keys: np.ndarray
     ) -> list[tf.Tensor]:
-        """Gradients of the loss on one batch; nothing changes.
-
-        Args:
-            indices: int32, shape `(batch_size,)`.
-            keys: uint32, same shape.
-
-        Returns:
-            Tensors in the order of `model.trainable_variables`.
-        """
+        """See `kresnet.training.loop.loop.Steps`."""
         return self._gradients(indices, keys)
 
     def sync(self) -> None:
-        """Brings the variables up to date; here they always are."""
+        """See `kresnet.training.loop.loop.Steps`."""
 
     def loss(
         self,
@@ -189,19 +167,7 @@ class Steps:
         keys: tf.Tensor,
         labels: tf.Tensor,
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, list[tf.Tensor]]]:
-        """Mean cross-entropy of a batch; a function of its arguments alone.
-
-        Args:
-            trainable: Values in the order of `model.trainable_variables`.
-            non_trainable: In that of `model.non_trainable_variables`.
-            pixels: uint8, shape `(batch, height, width, channels)`.
-            keys: uint32, shape `(batch,)`.
-            labels: Integers, shape `(batch,)`.
-
-        Returns:
-            The loss; logits, and `non_trainable` as the batch has moved them:
-            those that it does not move are the tensors that were given.
-        """
+        """See `kresnet.training.loop.loop.Steps`."""
         logits, moved = self.model.stateless_call(
             trainable, non_trainable, [pixels, keys], training=True
         )
