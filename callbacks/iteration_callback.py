@@ -14,7 +14,8 @@ def current_values(model: keras.Model) -> Iterator[None]:
 
     On JAX `fit` keeps the state to itself during an epoch, and the variables
     are empty. `Callback.model` would hand all of it back, which takes a deep
-    network's callbacks milliseconds a step; here only scalars are lent.
+    network's callbacks milliseconds a step; here only scalars are lent. Keras
+    has no public way to them: this is for Keras 3.15.
 
     Args:
         model: A compiled model; variables are read, not assigned.
@@ -46,9 +47,9 @@ class IterationCallback(keras.callbacks.Callback):
     `LossScaleOptimizer` skips is none. So it is right after a restart too,
     and for a second `fit`.
 
-    A model that declares `logs_are_per_iteration = True` returns logs of one
-    array each, one value per iteration of the step; there the values are
-    counted.
+    A training loop whose `params` have `logs_are_per_iteration=True` gives
+    logs of one array each, one value per iteration of the step; there the
+    values are counted.
 
     Subclasses read `self.iteration` in `on_first_batch_begin` and
     `on_train_batch_begin` (iterations done before the step) and in
@@ -59,12 +60,19 @@ class IterationCallback(keras.callbacks.Callback):
     iteration = 0
     _began = False
     _outdated = True
+    _watched = None
+
+    def set_model(self, model):
+        """Also keeps the model where looking at it costs nothing."""
+        super().set_model(model)
+        # `self.model` hands the whole state back to the layers on JAX.
+        self._watched = model
 
     def next_due(self, iteration: int) -> int | None:
         """The first iteration after `iteration` at which a step must end.
 
         `None`: this callback does not care. A training loop that runs many
-        iterations in one step of `fit` asks this; `fit` itself does not.
+        iterations in one step asks this; `fit` does not.
         """
         return None
 
@@ -77,7 +85,7 @@ class IterationCallback(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Takes the iteration from the optimiser."""
-        self.iteration = updates_done(self._model)
+        self.iteration = updates_done(self._watched)
         self._began, self._outdated = False, True
 
     def on_first_batch_begin(self) -> None:
@@ -90,7 +98,7 @@ class IterationCallback(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         """Counts again where another callback may have restored a state."""
         if self._outdated:
-            self.iteration = updates_done(self._model)
+            self.iteration = updates_done(self._watched)
             self._outdated = False
         if not self._began:
             self._began = True
@@ -101,7 +109,7 @@ class IterationCallback(keras.callbacks.Callback):
         if self.logs_are_per_iteration:
             self.iteration += max(np.size(each) for each in logs.values())
         else:
-            self.iteration = updates_done(self._model)
+            self.iteration = updates_done(self._watched)
 
     def on_epoch_end(self, epoch, logs=None):
         """Takes back an update that was counted without a batch.
@@ -109,17 +117,16 @@ class IterationCallback(keras.callbacks.Callback):
         Several replicas on TensorFlow learn that the data has ended while
         they run an update, of which counting alone needs no batch.
         """
-        strategy = getattr(self._model, "distribute_strategy", None)
+        strategy = getattr(self._watched, "distribute_strategy", None)
         if strategy is None or strategy.num_replicas_in_sync == 1:
             return
-        if updates_done(self._model) >= self.iteration:
-            self._model.optimizer.iterations.assign(self.iteration)
+        if updates_done(self._watched) >= self.iteration:
+            self._watched.optimizer.iterations.assign(self.iteration)
 
     @property
     def logs_are_per_iteration(self) -> bool:
-        """Whether the model's logs hold one value per iteration."""
-        # Not self.model: on JAX that copies the state back to the layers.
-        return getattr(self._model, "logs_are_per_iteration", False)
+        """Whether the logs hold one value per iteration."""
+        return (self.params or {}).get("logs_are_per_iteration", False)
 
 
 def updates_done(model: keras.Model) -> int:

@@ -258,7 +258,7 @@ class IterationSchedule(IterationCallback):
                 "`warm_up` needs the metric `accuracy`, one number. Received: "
                 f"{logs}"
             )
-        return [self._mean.latest(self._model, "accuracy", value)] * batches
+        return [self._mean.latest(self._watched, "accuracy", value)] * batches
 
     def get_state(self):
         """The window of errors and the end of the warm-up."""

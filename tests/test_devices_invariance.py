@@ -95,8 +95,8 @@ preparation.load_dataset = some_images
 place, home = sys.argv[1:]
 devices, _, loop = place.partition(", ")
 if loop:  # what accelerators run
-    from kresnet.training.loop.steps_jax import ChunkModel
-    ChunkModel.one_program = True
+    from kresnet.training.loop.steps_jax import Steps
+    Steps.one_program = True
 for floatx in ("float64", "float32"):
     if loop and floatx == "float64":
         continue  # CPUs take twice as long for it

@@ -18,7 +18,7 @@ from kresnet.machine.place import place
 from kresnet.network import adapt_transforms
 from kresnet.spec import load_spec
 from kresnet.training.assembly import assemble
-from kresnet.training.loop.loop import fit_chunks
+from kresnet.training.loop.loop import make_steps, train_in_chunks
 
 spec = load_spec("digits")
 placement = place("cpu:2", spec)
@@ -26,12 +26,13 @@ data = load_dataset("digits")
 assembly = assemble(spec, 0, "float32", scope=placement.scope)
 adapt_transforms(assembly.transforms, data.train_images)
 model = assembly.model
-model.hold(data.train_images, data.train_labels)
+steps = make_steps(model, spec, data.train_images, data.train_labels)
 order = Order(np.arange(len(data.train_images)), 128, 0)
 counted = model.optimizer.iterations.value._values
 for first, last in [(0, 3), (3, 4), (4, 5)]:
-    fit_chunks(model, order, first, last, [IterationSchedule(0.1)], lambda: 0.0)
-    # Where the data ends too, none counts an iteration more.
+    train_in_chunks(
+        steps, order, first, last, [IterationSchedule(0.1)], lambda: 4.0
+    )
     assert [int(value.numpy()) for value in counted] == [last, last]
 
 moved = 0

@@ -8,8 +8,8 @@ from kresnet import build_model
 from kresnet.layers import BatchNormalization
 from kresnet.network import build_transforms, training_model
 from kresnet.spec import load_spec
-from kresnet.training.loop.loop import chunk_model_class
 from kresnet.training.loop.optimizer import CoupledSGD
+from kresnet.training.loop.steps_tensorflow import Steps
 
 # Three blocks of the same shape.
 STAGES = "[{block: basic, shortcut: A, blocks: 3, width: 16, stride: 1}]"
@@ -131,21 +131,18 @@ def test_the_loop_averages_no_frozen_number_over_the_passes_of_a_batch(images):
     model = training_model(
         build_transforms(spec.data, spec.model.input),
         network,
-        chunk_model_class(),
     )
     for layer in network.layers:
         if isinstance(layer, BatchNormalization):
             layer.trainable = layer.name == "conv2_3_bn2"
     model.compile(CoupledSGD(0.1), jit_compile=False)
-    model.hold(images.astype("uint8"), np.arange(64, dtype="int32") % 10)
+    labels = np.arange(64, dtype="int32") % 10
+    steps = Steps(model, images.astype("uint8"), labels, 48, 16)
     before = {v.path: np.array(v.value) for v in network.variables}
 
-    assert model.passes(48) == 3
-    for _ in range(3):
-        model._iteration(
-            keras.ops.arange(48, dtype="int32"),
-            keras.ops.arange(48, dtype="uint32"),
-        )
+    assert steps.passes == 3
+    batches = np.tile(np.arange(48), (3, 1))
+    steps.run(batches.astype("int32"), batches.astype("uint32"))
 
     moved = {
         v.path

@@ -58,7 +58,7 @@ KNOW_TENSORFLOW = {
     "kresnet/layers/rematerialize_tensorflow.py",
     "kresnet/machine/facts.py",
     "kresnet/training/loop/steps_tensorflow.py",
-    "kresnet/training/loop/momentum_step_tensorflow.py",
+    "kresnet/training/loop/optimizer.py",
     "kresnet/machine/settings.py",
 }
 LIGHT = {

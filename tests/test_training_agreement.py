@@ -42,7 +42,7 @@ def together(*parts):
     meeting, rows, left = threading.Barrier(len(parts)), [None] * len(parts), []
 
     def run(index, part):
-        agreement = Agreement(Threads(index, meeting, rows, left), last=10)
+        agreement = Agreement(Threads(index, meeting, rows, left))
         try:
             return part(agreement)
         except Exception as error:

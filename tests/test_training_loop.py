@@ -20,11 +20,11 @@ import sys
 import kresnet
 kind, out, every = sys.argv[1:]
 if kind == "one program":  # what an accelerator runs
-    from kresnet.training.loop.steps_jax import ChunkModel
-    ChunkModel.one_program = True
+    from kresnet.training.loop.steps_jax import Steps
+    Steps.one_program = True
 if kind.endswith("whole batch"):  # what an accelerator runs
-    from kresnet.training.loop.steps_tensorflow import ChunkModel
-    ChunkModel.smallest_pass = 1000
+    from kresnet.training.loop.steps_tensorflow import Steps
+    Steps.smallest_pass = 1000
 again = "again" in kind
 if kind.startswith("calls") and again:  # as beside a GPU that is not used
     import jax
@@ -177,19 +177,26 @@ def test_neither_a_chunk_s_length_nor_a_new_rate_compiles_anew(
 TRACED = """
 import sys
 import kresnet
-from kresnet.training.loop.steps_tensorflow import ChunkModel
+import tensorflow as tf
+from kresnet.training.loop.steps_tensorflow import Steps
 
-iteration = ChunkModel._iteration
+update = Steps.update
 def traced(self, indices, keys):
-    batch = indices.shape[0]
-    print(batch, keys.shape[0], self.passes(batch))
-    return iteration(self, indices, keys)
-ChunkModel._iteration = traced
+    print(indices.shape[0], keys.shape[0], self.passes)
+    return update(self, indices, keys)
+Steps.update = traced
+options = tf.config.optimizer
+mine = {"remapping": False, "constant_folding": False}
+options.set_experimental_options(mine)
 kresnet.train("digits", sys.argv[1], devices=sys.argv[2], overrides=[
     "training.iterations=9",
     "training.learning_rate.at=[3]",
     "training.evaluate_every=4",
 ])
+# The caller's graph optimiser is as it was, whatever the loop leaves out.
+off = {name for name, on in options.get_experimental_options().items()
+       if on is False and not name.startswith("disable")}
+assert off == set(mine), off
 """
 
 

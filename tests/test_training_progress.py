@@ -39,15 +39,15 @@ class Training:
             lambda: self.now,
         )
         model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-        model.logs_are_per_iteration = True
         model.compile("sgd")
         model.optimizer.iterations.assign(first)
         for callback in (self.schedule, self.progress):
+            callback.set_params({"logs_are_per_iteration": True})
             callback.set_model(model)
             callback.on_train_begin()
 
     def step(self, count=1, seconds=1.0, error=100.0):
-        """A step of `fit`, of so many iterations."""
+        """A chunk of so many iterations."""
         self.schedule.on_train_batch_begin(0)
         self.progress.on_train_batch_begin(0)
         self.now += seconds

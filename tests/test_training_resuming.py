@@ -222,17 +222,17 @@ def test_a_spec_that_was_changed_in_the_folder_is_not_gone_on_with(killed):
     refused(killed, BadDataError, r"spec\.yaml: was changed since the run")
 
 
-@pytest.mark.parametrize("where", ["hold", "fit_chunks"])
+@pytest.mark.parametrize("where", ["__init__", "run"])
 def test_memory_that_runs_out_ends_with_69_and_leaves_the_checkpoints(
     killed, monkeypatch, capsys, where
 ):
     """Of a device: when it takes the images, or in the training."""
-    from kresnet.training.loop.steps_tensorflow import ChunkModel
+    from kresnet.training.loop.steps_tensorflow import Steps
 
     def take_a_pebibyte(*_):
         keras.ops.ones((2**50,), "uint8")
 
-    monkeypatch.setattr(ChunkModel, where, take_a_pebibyte)
+    monkeypatch.setattr(Steps, where, take_a_pebibyte)
     before = content(killed / "checkpoints")
     arguments = ["train", "digits", f"--out={killed}"]
     arguments += [f"--set={override}" for override in OVERRIDES]

@@ -1,7 +1,5 @@
 """An iteration up to its transforms, its loss, its gradients, its update."""
 
-from collections.abc import Callable
-
 import jax
 
 from kresnet.benchmark.serving import Part, timed
@@ -9,73 +7,45 @@ from kresnet.benchmark.training_path import TrainingPath
 
 
 def parts(path: TrainingPath) -> dict[str, Part]:
-    """The computations, compiled and timed."""
-    return {
-        name: _part(function, path)
-        for name, function in computations(path).items()
-    }
+    """Compiled functions, each doing what the one before does and more."""
+    steps, order = path.steps, path.order
 
-
-def computations(path: TrainingPath) -> dict[str, Callable]:
-    """Functions, each doing what the one before does and more.
-
-    Each maps a state to a result and the next state, as a step of training
-    does; images are arguments, since captured they would be constants.
-    """
-    model = path.model
-
-    def loss_of(trainable, state, images, labels, indices, keys):
-        loss, (_, updated) = model._loss(
-            trainable, state[1], images[indices], keys, labels[indices]
+    # Images are arguments; captured, they would be constants.
+    @jax.jit
+    def transforms(values, images, labels, indices, keys):
+        return path.transforms_model.stateless_call(
+            *values, [images[indices], keys], training=True
         )
-        return loss, (trainable, updated, *state[2:])
 
-    def transforms(state, images, labels, indices, keys):
-        crops, _ = path.transforms_model.stateless_call(
-            [v.value for v in path.transforms_model.trainable_variables],
-            [v.value for v in path.transforms_model.non_trainable_variables],
-            [images[indices], keys],
-            training=True,
-        )
-        return crops, state
+    @jax.jit
+    def forward(values, images, labels, indices, keys):
+        return steps.loss(*values, images[indices], keys, labels[indices])
 
-    def forward(state, *batch):
-        return loss_of(state[0], state, *batch)
-
-    def backward(state, *batch):
-        found, gradients = jax.value_and_grad(loss_of, has_aux=True)(
-            state[0], state, *batch
-        )
-        return (found[0], gradients), found[1]
-
-    def update(state, *batch):
-        loss, accuracy, state = model._iteration(state, *batch)
-        return (loss, accuracy), state
-
-    functions = (transforms, forward, backward, update)
-    return {function.__name__: function for function in functions}
-
-
-def _part(function, path) -> Part:
-    compiled = jax.jit(function, donate_argnums=0)
-    model = path.model
-
-    def run(iterations: int) -> None:
-        # Copies, since the buffers of a state are given away.
-        state = jax.tree.map(
-            lambda variable: variable.value.copy(),
-            (
-                list(model.trainable_variables),
-                list(model.non_trainable_variables),
-                list(model.optimizer.variables),
-                [],
-            ),
-        )
-        indices, keys = path.order.batches(0, iterations)
-        for i in range(iterations):
-            result, state = compiled(
-                state, model.images, model.labels, indices[i], keys[i]
+    def each(function, model):
+        def run(iterations: int) -> None:
+            variables = (
+                model.trainable_variables,
+                model.non_trainable_variables,
             )
-        jax.block_until_ready((result, state))
+            values = [[v.value for v in group] for group in variables]
+            for batch in zip(*order.batches(0, iterations), strict=True):
+                result = function(values, steps.images, steps.labels, *batch)
+            jax.block_until_ready(result)
 
-    return timed(run)
+        return timed(run)
+
+    def backward(iterations: int) -> None:
+        for batch in zip(*order.batches(0, iterations), strict=True):
+            result = steps.gradients(*batch)
+        jax.block_until_ready(result)
+
+    def update(iterations: int) -> None:
+        steps.run(*order.batches(0, iterations))
+        steps.sync()
+
+    return {
+        "transforms": each(transforms, path.transforms_model),
+        "forward": each(forward, path.model),
+        "backward": timed(backward),
+        "update": timed(update),
+    }

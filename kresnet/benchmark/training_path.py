@@ -23,7 +23,7 @@ from kresnet.spec import Spec
 from kresnet.training.assembly import assemble
 from kresnet.training.logs.losses import LossLog
 from kresnet.training.logs.progress import ProgressLine
-from kresnet.training.loop.loop import fit_chunks
+from kresnet.training.loop.loop import make_steps, train_in_chunks
 
 
 def tiny(spec: Spec) -> Spec:
@@ -87,6 +87,7 @@ class TrainingPath:
 
     Attributes:
         model: The training model.
+        steps: Its updates.
         transforms_model: Its transforms alone.
         order: Indices and keys of each iteration.
     """
@@ -112,7 +113,7 @@ class TrainingPath:
         adapt_transforms(transforms, images[indices])
         rate = (training.warm_up or training.learning_rate).model_dump()
         start = rate.get("learning_rate", rate.get("start"))
-        self.model.hold(images, labels)
+        self.steps = make_steps(self.model, spec, images, labels)
         self.order = Order(indices, training.batch_size, seed)
         self._throughput = Throughput(skip=1)
         schedule = IterationSchedule(start)
@@ -134,8 +135,8 @@ class TrainingPath:
         ]
 
     def whole(self, iterations: int) -> dict:
-        """Trains on; the first iteration of `fit` is not measured."""
-        self._fit(iterations + 1)
+        """Trains on; the first iteration is not measured."""
+        self._train(iterations + 1)
         return {
             "iterations": iterations,
             "seconds": self._throughput.seconds,
@@ -144,17 +145,17 @@ class TrainingPath:
 
     def losses(self, iterations: int) -> dict:
         """Trains on, at most 50 iterations; returns the loss of each."""
-        self._fit(iterations)
+        self._train(iterations)
         return {"losses": self._progress.last_losses()[-iterations:]}
 
-    def _fit(self, iterations: int):
+    def _train(self, iterations: int):
         # One iteration first, so that all others can be measured.
         speed = self._throughput.iterations_per_second
         paces = itertools.chain([0.0], itertools.repeat(speed))
         first = updates_done(self.model)
         try:
-            fit_chunks(
-                self.model,
+            train_in_chunks(
+                self.steps,
                 self.order,
                 first,
                 first + iterations,

@@ -105,10 +105,9 @@ def start(job_file: str) -> dict[str, Part]:
         found = TrainingPath(
             small, seed, *tiny_data(small), folder, mixed, finite=False
         )
-        batch_size = spec.training.batch_size
-        if backend == "tensorflow" and path.model.passes(batch_size) > 1:
+        if backend == "tensorflow" and path.steps.passes > 1:
             # In as many passes as the whole net, of few images each.
-            found.model.smallest_pass = 1
+            found.steps.smallest_pass = 1
         return found
 
     def save_weights(_: int) -> dict:

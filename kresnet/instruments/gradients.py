@@ -1,11 +1,13 @@
 """Norms of the gradient, layer by layer, during training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from kresnet.callbacks import Periodic
 from kresnet.data import Order
+
+Gradients = Callable[[np.ndarray, np.ndarray], Sequence]
 
 
 class GradientNorms(Periodic):
@@ -17,6 +19,8 @@ class GradientNorms(Periodic):
 
     Args:
         order: Gives the batches.
+        gradients: Gradients of the loss on a batch, from its indices and keys,
+            in the order of the trainable variables.
         every: Iterations between measurements.
         last: The run's last iteration.
         write: Called with a list of dicts: `iteration`, `layer`, `norm`.
@@ -25,19 +29,20 @@ class GradientNorms(Periodic):
     def __init__(
         self,
         order: Order,
+        gradients: Gradients,
         every: int,
         last: int,
         write: Callable[[list[dict]], None],
     ):
         super().__init__(every, last)
         self.order = order
+        self.gradients = gradients
         self.write = write
 
     def act(self):
         """Measures and writes."""
-        model = self.model
         indices, keys = self.order.batches(self.iteration, 1)
-        gradients = model.gradients(indices[0], keys[0])
+        gradients = self.gradients(indices[0], keys[0])
         self.write(
             [
                 {
@@ -46,7 +51,7 @@ class GradientNorms(Periodic):
                     "norm": float(np.linalg.norm(gradient)),
                 }
                 for variable, gradient in zip(
-                    model.trainable_variables, gradients, strict=True
+                    self.model.trainable_variables, gradients, strict=True
                 )
                 if variable.path.endswith("/kernel")
             ]

@@ -95,11 +95,6 @@ class Team:
 
         return jax.process_index() > 0
 
-    def part(self, size: int) -> slice:
-        """This process's share of a batch of so many images."""
-        share = size // self.count
-        return slice(self.index * share, (self.index + 1) * share)
-
     def gather(self, row: Sequence[int]) -> np.ndarray:
         """Everybody's row of 32-bit integers, shape `(count, len(row))`."""
         from jax.experimental import multihost_utils

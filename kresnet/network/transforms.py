@@ -130,20 +130,17 @@ def inference_model(
 
 
 def training_model(
-    transforms: Sequence[keras.layers.Layer],
-    network: keras.Model,
-    model_class: type[keras.Model] = keras.Model,
+    transforms: Sequence[keras.layers.Layer], network: keras.Model
 ) -> keras.Model:
     """Raw pixels and their keys, uint32 `(batch,)`, to logits.
 
     Args:
         transforms: As `build_transforms` returns them.
         network: As `build_model` returns it.
-        model_class: Class of the model that is returned.
     """
     pixels = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
     keys = keras.Input((), dtype="uint32", name="keys")
     x = pixels
     for layer in transforms:
         x = layer(x, keys) if isinstance(layer, KeyedLayer) else layer(x)
-    return model_class([pixels, keys], network(x), name="training")
+    return keras.Model([pixels, keys], network(x), name="training")

@@ -1,4 +1,4 @@
-"""A spec compiled: transforms, network and optimiser as models for `fit`."""
+"""A spec as models: transforms, network and optimiser."""
 
 import contextlib
 import dataclasses
@@ -22,7 +22,6 @@ from kresnet.network import (
 from kresnet.spec import Spec, TrainingSpec
 from kresnet.trained import measures
 from kresnet.trained.arrays import from_arrays
-from kresnet.training.loop.loop import chunk_model_class
 from kresnet.training.loop.optimizer import CoupledSGD
 
 
@@ -32,7 +31,7 @@ class Assembly:
 
     Attributes:
         transforms: Layers of `data.transforms`, not adapted yet.
-        model: Pixels and keys to logits, compiled; runs chunks of iterations.
+        model: Pixels and keys to logits, with its optimiser.
         inference: Pixels to logits; shares the layers of `model`, or is a copy
             on one device where that is spread over several.
         inference_transforms: The transforms of `inference`.
@@ -85,7 +84,6 @@ def assemble(
         rematerialize: See `build_model`.
         scope: Of the devices, see `kresnet.machine.place.place`.
     """
-    model_class = chunk_model_class()
 
     def build():
         return build_transforms(spec.data, spec.model.input), build_model(
@@ -94,7 +92,7 @@ def assemble(
 
     with scope():
         transforms, network = build()
-        model = training_model(transforms, network, model_class)
+        model = training_model(transforms, network)
         _compile(model, spec.training)
     own = transforms, network
     if scope is not contextlib.nullcontext:
@@ -113,9 +111,8 @@ def _compile(model: keras.Model, training: TrainingSpec) -> None:
     )
     model.compile(
         optimizer,
-        # XLA on a CPU takes three to four times as long in TensorFlow; JAX has
-        # nothing else.
-        jit_compile=keras.backend.backend() == "jax",
+        # For Keras' own steps, which nothing uses.
+        jit_compile=False,
         # Under a caller's mixed_float16 policy Keras would wrap the optimiser.
         auto_scale_loss=False,
     )

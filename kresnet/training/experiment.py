@@ -17,7 +17,7 @@ from kresnet.training.begin_with import Source
 from kresnet.training.failures import DIVERGENCES, diverged, write_diagnosis
 from kresnet.training.final_test import error_and_loss, final_numbers
 from kresnet.training.logs.events import Events
-from kresnet.training.loop.loop import fit_chunks
+from kresnet.training.loop.loop import make_steps, train_in_chunks
 from kresnet.training.measuring import Measurements
 from kresnet.training.options import Options
 from kresnet.training.preparation import prepare
@@ -92,6 +92,7 @@ class Experiment:
                 assembly.inference_transforms,
                 self.prepared.train_images,
                 self.prepared.order,
+                lambda indices, keys: self.steps.gradients(indices, keys),
             ),
             checkpoints,
             options.checkpoint_every,
@@ -193,15 +194,19 @@ class Experiment:
                 self.callbacks.progress,
                 Signals(self.callbacks.saver),
             ):
-                self.model.hold(self.data.train_images, self.data.train_labels)
-                fit_chunks(
+                self.steps = make_steps(
                     self.model,
+                    self.spec,
+                    self.data.train_images,
+                    self.data.train_labels,
+                )
+                train_in_chunks(
+                    self.steps,
                     self.prepared.order,
                     first,
                     training.iterations,
                     callbacks,
                     self._pace,
-                    self.prepared.part(),
                 )
         except StoppedError:
             self._update("stopped")

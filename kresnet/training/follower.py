@@ -16,7 +16,7 @@ from kresnet.records.identity import Identity
 from kresnet.spec import Spec
 from kresnet.trained.arrays import from_arrays
 from kresnet.training.assembly import make_schedule
-from kresnet.training.loop.loop import fit_chunks
+from kresnet.training.loop.loop import make_steps, train_in_chunks
 from kresnet.training.options import Options
 from kresnet.training.preparation import prepare
 from kresnet.training.team import hear_start, told
@@ -88,18 +88,20 @@ def follow(
     with team.watch(), out_of_memory_said(me, training.batch_size):
         try:
             if first < last:
-                model.hold(
-                    prepared.data.train_images, prepared.data.train_labels
+                steps = make_steps(
+                    model,
+                    spec,
+                    prepared.data.train_images,
+                    prepared.data.train_labels,
                 )
                 with Signals(agreement):
-                    fit_chunks(
-                        model,
+                    train_in_chunks(
+                        steps,
                         prepared.order,
                         first,
                         last,
                         callbacks,
                         lambda: agreement.pace,
-                        prepared.part(),
                     )
         except WarmUpError:
             pass  # process 0 has seen it too and will end

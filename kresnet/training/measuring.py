@@ -7,7 +7,7 @@ import numpy as np
 
 from kresnet.callbacks import LayerResponses, Periodic
 from kresnet.data import Order
-from kresnet.instruments.gradients import GradientNorms
+from kresnet.instruments.gradients import GradientNorms, Gradients
 from kresnet.network import (
     build_model,
     find_places,
@@ -29,6 +29,7 @@ class Measurements:
         transforms: Layers of the run, in its order.
         images: Makes the training split, uint8.
         order: Gives the batches.
+        gradients: See `GradientNorms`.
 
     Attributes:
         callbacks: They come after those that train and before the one that
@@ -44,6 +45,7 @@ class Measurements:
         transforms: list[keras.layers.Layer],
         images: Callable[[], np.ndarray],
         order: Order,
+        gradients: Gradients,
     ):
         self.callbacks: list[Periodic] = []
         self.logs: dict[str, RowLog] = {}
@@ -77,7 +79,13 @@ class Measurements:
         if options.gradients_every:
             norms = self._log(folder.gradients, ("iteration", "layer", "norm"))
             self.callbacks.append(
-                GradientNorms(order, options.gradients_every, last, norms.write)
+                GradientNorms(
+                    order,
+                    gradients,
+                    options.gradients_every,
+                    last,
+                    norms.write,
+                )
             )
 
     def _log(self, path, columns) -> RowLog:

@@ -45,12 +45,6 @@ class Preparation:
         """Copies the training split."""
         return self.data.train_images[self.train_indices]
 
-    def part(self) -> slice:
-        """This process's part of a batch."""
-        if self.agreement is None:
-            return slice(None)
-        return self.agreement.team.part(self.order.batch_size)
-
 
 def prepare(
     spec: Spec,
@@ -82,7 +76,7 @@ def prepare(
     training = spec.training
     agreement = None
     if team := placement.team:
-        agreement = Agreement(team, training.iterations)
+        agreement = Agreement(team)
     notify(f"loading {DATASETS[spec.data.dataset].title}")
     with told(agreement):
         data = load_dataset(spec.data.dataset, options.data_dir)

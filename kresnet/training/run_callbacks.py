@@ -118,7 +118,7 @@ class RunCallbacks:
             each.log.cut(None)
 
     def in_order(self, events: Events) -> list[keras.callbacks.Callback]:
-        """All of them, for `fit`.
+        """All of them, in the order in which they are called.
 
         Args:
             events: Told of every row of metrics.csv.

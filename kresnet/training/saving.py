@@ -83,8 +83,6 @@ class Saver(IterationCallback):
                 f"stopped by {stop.name} at iteration {self.iteration}, "
                 "saved; the same command continues"
             )
-        if self.iteration >= self.last:
-            self.model.stop_training = True
 
     def _save(self, best: int | None):
         model = self.model

@@ -120,7 +120,6 @@ class Agreement(IterationCallback):
 
     Args:
         team: The processes.
-        last: The run's last iteration.
 
     Attributes:
         identity: Of what is trained: the same on all, or they all end.
@@ -132,10 +131,9 @@ class Agreement(IterationCallback):
         over: Whether the processes have left each other.
     """
 
-    def __init__(self, team: Team, last: int):
+    def __init__(self, team: Team):
         super().__init__()
         self.team = team
-        self.last = last
         self.identity = ""
         self.pace = 0
         self.signal: signal.Signals | None = None
@@ -188,12 +186,6 @@ class Agreement(IterationCallback):
         """Before every chunk."""
         super().on_train_batch_begin(batch, logs)
         self.exchange()
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Ends `fit` at the last iteration, so that none waits for another."""
-        super().on_train_batch_end(batch, logs)
-        if self.iteration >= self.last:
-            self.model.stop_training = True
 
 
 def _end_of(codes: np.ndarray) -> StoppedError | MemberEndedError:

@@ -102,8 +102,6 @@ class MetricsLog(IterationCallback):
         return row
 
     def _write_row(self):
-        if len(self.images):
-            _ = self.model  # on JAX, hands the trained state to the layers
         row = {
             "iteration": self.iteration,
             "learning_rate": self.schedule.rate,

@@ -1,111 +1,175 @@
-"""Chunks: how many iterations the next step of `fit` runs.
+"""The loop over the iterations of a run.
 
-A chunk is a run of iterations that one call of the backend carries out. It
-ends where a callback has something to do (`next_due`), lasts about half a
-second at most, so that signals and losses that are not finite are acted on
-soon, and holds at most `CAPACITY` iterations. What is computed does not depend
-on where chunks end.
+They are done in chunks, each in one call of the backend. A chunk ends where a
+callback has something to do (`next_due`), lasts about half a second, so that
+signals and losses that are not finite are acted on soon, and holds at most
+`Steps.capacity` iterations. What is computed does not depend on where chunks
+end.
 """
 
-import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import keras
 import numpy as np
-from keras import ops
 
 from kresnet.callbacks import IterationCallback
 from kresnet.data import Order
-from kresnet.machine.surroundings import refuse_limits
+from kresnet.spec import Spec
 
-CAPACITY = 512
 SECONDS = 0.5
 
 
-def chunk_model_class() -> type[keras.Model]:
-    """The chunk-running model of the current Keras backend."""
-    if keras.backend.backend() == "tensorflow":
-        from kresnet.training.loop.steps_tensorflow import ChunkModel
-    else:
-        from kresnet.training.loop.steps_jax import ChunkModel
-    return ChunkModel
+class Steps(Protocol):
+    """The updates of a training model; each backend has its own class.
+
+    The images are on the device as bytes; an update is given their indices
+    and keys. Tensors and arrays are those of the backend where nothing else is
+    said.
+
+    Attributes:
+        model: Pixels and keys to logits, with an optimiser.
+        images: uint8, shape `(count, height, width, channels)`.
+        labels: Integers, shape `(count,)`.
+        capacity: The most iterations in a chunk.
+    """
+
+    model: keras.Model
+    images: Any
+    labels: Any
+    capacity: int
+
+    def run(
+        self, indices: np.ndarray, keys: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Does the updates of a chunk; afterwards see `sync`.
+
+        Args:
+            indices: int32, shape `(count, batch_size)`, of the images; the
+                same on all processes.
+            keys: uint32, same shape, of the random layers.
+
+        Returns:
+            Loss and accuracy in [0, 1] of each batch before its update, NumPy
+            arrays of shape `(count,)`.
+        """
+
+    def sync(self) -> None:
+        """Brings the variables of the model and its optimiser up to date.
+
+        On JAX `run` keeps the state to itself, and they are empty after it.
+        """
+
+    def gradients(self, indices: np.ndarray, keys: np.ndarray) -> list:
+        """Gradients of the loss on one batch; nothing changes.
+
+        Args:
+            indices: int32, shape `(batch_size,)`.
+            keys: uint32, same shape.
+
+        Returns:
+            In the order of `model.trainable_variables`.
+        """
+
+    def loss(
+        self,
+        trainable: Sequence,
+        non_trainable: Sequence,
+        pixels: Any,
+        keys: Any,
+        labels: Any,
+    ) -> tuple[Any, tuple[Any, list]]:
+        """Mean cross-entropy of a batch; a function of its arguments alone.
+
+        Args:
+            trainable: Values in the order of `model.trainable_variables`.
+            non_trainable: In that of `model.non_trainable_variables`.
+            pixels: uint8, shape `(batch, height, width, channels)`.
+            keys: uint32, shape `(batch,)`.
+            labels: Integers, shape `(batch,)`.
+
+        Returns:
+            The loss; logits, and `non_trainable` as the batch has moved them:
+            those that it does not move are the very objects that were given.
+        """
 
 
-def chunks(
-    order: Order,
-    first: int,
-    last: int,
-    callbacks: Sequence[keras.callbacks.Callback],
-    iterations_per_second: Callable[[], float],
-    capacity: int,
-    part: slice,
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yields the chunks from iteration `first` up to `last`, not included.
-
-    `fit` asks for a few chunks ahead of the one it runs. Where chunks may end
-    is therefore asked of each callback as a function of the iteration alone;
-    a callback that cannot know yet answers with the next iteration.
+def make_steps(
+    model: keras.Model, spec: Spec, images: np.ndarray, labels: np.ndarray
+) -> Steps:
+    """The updates of a model, on the current Keras backend.
 
     Args:
-        order: The order of the training images.
-        first: Iteration to begin with.
-        last: Iteration to end before.
-        callbacks: Those of the run; the ones that have `next_due` are asked.
-        iterations_per_second: Measured speed, 0 while unknown.
-        capacity: The most iterations in a chunk.
-        part: This process's part of a batch.
-
-    Yields:
-        Indices, int32 `(batch, capacity)`, keys, uint32 `(batch, capacity)`,
-        and the number of iterations to run, int32 `(batch,)`, the same `batch`
-        times: Keras spreads the first axis of everything over the devices.
+        model: Pixels and keys to logits, with an optimiser.
+        spec: What is trained.
+        images: All training images, uint8, which go to the device.
+        labels: Theirs.
     """
-    stations = [c for c in callbacks if isinstance(c, IterationCallback)]
-    iteration = first
-    while iteration < last:
-        due = (station.next_due(iteration) for station in stations)
-        end = min((last, *(d for d in due if d is not None)))
-        pace = int(SECONDS * iterations_per_second())
-        count = max(1, min(end - iteration, pace, capacity))
-        indices, keys = order.batches(iteration, count)
-        missing = ((0, 0), (0, capacity - count))
-        yield (
-            np.pad(indices.T[part], missing),
-            np.pad(keys.T[part], missing),
-            np.full(order.batch_size, count, "int32")[part],
-        )
-        iteration += count
+    if keras.backend.backend() == "jax":
+        from kresnet.training.loop import steps_jax
+
+        return steps_jax.Steps(model, images, labels)
+    from kresnet.training.loop import steps_tensorflow
+
+    group = spec.model.batch_norm.images_per_statistic
+    return steps_tensorflow.Steps(
+        model, images, labels, spec.training.batch_size, group
+    )
 
 
-def fit_chunks(
-    model: keras.Model,
+def train_in_chunks(
+    steps: Steps,
     order: Order,
     first: int,
     last: int,
     callbacks: Sequence[keras.callbacks.Callback],
     iterations_per_second: Callable[[], float],
-    part: slice = slice(None),
 ) -> None:
-    """Trains a chunk model; the arguments are those of `chunks`.
+    """Trains from iteration `first` up to `last`, not included.
 
-    Raises:
-        SpecError: Keras is told to end `fit` early.
-        RuntimeError: It ended before the last iteration, nobody knows why.
+    Args:
+        steps: Does the updates.
+        order: Of the training images.
+        first: The iterations done before.
+        last: The iterations done in the end.
+        callbacks: Their logs are one array each, one value an iteration.
+        iterations_per_second: Measured speed, 0 while unknown; on all
+            processes of a team the same.
     """
-    refuse_limits()
-    steps = functools.partial(
-        chunks,
-        order,
-        first,
-        last,
-        callbacks,
-        iterations_per_second,
-        model.capacity,
-        part,
+    every = keras.callbacks.CallbackList(
+        callbacks, model=steps.model, logs_are_per_iteration=True
     )
-    size = len(range(order.batch_size)[part])
-    model.fit_chunks(steps, callbacks, size)
-    # What was not trained must not be taken for finished.
-    reached = int(ops.convert_to_numpy(model.optimizer.iterations.value))
-    if reached != last:
-        raise RuntimeError(f"`fit` ended at iteration {reached} of {last}")
+    every.on_train_begin()
+    while first < last:
+        every.on_train_batch_begin(first)
+        most = min(int(SECONDS * iterations_per_second()), steps.capacity)
+        end = chunk_end(first, last, callbacks, most)
+        losses, accuracies = steps.run(*order.batches(first, end - first))
+        steps.sync()  # callbacks read the weights
+        first = end
+        every.on_train_batch_end(
+            first - 1, {"loss": losses, "accuracy": accuracies}
+        )
+    every.on_train_end()
+
+
+def chunk_end(
+    first: int,
+    last: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+    most: int,
+) -> int:
+    """Where the chunk that begins with iteration `first` ends.
+
+    Args:
+        first: The iterations done before it.
+        last: The iterations done in the end.
+        callbacks: The `IterationCallback`s among them are asked `next_due`.
+        most: Iterations in a chunk; one is done at least.
+    """
+    due = (
+        callback.next_due(first)
+        for callback in callbacks
+        if isinstance(callback, IterationCallback)
+    )
+    return min(last, first + max(1, most), *(d for d in due if d is not None))

@@ -1,21 +1,16 @@
-"""Many iterations as one step of `fit`, on JAX."""
+"""Updates on JAX: a chunk of them is one program, or calls of one."""
 
-import contextlib
 import functools
+from collections.abc import Sequence
 
 import jax
 import keras
 import numpy as np
 from jax import numpy as jnp
 
-from kresnet.training.loop.loop import CAPACITY
 
-
-class ChunkModel(keras.Model):
-    """A model whose step of `fit` is a chunk of iterations.
-
-    See `kresnet.training.loop.loop` for what a chunk is. The images stay on the
-    device as bytes; a chunk brings indices and keys.
+class Steps:
+    """See `kresnet.training.loop.loop.Steps`.
 
     On an accelerator the iterations of a chunk are one compiled program whose
     number of turns is an argument, so that no length of a chunk compiles anew.
@@ -23,132 +18,107 @@ class ChunkModel(keras.Model):
     convolutions take some thirty times as long there (jax-ml/jax issue 12868),
     and a call costs next to nothing.
 
-    Compiled in the scope of a `keras.distribution.DataParallel`, it trains in
-    it: images and state are on every device, a batch is spread over them, and
-    the program is the same.
+    Where the variables are on several devices, images and state are on every
+    one of them, a batch is spread over them, and the program is the same.
+
+    Args:
+        model: Pixels and keys to logits, with an optimiser.
+        images: uint8 array, goes to the device.
+        labels: Theirs.
 
     Attributes:
-        capacity: The most iterations in a chunk.
         one_program: Whether a chunk is one program.
     """
 
-    logs_are_per_iteration = True
-    capacity = CAPACITY
+    capacity = 512
+
+    def __init__(
+        self, model: keras.Model, images: np.ndarray, labels: np.ndarray
+    ):
+        self.model = model
+        self._whole = self._parts = None
+        placed = model.variables[0].value.sharding
+        if isinstance(placed, jax.sharding.NamedSharding):
+            mesh = placed.mesh
+            part = jax.sharding.PartitionSpec(*mesh.axis_names)
+            self._parts = jax.sharding.NamedSharding(mesh, part)
+            self._whole = jax.sharding.NamedSharding(
+                mesh, jax.sharding.PartitionSpec()
+            )
+        self.images, self.labels = map(self._put, (images, labels))
+        # The state, while the variables are not up to date.
+        self._state = None
+
+    def _put(self, array):
+        if self._whole is None:
+            return jnp.asarray(array)
+        # Not device_put: it would compare the arrays of all processes.
+        return jax.make_array_from_callback(
+            array.shape, self._whole, lambda place: array[place]
+        )
 
     @property
-    def one_program(self):
+    def one_program(self) -> bool:
         """True where the images are on accelerators."""
         # Not the machine's best device: `--devices cpu` is another.
         (device, *_) = self.images.devices()
         return device.platform != "cpu"
 
-    def compile(self, *args, **kwargs):
-        """Also notes the distribution."""
-        self._distribution = keras.distribution.distribution()
-        super().compile(*args, **kwargs)
-
-    def fit_chunks(self, steps, callbacks, batch):
-        """Calls `fit` on chunks, in the distribution's scope.
-
-        Args:
-            steps: Makes an iterator of chunks.
-            callbacks: Of `fit`.
-            batch: Number of examples in a batch; the arrays say it too.
-        """
-        with (
-            self._distribution.scope()
-            if self._distribution
-            else (contextlib.nullcontext())
-        ):
-            self.fit(steps(), callbacks=callbacks, shuffle=False, verbose=0)
-
-    def hold(self, images, labels):
-        """Puts the training images and labels on the device.
-
-        Args:
-            images: uint8 array, shape `(count, height, width, channels)`.
-            labels: Integer array, shape `(count,)`.
-        """
-        self.images = self._put(images)
-        self.labels = self._put(labels)
-
-    def _put(self, array):
-        everywhere = self._everywhere()
-        if everywhere is None:
-            return jnp.asarray(array)
-        # Not device_put: it would compare the arrays of all processes.
-        return jax.make_array_from_callback(
-            array.shape, everywhere, lambda place: array[place]
-        )
-
-    def _everywhere(self):
-        """Sharding of what every device holds whole; None for one device."""
-        if self._distribution is None:
-            return None
-        mesh = self._distribution.device_mesh
-        return keras.distribution.TensorLayout([], mesh).backend_layout
-
-    def make_train_function(self, force=False):
-        """Compiles the chunk; the state's buffers are reused."""
-        if self.train_function is not None and not force:
-            return
-        # Losses and state are kept whole on every device.
-        compiled = functools.partial(
-            jax.jit, donate_argnums=0, out_shardings=self._everywhere()
-        )
+    def run(
+        self, indices: np.ndarray, keys: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `kresnet.training.loop.loop.Steps`."""
+        state = self._state or self.values()
+        count = len(indices)
+        # Images as arguments: captured, they would be constants of the program
+        # and compiled into it.
         if self.one_program:
-            run_chunk = compiled(self._chunk)
-        else:
-            run_chunk = functools.partial(
-                _call_by_call, compiled(self._iteration)
+            missing = ((0, self.capacity - count), (0, 0))
+            indices, keys = (np.pad(x, missing) for x in (indices, keys))
+            *results, self._state = self._chunk_program(
+                state, self.images, self.labels, indices, keys, count
             )
-
-        def train_function(state, iterator):
-            indices, keys, count = next(iterator)
-            done = _first(count)
-            # Images as arguments: captured, they would be constants of the
-            # program and compiled into it.
-            losses, accuracies, state = run_chunk(
-                state, self.images, self.labels, indices, keys, done
+            return tuple(np.asarray(values)[:count] for values in results)
+        results = []
+        for batch in zip(indices, keys, strict=True):
+            *result, state = self._iteration_program(
+                state, self.images, self.labels, *batch
             )
-            logs = {
-                "loss": np.asarray(losses)[:done],
-                "accuracy": np.asarray(accuracies)[:done],
-            }
-            return logs, state
+            results.append(result)
+        self._state = state
+        return tuple(np.array(jax.device_get(results)).T)
 
-        self.train_function = train_function
-
-    def _chunk(self, state, images, labels, indices, keys, count):
-        zeros = jnp.zeros(indices.shape[1], keras.config.floatx())
-
-        def iterate(i, carry):
-            losses, accuracies, state = carry
-            loss, accuracy, state = self._iteration(
-                state, images, labels, indices[:, i], keys[:, i]
-            )
-            # With 64 bits switched on, losses of float32 logits have them.
-            loss, accuracy = (x.astype(zeros.dtype) for x in (loss, accuracy))
-            return losses.at[i].set(loss), accuracies.at[i].set(accuracy), state
-
-        return jax.lax.fori_loop(0, count, iterate, (zeros, zeros, state))
-
-    def _iteration(self, state, images, labels, indices, keys):
-        pixels, labels = images[indices], labels[indices]
-        trainable, non_trainable, optimizer, metrics = state
-
-        (loss, (logits, non_trainable)), gradients = jax.value_and_grad(
-            self._loss, has_aux=True
-        )(trainable, non_trainable, pixels, keys, labels)
-        trainable, optimizer = self.optimizer.stateless_apply(
-            optimizer, gradients, trainable
+    def gradients(
+        self, indices: np.ndarray, keys: np.ndarray
+    ) -> list[jax.Array]:
+        """See `kresnet.training.loop.loop.Steps`."""
+        trainable, non_trainable, _ = self._state or self.values()
+        gradients, _ = self._gradient_program(
+            trainable, non_trainable, self.images, self.labels, indices, keys
         )
-        accuracy = jnp.mean(jnp.argmax(logits, 1) == labels, dtype=loss.dtype)
-        state = (trainable, non_trainable, optimizer, metrics)
-        return loss, accuracy, state
+        return gradients
 
-    def _loss(self, trainable, non_trainable, pixels, keys, labels):
-        logits, updated = self.stateless_call(
+    def sync(self) -> None:
+        """See `kresnet.training.loop.loop.Steps`."""
+        if self._state is None:
+            return
+        for variables, values in zip(
+            self._variables(), self._state, strict=True
+        ):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        self._state = None
+
+    def loss(
+        self,
+        trainable: Sequence[jax.Array],
+        non_trainable: Sequence[jax.Array],
+        pixels: jax.Array,
+        keys: jax.Array,
+        labels: jax.Array,
+    ) -> tuple[jax.Array, tuple[jax.Array, list[jax.Array]]]:
+        """See `kresnet.training.loop.loop.Steps`."""
+        logits, moved = self.model.stateless_call(
             trainable, non_trainable, [pixels, keys], training=True
         )
         # Not `keras.ops.mean`, which would take float64 to float32.
@@ -157,46 +127,74 @@ class ChunkModel(keras.Model):
                 labels, logits, from_logits=True
             )
         )
-        return loss, (logits, updated)
+        return loss, (logits, moved)
+
+    def values(self) -> tuple[list[jax.Array], ...]:
+        """Those of the variables: trainable, not trainable, optimiser's."""
+        return tuple(
+            [variable.value for variable in variables]
+            for variables in self._variables()
+        )
+
+    def _variables(self):
+        model = self.model
+        return (
+            model.trainable_variables,
+            model.non_trainable_variables,
+            model.optimizer.variables,
+        )
 
     @functools.cached_property
-    def _gradients(self):
-        # One function for all calls: a new one would compile anew.
-        return jax.jit(jax.grad(self._loss, has_aux=True))
+    def _iteration_program(self):
+        return self._compiled(self._iteration)
 
-    def gradients(self, indices, keys):
-        """Gradients of the loss on one batch; nothing else changes.
+    @functools.cached_property
+    def _chunk_program(self):
+        return self._compiled(self._chunk)
 
-        Args:
-            indices: int32 array, shape `(batch,)`.
-            keys: uint32 array, shape `(batch,)`.
+    @functools.cached_property
+    def _gradient_program(self):
+        return jax.jit(jax.grad(self._batch_loss, has_aux=True))
 
-        Returns:
-            Arrays in the order of `trainable_variables`.
-        """
-        gradients, _ = self._gradients(
-            [variable.value for variable in self.trainable_variables],
-            [variable.value for variable in self.non_trainable_variables],
-            self.images[indices],
-            keys,
-            self.labels[indices],
+    def _compiled(self, function):
+        # Losses and state are kept whole on every device; the state's buffers
+        # are used again.
+        return jax.jit(function, donate_argnums=0, out_shardings=self._whole)
+
+    def _chunk(self, state, images, labels, indices, keys, count):
+        zeros = jnp.zeros(len(indices), keras.config.floatx())
+
+        def iterate(i, carry):
+            losses, accuracies, state = carry
+            loss, accuracy, state = self._iteration(
+                state, images, labels, indices[i], keys[i]
+            )
+            # With 64 bits switched on, losses of float32 logits have them.
+            loss, accuracy = (x.astype(zeros.dtype) for x in (loss, accuracy))
+            return losses.at[i].set(loss), accuracies.at[i].set(accuracy), state
+
+        return jax.lax.fori_loop(0, count, iterate, (zeros, zeros, state))
+
+    def _iteration(self, state, images, labels, indices, keys):
+        trainable, non_trainable, optimizer = state
+        (loss, (accuracy, non_trainable)), gradients = jax.value_and_grad(
+            self._batch_loss, has_aux=True
+        )(trainable, non_trainable, images, labels, indices, keys)
+        trainable, optimizer = self.model.optimizer.stateless_apply(
+            optimizer, gradients, trainable
         )
-        return gradients
+        return loss, accuracy, (trainable, non_trainable, optimizer)
 
-
-def _first(count):
-    """The first element; of an array over several processes, the first here."""
-    if isinstance(count, jax.Array):
-        count = count.addressable_data(0)
-    return int(count[0])
-
-
-def _call_by_call(iteration, state, images, labels, indices, keys, count):
-    losses, accuracies = [], []
-    for i in range(count):
-        loss, accuracy, state = iteration(
-            state, images, labels, indices[:, i], keys[:, i]
+    def _batch_loss(
+        self, trainable, non_trainable, images, labels, indices, keys
+    ):
+        if self._parts:
+            indices, keys = jax.lax.with_sharding_constraint(
+                (indices, keys), self._parts
+            )
+        labels = labels[indices]
+        loss, (logits, moved) = self.loss(
+            trainable, non_trainable, images[indices], keys, labels
         )
-        losses.append(loss)
-        accuracies.append(accuracy)
-    return losses, accuracies, state
+        accuracy = jnp.mean(jnp.argmax(logits, 1) == labels, dtype=loss.dtype)
+        return loss, (accuracy, moved)

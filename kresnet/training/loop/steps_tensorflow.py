@@ -1,12 +1,13 @@
-"""Updates on TensorFlow: traced once, and the passes of its graph optimiser."""
+"""Updates on TensorFlow: a chunk of them is one call of one graph."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
-
-from kresnet.layers import BatchNormalization
-from kresnet.training.loop.loop import CAPACITY
 
 
 def mean_over_parts(
@@ -47,9 +48,8 @@ def mean_over_parts(
             for argument in arguments
         ],
         fn_output_signature=keras.config.floatx(),
-        # Beside each other they keep more cores busy than one at a time does;
-        # outside a graph TensorFlow cannot, and says so.
-        parallel_iterations=None if tf.executing_eagerly() else 2,
+        # Beside each other they keep more cores busy than one at a time does.
+        parallel_iterations=2,
     )
     mean = tf.reduce_mean(vectors, 0)
     sizes = [shape.num_elements() for shape in shapes]
@@ -68,7 +68,7 @@ def _reshaped(tensor, shape):
 
 # Passes of TensorFlow's graph optimiser that find nothing to do in a training
 # step on a CPU, and take a quarter of the time from the graph to its first run
-# (56 layers).
+# (56 layers). All of them are on unless somebody switched them off.
 IDLE_ON_CPU = (
     "arithmetic_optimization",
     "layout_optimizer",
@@ -77,229 +77,260 @@ IDLE_ON_CPU = (
 )
 
 
-class ChunkModel(keras.Model):
-    """A model whose step of `fit` is a chunk of iterations.
+@contextlib.contextmanager
+def without_idle_passes() -> Iterator[None]:
+    """Inside, functions are called without `IDLE_ON_CPU`; then as before.
 
-    See `kresnet.training.loop.loop` for what a chunk is. The images stay on the
-    device as bytes; a chunk brings indices and keys.
+    TensorFlow has these options for a whole process only.
+    """
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options(
+        dict.fromkeys(IDLE_ON_CPU, False)
+    )
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options(
+            {name: before.get(name, True) for name in IDLE_ON_CPU}
+        )
 
-    Under a strategy with several replicas a chunk is one iteration, since
-    replicas cannot exchange gradients inside a loop. Each takes its part of
-    the batch; the loss and the gradient are the means of theirs.
 
-    On a CPU the groups of batch norm go through the network by themselves, as
-    on the paper's two GPUs, and the gradient is the mean of theirs: no layer
-    has to cut a batch and join it. Small groups stay together, as all do on
-    an accelerator.
+class Steps:
+    """See `kresnet.training.loop.loop.Steps`.
+
+    Each replica of a strategy takes its part of a batch; the loss and the
+    gradient are the means of theirs. On a CPU the groups of batch norm go
+    through the network by themselves, as on the paper's two GPUs, and the
+    gradient is the mean of theirs: no layer has to cut a batch and join it.
+    Small groups stay together, as all do on an accelerator.
+
+    Args:
+        model: Pixels and keys to logits, with an optimiser.
+        images: uint8 array, goes to the device.
+        labels: Theirs.
+        batch_size: Images in a batch, over all replicas.
+        group: Images in a group of batch norm; `None` for a whole batch.
 
     Attributes:
         smallest_pass: Images; groups of fewer stay together, since passes of
             so few take longer than cutting and joining (results/speed.md).
     """
 
-    logs_are_per_iteration = True
+    capacity = 512
     smallest_pass = 16
 
-    @property
-    def replicas(self):
-        """Number of replicas of the strategy that the model was made in."""
-        return self.distribute_strategy.num_replicas_in_sync
-
-    @property
-    def capacity(self):
-        """The most iterations in a chunk."""
-        return CAPACITY if self.replicas == 1 else 1
-
-    def hold(self, images, labels):
-        """Puts the training images and labels on the device.
-
-        On a CPU it also switches the passes `IDLE_ON_CPU` off, in the whole
-        process.
-
-        Args:
-            images: uint8 array, shape `(count, height, width, channels)`.
-            labels: Integer array, shape `(count,)`.
-        """
+    def __init__(
+        self,
+        model: keras.Model,
+        images: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+        group: int | None,
+    ):
+        self.model = model
+        self.batch_size = batch_size
+        self.group = group
+        self.strategy = model.distribute_strategy
+        self.replicas = self.strategy.num_replicas_in_sync
         if self.replicas == 1:
-            self.images = tf.constant(images)
-            self.labels = tf.constant(labels)
-            self._on_cpu = "CPU" in self.images.device
+            self.images, self.labels = tf.constant(images), tf.constant(labels)
+            devices = (self.images.device,)
         else:
-            devices = self.distribute_strategy.extended.worker_devices
-            self._on_cpu = all("CPU" in device for device in devices)
+            devices = self.strategy.extended.worker_devices
             # As variables every replica has them on its own device.
-            with self.distribute_strategy.scope():
+            with self.strategy.scope():
                 self.images = tf.Variable(images, trainable=False)
                 self.labels = tf.Variable(labels, trainable=False)
-        if self._on_cpu:
-            tf.config.optimizer.set_experimental_options(
-                dict.fromkeys(IDLE_ON_CPU, False)
+        self._on_cpu = all("CPU" in device for device in devices)
+
+    def run(
+        self, indices: np.ndarray, keys: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `kresnet.training.loop.loop.Steps`."""
+        losses, accuracies = self._chunk(indices, keys)
+        return losses.numpy(), accuracies.numpy()
+
+    def gradients(
+        self, indices: np.ndarray, keys: np.ndarray
+    ) -> list[tf.Tensor]:
+        """See `kresnet.training.loop.loop.Steps`."""
+        return self._gradients(indices, keys)
+
+    def sync(self) -> None:
+        """See `kresnet.training.loop.loop.Steps`."""
+
+    def loss(
+        self,
+        trainable: Sequence[tf.Tensor],
+        non_trainable: Sequence[tf.Tensor],
+        pixels: tf.Tensor,
+        keys: tf.Tensor,
+        labels: tf.Tensor,
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, list[tf.Tensor]]]:
+        """See `kresnet.training.loop.loop.Steps`."""
+        logits, moved = self.model.stateless_call(
+            trainable, non_trainable, [pixels, keys], training=True
+        )
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        return tf.reduce_mean(losses), (logits, moved)
+
+    def values(self) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        """Those of the variables now, trainable and not."""
+        return tuple(
+            [tf.convert_to_tensor(variable.value) for variable in variables]
+            for variables in (
+                self.model.trainable_variables,
+                self.model.non_trainable_variables,
             )
-
-    def fit_chunks(self, steps, callbacks, batch):
-        """Calls `fit` on chunks.
-
-        Args:
-            steps: Makes an iterator of chunks.
-            callbacks: Of `fit`.
-            batch: Number of examples in a batch.
-        """
-        shape = (batch, self.capacity)
-        # Not the generator itself: `fit` would forget the size of the batch,
-        # and batch norm, not knowing it, leave the fused kernel, a fifth of
-        # the whole time; and under a strategy it would lose the first batch.
-        data = tf.data.Dataset.from_generator(
-            steps,
-            output_signature=(
-                tf.TensorSpec(shape, "int32"),
-                tf.TensorSpec(shape, "uint32"),
-                tf.TensorSpec((batch,), "int32"),
-            ),
         )
-        self.fit(data, callbacks=callbacks, shuffle=False, verbose=0)
 
-    def train_step(self, data):
-        """Runs the iterations of a chunk.
-
-        Args:
-            data: `(indices, keys, count)`: int32 and uint32 of shape
-                `(batch, capacity)`, of which the first `count[0]` are run;
-                `batch` is the replica's part.
-
-        Returns:
-            Dict of `loss` and `accuracy` of each iteration, shape `(count,)`;
-            of several replicas the replica's own, of one iteration.
-        """
-        indices, keys, count = data
-        if self.replicas > 1:
-            loss, accuracy = self._iteration(indices[:, 0], keys[:, 0])
-            return {"loss": loss, "accuracy": accuracy}
-        count = count[0]
-        dtype = keras.config.floatx()
-        losses = tf.TensorArray(dtype, size=count, element_shape=())
-        accuracies = tf.TensorArray(dtype, size=count, element_shape=())
-
-        def iterate(i, losses, accuracies):
-            loss, accuracy = self._iteration(indices[:, i], keys[:, i])
-            return i + 1, losses.write(i, loss), accuracies.write(i, accuracy)
-
-        _, losses, accuracies = tf.while_loop(
-            lambda i, *_: i < count,
-            iterate,
-            (tf.constant(0), losses, accuracies),
-            parallel_iterations=1,
-        )
-        return {"loss": losses.stack(), "accuracy": accuracies.stack()}
-
-    def gradients(self, indices, keys):
-        """Gradients of the loss on one batch; nothing else changes.
-
-        Args:
-            indices: int32 array, shape `(batch,)`.
-            keys: uint32 array, shape `(batch,)`.
-
-        Returns:
-            Tensors in the order of `trainable_variables`.
-        """
-        indices, keys = map(tf.convert_to_tensor, (indices, keys))
-        gradients, *_ = self._forward_and_backward(indices, keys)
-        return gradients
-
-    def passes(self, batch):
-        """In how many parts a batch goes through the network.
-
-        Args:
-            batch: Images in it, or in the replica's part of it.
-
-        Returns:
-            Integer: the groups of batch norm, or 1 where they stay together.
-        """
-        # The same in all layers; `None` is a batch.
-        group = self._batch_norms()[0].images_per_statistic or batch
-        # One that does not divide the batch is refused by batch norm.
-        if not self._on_cpu or group < self.smallest_pass or batch % group:
-            return 1
-        return batch // group
-
-    def _batch_norms(self):
-        return [
-            layer
-            for layer in self._flatten_layers()
-            if isinstance(layer, BatchNormalization)
-        ]
-
-    def _moving_averages(self):
-        # Not frozen ones: a mean of equal numbers may be another number.
-        return [
-            variable
-            for norm in self._batch_norms()
-            if norm.trainable
-            for variable in (norm.moving_mean, norm.moving_variance)
-        ]
-
-    def _examples(self, indices):
+    def examples(self, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Pixels and labels."""
         # Read whole first: gathering from a variable is another kernel.
         return (
             tf.gather(tf.convert_to_tensor(self.images), indices),
             tf.gather(tf.convert_to_tensor(self.labels), indices),
         )
 
-    def _iteration(self, indices, keys):
-        gradients, averages, loss, accuracy = self._forward_and_backward(
+    @property
+    def passes(self) -> int:
+        """In how many parts a replica's part of a batch goes through."""
+        batch = self.batch_size // self.replicas
+        group = self.group or batch
+        # One that does not divide the batch is refused by batch norm.
+        if not self._on_cpu or group < self.smallest_pass or batch % group:
+            return 1
+        return batch // group
+
+    def compiled(
+        self,
+        function: Callable[[tf.Tensor, tf.Tensor], Any],
+        *shape: int | None,
+    ) -> Callable[[np.ndarray, np.ndarray], Any]:
+        """Makes a graph of a function of indices and keys.
+
+        Args:
+            function: Takes int32 and uint32 tensors.
+            *shape: Theirs.
+        """
+        graph = tf.function(
+            function,
+            input_signature=(
+                tf.TensorSpec(shape, "int32"),
+                tf.TensorSpec(shape, "uint32"),
+            ),
+            autograph=False,
+            # XLA takes three to four times as long on a CPU.
+            jit_compile=False,
+        )
+        options = (
+            without_idle_passes if self._on_cpu else contextlib.nullcontext
+        )
+
+        def call(indices, keys):
+            with options():
+                return graph(*map(tf.convert_to_tensor, (indices, keys)))
+
+        return call
+
+    @functools.cached_property
+    def _chunk(self):
+        def chunk(indices, keys):
+            count = tf.shape(indices)[0]
+            results = tf.TensorArray(
+                keras.config.floatx(), size=count, element_shape=(2,)
+            )
+
+            # Outside `strategy.run`: inside, replicas could not exchange.
+            def iterate(i, results):
+                result = self._on_replicas(self.update, indices[i], keys[i])
+                return i + 1, results.write(i, tf.stack(result))
+
+            _, results = tf.while_loop(
+                lambda i, _: i < count,
+                iterate,
+                (tf.constant(0), results),
+                parallel_iterations=1,
+            )
+            return tf.unstack(results.stack(), axis=1)
+
+        # Any count, so that no length of a chunk is traced anew; the size of
+        # a batch is known: it decides on the fused kernel of batch norm.
+        return self.compiled(chunk, None, self.batch_size)
+
+    @functools.cached_property
+    def _gradients(self):
+        def of_part(indices, keys):
+            return self._forward_and_backward(indices, keys)[0]
+
+        def gradients(indices, keys):
+            return self._on_replicas(of_part, indices, keys)
+
+        return self.compiled(gradients, self.batch_size)
+
+    def _on_replicas(self, function, *arguments):
+        """The means of what a function returns for each replica's part."""
+
+        def on_replica():
+            context = tf.distribute.get_replica_context()
+            place = context.replica_id_in_sync_group
+            return function(
+                *(tf.reshape(x, (self.replicas, -1))[place] for x in arguments)
+            )
+
+        results = self.strategy.run(on_replica)
+        return [self.strategy.reduce("MEAN", x, axis=None) for x in results]
+
+    def update(
+        self, indices: tf.Tensor, keys: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """One update with a replica's part of a batch: loss and accuracy."""
+        gradients, moved, loss, accuracy = self._forward_and_backward(
             indices, keys
         )
+        optimizer = self.model.optimizer
         if self.replicas > 1:
-            gradients = self._share_of_mean(gradients)
-        # Nothing of an update without a batch: where the data ends, each
-        # replica would count another iteration, or would not.
-        with tf.control_dependencies([loss]):
-            self.optimizer.apply_gradients(
-                zip(gradients, self.trainable_variables, strict=True)
-            )
-        for variable, value in zip(
-            self._moving_averages(), averages, strict=True
-        ):
+            if limit := optimizer.global_clipnorm:
+                # Keras would bound every replica's own gradient.
+                context = tf.distribute.get_replica_context()
+                mean = context.all_reduce("MEAN", gradients)
+                gradients, _ = tf.clip_by_global_norm(mean, limit)
+            # The optimiser sums over the replicas.
+            gradients = [each / self.replicas for each in gradients]
+        optimizer.apply(gradients, self.model.trainable_variables)
+        for variable, value in moved:
             variable.assign(value)
         return loss, accuracy
 
     def _forward_and_backward(self, indices, keys):
-        """Gradients, moving averages, loss, accuracy; assigns nothing."""
-        # All else that is not trained, the statistics of transforms, stays.
-        moving = self._moving_averages()
-        variables = [*self.trainable_variables, *moving]
-        values = [tf.convert_to_tensor(each.value) for each in variables]
-        count = len(self.trainable_variables)
-        weights = values[:count]
+        """Gradients, variables that move with values, loss, accuracy."""
+        trainable, non_trainable = self.values()
+        moving = []
 
         def run(indices, keys):
-            pixels, labels = self._examples(indices)
-            given = list(zip(variables, values, strict=True))
-            with (
-                tf.GradientTape() as tape,
-                keras.StatelessScope(given) as scope,
-            ):
-                tape.watch(weights)
-                logits = self([pixels, keys], training=True)
-                loss = tf.reduce_mean(
-                    tf.nn.sparse_softmax_cross_entropy_with_logits(
-                        labels, logits
-                    )
+            pixels, labels = self.examples(indices)
+            with tf.GradientTape() as tape:
+                tape.watch(trainable)
+                loss, (logits, after) = self.loss(
+                    trainable, non_trainable, pixels, keys, labels
                 )
-            moved = [scope.get_current_value(v) for v in moving]
+            # Nothing else: a mean of equal numbers may be another number.
+            moving[:] = [
+                i for i, old in enumerate(non_trainable) if after[i] is not old
+            ]
             hits = tf.argmax(logits, 1, output_type=labels.dtype) == labels
             accuracy = tf.reduce_mean(tf.cast(hits, loss.dtype))
-            return [*tape.gradient(loss, weights), *moved, loss, accuracy]
+            moved = [after[i] for i in moving]
+            return [*tape.gradient(loss, trainable), *moved, loss, accuracy]
 
         *results, loss, accuracy = mean_over_parts(
-            run, (indices, keys), self.passes(indices.shape[0])
+            run, (indices, keys), self.passes
         )
-        return results[:count], results[count:], loss, accuracy
-
-    def _share_of_mean(self, gradients):
-        """What the replicas' sum, which the optimiser takes, is the mean of."""
-        if limit := self.optimizer.global_clipnorm:
-            # Keras would clip every replica's own gradient, not the mean.
-            context = tf.distribute.get_replica_context()
-            mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
-            gradients, _ = tf.clip_by_global_norm(mean, limit)
-        return [gradient / self.replicas for gradient in gradients]
+        variables = [self.model.non_trainable_variables[i] for i in moving]
+        gradients, moved = results[: len(trainable)], results[len(trainable) :]
+        return (
+            gradients,
+            list(zip(variables, moved, strict=True)),
+            loss,
+            accuracy,
+        )
