@@ -121,8 +121,8 @@ class RunFolder:
         """
         if not self._holds_lock():
             raise CannotWriteError(
-                f"{self.path}: was removed or moved while this run was in it,"
-                " and may be another run's; nothing more is written to it"
+                f"{self.path}: cannot be written: it was removed or moved while"
+                " this run was in it, and may be another run's"
             )
 
     def _holds_lock(self) -> bool:
