@@ -2,12 +2,13 @@
 
 import math
 import numbers
+import operator
 
 
 def check_integer(
     name: str, value: object, least: int, most: int | None = None
-) -> None:
-    """Refuses what is not an integer in a range.
+) -> int:
+    """Returns an integer in a range as one of Python's, which has no limit.
 
     Args:
         name: The argument's name.
@@ -26,6 +27,7 @@ def check_integer(
             f"`{name}` must be an integer of at least {least}{upper}. "
             f"Received: {name}={value!r}"
         )
+    return operator.index(value)
 
 
 def check_number(
@@ -36,13 +38,13 @@ def check_number(
     least: float | None = None,
     below: float | None = None,
     most: float | None = None,
-) -> None:
-    """Refuses what is not a finite number in a range.
+) -> float:
+    """Returns a finite number in a range as one of Python's.
 
     Args:
         name: The argument's name.
         value: What was given. Python's and NumPy's numbers are taken, booleans
-            are not.
+            are not. An integer stays one.
         above: Bound that it must exceed. Defaults to `None`: no bound.
         least: The smallest number allowed. Defaults to `None`: no bound.
         below: Bound that it must not reach. Defaults to `None`: no bound.
@@ -54,7 +56,7 @@ def check_number(
     good = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if (
         not good
-        or not math.isfinite(value)
+        or not _is_finite(value)
         or (above is not None and value <= above)
         or (least is not None and value < least)
         or (below is not None and value >= below)
@@ -75,6 +77,14 @@ def check_number(
             f"`{name}` must be a finite number {allowed}. "
             f"Received: {name}={value!r}"
         )
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+
+def _is_finite(value: numbers.Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the range of floats
+        return False
 
 
 def check_function(name: str, value: object) -> None:

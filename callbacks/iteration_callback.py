@@ -174,10 +174,8 @@ class Periodic(IterationCallback):
 
     def __init__(self, every: int, last: int):
         super().__init__()
-        check_integer("every", every, 1)
-        check_integer("last", last, 1)
-        self.every = every
-        self.last = last
+        self.every = check_integer("every", every, 1)
+        self.last = check_integer("last", last, 1)
 
     def act(self) -> None:
         """What a subclass does at `self.iteration`."""

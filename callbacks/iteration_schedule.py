@@ -106,14 +106,21 @@ class WarmUp:
     limit: int | None = None
 
     def __post_init__(self):
-        check_number("learning_rate", self.learning_rate, least=0)
-        check_number(
+        rate = check_number("learning_rate", self.learning_rate, least=0)
+        error = check_number(
             "until_training_error", self.until_training_error, above=0, most=100
         )
-        check_integer("over", self.over, 1)
-        if self.limit is not None:
+        over, limit = check_integer("over", self.over, 1), self.limit
+        if limit is not None:
             # Before that many batches it cannot end.
-            check_integer("limit", self.limit, self.over)
+            limit = check_integer("limit", limit, over)
+        # In place of NumPy's numbers.
+        vars(self).update(
+            learning_rate=rate,
+            until_training_error=error,
+            over=over,
+            limit=limit,
+        )
 
 
 class IterationSchedule(IterationCallback):
@@ -151,8 +158,9 @@ class IterationSchedule(IterationCallback):
     def __init__(self, start, divide_by=10, at=(), warm_up=None, on_event=None):
         super().__init__()
         at = _drops(at)
-        check_number("start", start, least=0)
-        check_number("divide_by", divide_by, above=0)
+        # Python's numbers: powers of NumPy's integers overflow in silence.
+        start = check_number("start", start, least=0)
+        divide_by = check_number("divide_by", divide_by, above=0)
         _check_rate(start, divide_by, len(at))
         if warm_up is not None and not isinstance(warm_up, WarmUp):
             raise ValueError(
@@ -216,7 +224,7 @@ class IterationSchedule(IterationCallback):
         super().on_train_batch_begin(batch, logs)
         rate = self.learning_rate(self.iteration)
         if rate != self.rate or not self._rate_is_set:
-            self.model.optimizer.learning_rate = rate
+            _set_rate(self.model.optimizer, rate)
             self.rate, self._rate_is_set = rate, True
 
     def on_train_batch_end(self, batch, logs=None):
@@ -277,16 +285,33 @@ class IterationSchedule(IterationCallback):
 
 def _drops(at) -> tuple[int, ...]:
     """The iterations of `at`, which must be positive and increase."""
-    if isinstance(at, str) or not isinstance(at, Iterable):
+    # An array without axes has `__iter__` too.
+    if (
+        isinstance(at, str | bytes)
+        or not isinstance(at, Iterable)
+        or not (getattr(at, "shape", True))
+    ):
         raise ValueError(
             f"`at` must be a list of iterations. Received: at={at!r}"
         )
-    at = tuple(at)
-    for i, iteration in enumerate(at):
+    at = tuple(
         check_integer(f"at[{i}]", iteration, 1)
+        for i, iteration in enumerate(at)
+    )
     if list(at) != sorted(set(at)):
         raise ValueError(f"`at` must increase. Received: at={list(at)}")
     return at
+
+
+def _set_rate(optimizer, rate):
+    try:
+        optimizer.learning_rate = rate
+    except (AttributeError, TypeError) as error:  # of a function, a schedule
+        raise ValueError(
+            "`learning_rate` of the model's optimizer must be a number: it "
+            "follows an `IterationSchedule`. Received: "
+            f"{getattr(optimizer, '_learning_rate', optimizer)}"
+        ) from error
 
 
 def _check_rate(start, divide_by, drops):

@@ -31,8 +31,7 @@ class Throughput(IterationCallback):
 
     def __init__(self, skip=10):
         super().__init__()
-        check_integer("skip", skip, 0)
-        self.skip = skip
+        self.skip = check_integer("skip", skip, 0)
         self._begin()
 
     def _begin(self):

@@ -27,6 +27,7 @@ def test_a_schedule_takes_finite_rates_and_divisors():
         refused("start", IterationSchedule, start=value)
     for value in (*NO_NUMBERS, -0.1, 0, 0.0):
         refused("divide_by", IterationSchedule, start=0.1, divide_by=value)
+    refused("start", IterationSchedule, start=10**400)
     for value in (1e200, 1e-200, 10**200):
         refused(
             "divide_by", IterationSchedule, start=1, divide_by=value, at=[1, 2]
@@ -36,7 +37,7 @@ def test_a_schedule_takes_finite_rates_and_divisors():
 def test_drops_are_increasing_iterations():
     for at in ([-5], [0], [5, 3], [5, 5], [5.0], [math.nan], [True], ["5"]):
         refused("at", IterationSchedule, start=0.1, at=at)
-    for at in (5, None, "57", math.nan):
+    for at in (5, None, "57", b"57", math.nan, np.array(5)):
         refused("at", IterationSchedule, start=0.1, at=at)
 
 
@@ -45,6 +46,18 @@ def test_drops_may_come_from_any_iterable():
         schedule = IterationSchedule(np.float32(1.0), np.int64(10), at)
         rates = [schedule.learning_rate(i) for i in (2, 3, 5)]
         np.testing.assert_allclose(rates, [1, 0.1, 0.01])
+
+
+def test_numpy_s_numbers_have_python_s_range():
+    at, last = np.arange(1, 22, dtype="int8"), 1e-21
+    for ten in (np.int64(10), np.int8(10), np.uint8(10), np.float16(10)):
+        schedule = IterationSchedule(np.uint8(1), ten, at)
+        assert schedule.learning_rate(21) == pytest.approx(last, rel=1e-9)
+    assert Periodic(np.int8(100), np.int16(30_000)).next_due(250) == 300
+    warm_up = WarmUp(np.float32(0.5), np.int8(60), np.int8(2), np.int8(9))
+    assert warm_up == WarmUp(0.5, 60, 2, 9)
+    assert type(warm_up.over) is int
+    IterationSchedule(1, warm_up=warm_up)
 
 
 def test_a_warm_up_can_begin_and_end():

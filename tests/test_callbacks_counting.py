@@ -311,6 +311,14 @@ def test_weights_and_smaller_batches_count_in_the_warm_up(metrics, errors):
     assert found == 2 * errors
 
 
+@pytest.mark.parametrize(
+    "rate", [lambda: 0.1, keras.optimizers.schedules.ExponentialDecay(1, 2, 3)]
+)
+def test_an_optimiser_with_a_schedule_of_its_own_is_refused(rate):
+    with pytest.raises(ValueError, match="`learning_rate` of the model's opt"):
+        fit(model_of(keras.optimizers.SGD(rate)), 1, IterationSchedule(1))
+
+
 def test_a_warm_up_s_limit_counts_from_its_beginning():
     model = model_of(metrics=["accuracy"])
     fit(model, 5)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kresnet import build_model
-from kresnet.layers import BatchNormalization
+from kresnet.layers import BatchNormalization, Rematerialized
 from kresnet.network import build_transforms, training_model
 from kresnet.spec import load_spec
 from kresnet.training.loop.optimizer import CoupledSGD
@@ -120,6 +120,35 @@ def test_a_frozen_network_is_frozen_still_when_it_was_saved(images, tmp_path):
     np.testing.assert_allclose(
         loaded(images, training=True), network(images), rtol=1e-4, atol=1e-4
     )
+
+
+def test_a_part_may_be_frozen_when_it_is_rematerialized():
+    inputs = keras.Input((8, 8, 1))
+    part = keras.Model(inputs, BatchNormalization()(inputs))
+
+    layer = Rematerialized(part, trainable=False)
+
+    assert not layer.trainable_variables
+    assert not part.trainable_variables
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_losses_that_a_rematerialized_part_would_lose_are_refused(
+    jit_compile, images
+):
+    inputs = keras.Input((8, 8, 1))
+    part = keras.layers.Conv2D(
+        2, 3, kernel_regularizer="l2", activity_regularizer="l2"
+    )
+    layer = Rematerialized(keras.Model(inputs, part(inputs)))
+    outputs = keras.layers.Flatten()(layer(inputs))
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "mse", jit_compile=jit_compile)
+
+    with pytest.raises(ValueError, match="`activity_regularizer` or"):
+        model.fit(images, np.zeros((64, 72)), verbose=0)
+    part.activity_regularizer = None
+    model.fit(images, np.zeros((64, 72)), verbose=0)
 
 
 def test_the_loop_averages_no_frozen_number_over_the_passes_of_a_batch(images):

@@ -211,3 +211,45 @@ def test_it_survives_saving_in_another_keras_program(images, tmp_path):
 
     assert loaded.layers[0].images_per_statistic == 4
     np.testing.assert_array_equal(loaded(images), model(images))
+
+
+def test_bytes_are_normalised_as_numbers():
+    """Not cut to bytes again."""
+    values = np.random.default_rng(0).integers(0, 256, (8, 5, 5, 3), "uint8")
+    for training in (True, False):
+        ours, theirs = (
+            layer(values, training=training)
+            for layer in (
+                BatchNormalization(),
+                keras.layers.BatchNormalization(epsilon=1e-5),
+            )
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_a_batch_of_no_pixels_has_no_statistics(images):
+    for empty in (images[:0], images[:, :0]):
+        for per_group in (None, 4):
+            layer = BatchNormalization(per_group)
+            with pytest.raises(ValueError, match="at least one pixel"):
+                layer(empty, training=True)
+            assert layer(empty).shape == empty.shape
+
+
+def test_groups_of_numpy_s_small_integers_do_not_overflow(images):
+    """Sixteen images of more than eight pixels are beyond a byte."""
+    want, got = (
+        BatchNormalization(count, epsilon=1e-6)(images, training=True)
+        for count in (2, np.int8(2))
+    )
+    np.testing.assert_array_equal(got, want)
+    assert type(BatchNormalization(np.int8(2)).images_per_statistic) is int
+
+
+def test_a_layer_of_float16_takes_float32_statistics():
+    """Variances of such images are beyond float16."""
+    values = np.random.default_rng(0).normal(0, 900, (8, 5, 5, 3))
+    for per_group in (None, 4):
+        layer = BatchNormalization(per_group, dtype="float16")
+        outputs = np.array(layer(values, training=True), "float32")
+        assert outputs.std() == pytest.approx(1, abs=0.01)

@@ -21,3 +21,10 @@ def test_sizes_may_be_unknown():
 def test_what_are_no_images_is_refused():
     with pytest.raises(ValueError, match="expected ndim=4, found ndim=2"):
         GlobalAveragePool()(keras.Input((3,)))
+
+
+def test_the_mean_of_bytes_is_no_byte():
+    images = np.random.default_rng(0).integers(0, 256, (4, 3, 5, 2), "uint8")
+    np.testing.assert_allclose(
+        GlobalAveragePool()(images), images.mean((1, 2)), rtol=1e-6
+    )

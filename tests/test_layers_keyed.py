@@ -32,6 +32,7 @@ NO_KEYS = {
     "negative and 32 bits": tf.range(-1, 49),
     "33 bits": KEYS.astype("int64") + 2**32,
     "64 bits of TensorFlow's": tf.range(50, dtype="int64") * 2**40,
+    "sparse": tf.sparse.from_dense(tf.range(50)),
     "nothing": None,
 }
 

@@ -70,6 +70,13 @@ for make in (
     assert mapped.element_spec.shape.as_list() == [None, 6, 5, 3]
     said[f"{name} mapped"] = differences(mapped, want)
 
+for layer in (RandomCrop(2), RandomFlip(), FancyPCA()):
+    assert layer(images[:0], keys[:0]).shape == (0, 6, 5, 3)
+mean = images.mean((1, 2))
+np.testing.assert_allclose(GlobalAveragePool()(images), mean, rtol=1e-5)
+white = np.asarray(BatchNormalization()(images, training=True))
+assert abs(white.std() - 1) < 1e-3
+refused("empty", lambda: BatchNormalization()(images[:0], training=True))
 floats = images[:16].astype("float32")
 sizes = keras.Input((None, None, 3))
 norm = BatchNormalization(8)
@@ -122,6 +129,8 @@ def test_layers_adapt_map_and_refuse_as_on_tensorflow(on_jax):
             assert "`data` must be numbers of shape" in text
         elif name == "batch":
             assert "images_per_statistic=8, a batch of 10" in text
+        elif name == "empty":
+            assert "`inputs` must hold at least one pixel" in text
         elif name == "rank":
             assert "expected ndim=4, found ndim=2" in text
         else:

@@ -192,3 +192,11 @@ def test_its_configuration_rebuilds_it():
 def test_an_impossible_padding_is_refused(padding):
     with pytest.raises(ValueError, match="`padding` must"):
         RandomCrop(padding)
+
+
+def test_a_padding_of_numpy_s_is_no_byte():
+    images = np.ones((60, 90, 90, 1), "uint8")
+    keys = np.arange(60, dtype="uint32")
+    np.testing.assert_array_equal(
+        RandomCrop(np.uint8(130))(images, keys), RandomCrop(130)(images, keys)
+    )

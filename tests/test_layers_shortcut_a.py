@@ -57,3 +57,16 @@ def test_it_refuses_what_are_no_images_with_channels():
         ShortcutA(5)(keras.Input((3,)))
     with pytest.raises(ValueError, match="known number of channels"):
         ShortcutA(5)(keras.Input((4, 4, None)))
+
+
+def test_bytes_become_floats_as_the_layer_says():
+    images = np.random.default_rng(0).integers(0, 256, (2, 5, 6, 3), "uint8")
+    for stride in (1, 2):
+        layer = ShortcutA(np.uint8(5), np.int8(stride))
+        said = layer(keras.Input((500, 600, 3), dtype="uint8"))
+        got = layer(images)
+        assert said.shape[1:3] == (500 // stride, 600 // stride)
+        assert said.dtype == keras.backend.standardize_dtype(got.dtype)
+        np.testing.assert_array_equal(
+            np.asarray(got)[..., :3], images[:, ::stride, ::stride]
+        )

@@ -55,11 +55,10 @@ class KeyedBatches(keras.utils.PyDataset):
                 f"labels.shape={self.labels.shape}"
             )
         count = len(self.images)
-        check_integer("batch_size", batch_size, 1, count)
-        check_integer("seed", seed, 0, 2**63 - 1)
-        check_integer("first_epoch", first_epoch, 0)
+        batch_size = check_integer("batch_size", batch_size, 1, count)
+        seed = check_integer("seed", seed, 0, 2**63 - 1)
         self._order = Order(np.arange(count), batch_size, seed)
-        self._epoch = first_epoch
+        self._epoch = check_integer("first_epoch", first_epoch, 0)
         self._begun = False
         self._given = 0
 

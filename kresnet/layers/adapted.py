@@ -213,6 +213,8 @@ def _numbers(batch: object) -> np.ndarray:
             )
         if name == "bfloat16":  # NumPy itself cannot sum it
             array = array.astype("float32")
+        elif array.itemsize > 8:  # no backend knows a longer one
+            array = array.astype("float64")
     elif array.dtype.kind not in "bui":
         raise _not_images(batch)
     if 0 in array.shape[1:]:

@@ -35,12 +35,13 @@ class BatchNormalization(keras.layers.Layer):
         epsilon: Positive float, added to the variance. Defaults to `1e-5`.
 
     Call arguments:
-        inputs: Float tensor, shape `(batch, height, width, channels)`; only
-            the channels must be known.
+        inputs: Tensor of any number type, shape
+            `(batch, height, width, channels)`; only the channels must be known,
+            and in training none of the sizes may be zero.
         training: Boolean, which statistics to use. Defaults to `False`.
 
     Returns:
-        Float tensor, same shape as `inputs`.
+        Tensor of the layer's compute dtype (float32), same shape as `inputs`.
 
     Reference:
         Ioffe, Szegedy 2015; He et al. 2015, section 4.2 (128 images on two
@@ -51,14 +52,14 @@ class BatchNormalization(keras.layers.Layer):
         self, images_per_statistic=None, momentum=0.9, epsilon=1e-5, **kwargs
     ):
         super().__init__(**kwargs)
-        if images_per_statistic is not None:
-            check_integer("images_per_statistic", images_per_statistic, 1)
-        check_number("momentum", momentum, least=0, below=1)
-        check_number("epsilon", epsilon, above=0)
         self.input_spec = keras.layers.InputSpec(ndim=4)
         self.images_per_statistic = images_per_statistic
-        self.momentum = momentum
-        self.epsilon = epsilon
+        if images_per_statistic is not None:
+            self.images_per_statistic = check_integer(
+                "images_per_statistic", images_per_statistic, 1
+            )
+        self.momentum = check_number("momentum", momentum, least=0, below=1)
+        self.epsilon = check_number("epsilon", epsilon, above=0)
 
     def build(self, input_shape):
         """Creates scale, offset and moving averages, one per channel."""
@@ -95,11 +96,17 @@ class BatchNormalization(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         """See the class."""
+        inputs = ops.cast(inputs, self.compute_dtype)  # bytes too
         if not (training and self.trainable):
             scale = self.gamma * ops.rsqrt(self.moving_variance + self.epsilon)
             offset = self.beta - self.moving_mean * scale
             outputs = ops.cast(inputs, scale.dtype) * scale + offset
             return ops.cast(outputs, inputs.dtype)
+        if 0 in inputs.shape:
+            raise ValueError(
+                "`inputs` must hold at least one pixel in training. "
+                f"Received: inputs.shape={tuple(inputs.shape)}"
+            )
         batch, per_group = inputs.shape[0], self.images_per_statistic
         if batch is not None and per_group and batch % per_group:
             raise ValueError(

@@ -55,8 +55,7 @@ class FancyPCA(KeyedLayer, AdaptedLayer):
 
     def __init__(self, stddev: float = 0.1, **kwargs):
         super().__init__(**kwargs)
-        check_number("stddev", stddev, least=0)
-        self.stddev = stddev
+        self.stddev = check_number("stddev", stddev, least=0)
 
     def create_weights(self, sizes):
         """Creates the weights `axes`, in columns, and `eigenvalues`."""

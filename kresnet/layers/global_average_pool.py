@@ -14,10 +14,12 @@ class GlobalAveragePool(keras.layers.Layer):
     float64 to float32 on JAX.)
 
     Call arguments:
-        inputs: Float tensor, shape `(batch, height, width, channels)`.
+        inputs: Tensor of any number type, shape
+            `(batch, height, width, channels)`.
 
     Returns:
-        Float tensor, shape `(batch, channels)`, dtype of `inputs`.
+        Tensor of the layer's compute dtype (float32), shape
+        `(batch, channels)`.
 
     Reference:
         He et al. 2015, section 4.2.
@@ -29,10 +31,10 @@ class GlobalAveragePool(keras.layers.Layer):
 
     def call(self, inputs):
         """See the class."""
-        dtype = keras.backend.standardize_dtype(inputs.dtype)
-        if dtype in ("float16", "bfloat16"):
-            inputs = ops.cast(inputs, "float32")
-        places = ops.cast(math.prod(ops.shape(inputs)[1:3]), inputs.dtype)
+        dtype = self.compute_dtype
+        wide = "float32" if dtype in ("float16", "bfloat16") else dtype
+        inputs = ops.cast(inputs, wide)
+        places = ops.cast(math.prod(ops.shape(inputs)[1:3]), wide)
         return ops.cast(ops.sum(inputs, axis=(1, 2)) / places, dtype)
 
     def compute_output_shape(self, input_shape):

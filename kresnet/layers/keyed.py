@@ -187,6 +187,8 @@ def _checked(keys, batch):
                 "them to uint32"
             ) from None
         return keys
+    if values.shape != shape:
+        raise _refusal(f"keys of type {type(keys).__name__}")
     if values.size and not 0 <= values.min() <= values.max() < 2**32:
         raise _refusal(f"keys from {values.min()} to {values.max()}")
     return values.astype("uint32")

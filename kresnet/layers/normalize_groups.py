@@ -1,5 +1,6 @@
 """Normalisation by group statistics, written in keras.ops."""
 
+import keras
 from keras import ops
 
 
@@ -24,7 +25,8 @@ def normalize_groups(inputs, gamma, beta, images_per_group, epsilon):
         shape = (1, -1, channels)
     else:
         shape = (-1, images_per_group * height * width, channels)
-    values = ops.cast(ops.reshape(inputs, shape), gamma.dtype)
+    wide = keras.backend.result_type(gamma.dtype, "float32")
+    values = ops.cast(ops.reshape(inputs, shape), wide)
     mean, variance = ops.moments(values, axes=1, keepdims=True)
     scale = gamma * ops.rsqrt(variance + epsilon)
     outputs = values * scale + (beta - mean * scale)

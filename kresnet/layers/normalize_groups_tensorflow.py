@@ -13,11 +13,12 @@ from kresnet.layers.in_graph_tensorflow import whole_groups
 def normalize_groups(inputs, gamma, beta, images_per_group, epsilon):
     """See `kresnet.layers.normalize_groups.normalize_groups`.
 
-    The kernel has no float64 and takes one group at a time, so images of
-    unknown number or size and float64 go the general way.
+    The kernel has no float64 nor scales of float16 and takes one group at a
+    time, so these and images of unknown number or size go the general way.
     """
     batch, height, width, _ = inputs.shape
-    if inputs.dtype == tf.float64 or None in inputs.shape or epsilon < 1e-5:
+    fits = gamma.dtype in ("float32", "bfloat16") and epsilon >= 1e-5
+    if not fits or None in inputs.shape:
         if batch is None and images_per_group:
             inputs = whole_groups(inputs, images_per_group)
         # XLA's message, which holds this name, is all it has to say.

@@ -44,13 +44,14 @@ class RandomCrop(KeyedLayer):
     def __init__(self, padding: int, **kwargs):
         # Pixels are moved, not computed with: they keep their dtype.
         super().__init__(autocast=False, **kwargs)
-        check_integer("padding", padding, 0, 2**15 - 1)
-        self.padding = padding
+        self.padding = check_integer("padding", padding, 0, 2**15 - 1)
 
     def draw(self, images, keys):
         """Crops the images; see the class for arguments and result."""
         check_images(shape_of(images), self.sizes, NAMES)
-        _, height, width, channels = images.shape
+        batch, height, width, channels = images.shape
+        if batch == 0:  # of no pixels Keras' `take` on JAX loses the shape
+            return images
         padding = self.padding
         sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
         offsets = 2 * padding + 1

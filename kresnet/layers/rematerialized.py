@@ -19,7 +19,8 @@ class Rematerialized(keras.layers.Layer):
     (`trainable = False`) stays as it is.
 
     Args:
-        model: `keras.Model` with one input and one output.
+        model: `keras.Model` with one input and one output, and no losses but
+            regularizers of weights.
         like: Another such layer whose model has the same layers: what was
             traced for it serves here too, or tracing a thousand layers
             would take longer than training them. Defaults to `None`.
@@ -38,6 +39,8 @@ class Rematerialized(keras.layers.Layer):
     def __init__(self, model, like=None, **kwargs):
         super().__init__(autocast=False, **kwargs)  # the model casts
         self.model = model
+        if not self.trainable:
+            model.trainable = False
         self._traces = like._traces if like else _Traces()
 
     def build(self, input_shape):
@@ -108,9 +111,20 @@ class _Trace:
         self.places = []
 
     def _compute(self, trainable, non_trainable, inputs):
-        outputs, updated = self.model.stateless_call(
-            trainable, non_trainable, inputs, training=True
+        outputs, updated, losses = self.model.stateless_call(
+            trainable,
+            non_trainable,
+            inputs,
+            training=True,
+            return_losses=True,
         )
+        weights = self.model.trainable_variables
+        if len(losses) > sum(w.regularizer is not None for w in weights):
+            raise ValueError(
+                "`model` must have no losses but those of its weights: others "
+                "would be lost. Received: an `activity_regularizer` or "
+                f"`add_loss` in {self.model.name}"
+            )
         # Not all of them: to assign the rest is to average it over replicas.
         self.places = [
             place

@@ -16,12 +16,12 @@ class ShortcutA(keras.layers.Layer):
             included. Defaults to `1`.
 
     Call arguments:
-        inputs: Tensor, shape `(batch, height, width, channels)`; only the
-            channels must be known.
+        inputs: Tensor of any number type, shape
+            `(batch, height, width, channels)`; only the channels must be known.
 
     Returns:
-        Tensor, shape `(batch, ceil(height / stride), ceil(width / stride),
-        self.width)`.
+        Tensor of the layer's compute dtype (float32), shape
+        `(batch, ceil(height / stride), ceil(width / stride), self.width)`.
 
     Reference:
         He et al. 2015, section 3.3, option A.
@@ -29,11 +29,9 @@ class ShortcutA(keras.layers.Layer):
 
     def __init__(self, width, stride=1, **kwargs):
         super().__init__(**kwargs)
-        check_integer("width", width, 1)
-        check_integer("stride", stride, 1)
         self.input_spec = keras.layers.InputSpec(ndim=4)
-        self.width = width
-        self.stride = stride
+        self.width = check_integer("width", width, 1)
+        self.stride = check_integer("stride", stride, 1)
 
     def build(self, input_shape):
         """Checks that the shortcut does not narrow."""
@@ -51,7 +49,7 @@ class ShortcutA(keras.layers.Layer):
 
     def call(self, inputs):
         """See the class."""
-        x = inputs
+        x = ops.cast(inputs, self.compute_dtype)  # bytes too
         if self.stride > 1:
             # A pooling window of one pixel: on CPUs seven times as fast as
             # the strided slice it equals.

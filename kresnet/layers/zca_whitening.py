@@ -53,8 +53,7 @@ class ZCAWhitening(AdaptedLayer):
 
     def __init__(self, epsilon: float, **kwargs):
         super().__init__(**kwargs)
-        check_number("epsilon", epsilon, above=0)
-        self.epsilon = epsilon
+        self.epsilon = check_number("epsilon", epsilon, above=0)
 
     def adapted_sizes(self, sizes):
         """Those of the first images, which must not be too large."""
