@@ -8,7 +8,7 @@ import numpy as np
 
 from kresnet.documents import shown
 from kresnet.errors import BadDataError, KresnetError
-from kresnet.files import read_json
+from kresnet.files import number, read_json
 from kresnet.reporting.groups import Group, ReportedRuns
 
 PATTERN = "evaluation-*.json"
@@ -79,13 +79,18 @@ def read_evaluation(path: Path) -> RecordedEvaluation:
     """
     try:
         content = read_json(path)
-        matrix = np.array(content["confusion"], np.int64)
+        matrix = np.array(content["confusion"])
         errors = float(content["error"]), float(content["top5_error"])
-        if not matrix.size or not np.isfinite(errors).all():
-            raise ValueError("nothing was measured")
+        if matrix.dtype != np.int64 or matrix.min() < 0 or not matrix.any():
+            raise ValueError("no counts of images")
+        if not all(0 <= error <= 100 for error in errors):
+            raise ValueError("an error is no percentage")
+        protocol = dict(content["protocol"])
+        if number(protocol["iteration"]) is None:
+            raise ValueError("no iteration")
         return RecordedEvaluation(
             path.name,
-            dict(content["protocol"]),
+            protocol,
             *errors,
             _class_names(content, len(matrix)),
             matrix.reshape(len(matrix), len(matrix)),
