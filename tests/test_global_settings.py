@@ -179,6 +179,17 @@ def test_a_settings_file_that_keras_can_obey_is_not_refused(
     refuse_settings_file()
 
 
+def test_a_settings_file_that_nests_without_end_is_refused(
+    tmp_path, monkeypatch
+):
+    """Keras reads it again, and would end with it."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "keras.json").write_text("[" * 100_000)
+
+    with pytest.raises(SpecError, match="must hold an object"):
+        refuse_settings_file()
+
+
 def test_the_command_ends_with_2_on_such_a_file(tmp_path):
     (tmp_path / "keras.json").write_text('{"floatx": "float16"}')
 

@@ -14,6 +14,7 @@ from png_files import (
     png_of,
 )
 
+from kresnet.errors import BadDataError
 from kresnet.prediction.images import read_image
 from kresnet.spec import DATASETS
 
@@ -110,3 +111,10 @@ def test_sixteen_bits_are_turned_upright_as_others_are(read):
 
     turned = np.rot90(values / 257, -1)
     np.testing.assert_allclose(pixels, turned, atol=0.5)
+
+
+def test_what_is_damaged_is_said_where_a_decoder_has_no_words(read):
+    values = np.zeros((SIDE, SIDE, 1), int)
+
+    with pytest.raises(BadDataError, match=r"damaged: \w"):
+        read(png_of(values, 8, PALETTE))  # without its palette

@@ -64,6 +64,42 @@ def test_a_damaged_evaluation_is_bad_data(damaged):
         read_evaluation(damaged("evaluation-test.json"))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"confusion": [[1, -1], [1, 1]]},
+        {"confusion": [[0.5, 1], [1, 1]]},
+        {"confusion": [[True, True], [True, True]]},
+        {"confusion": [[0, 0], [0, 0]]},
+        {"confusion": [[10**300, 1], [1, 1]]},
+        {"confusion": [[1, 2]]},
+        {"error": -5},
+        {"error": 1e300},
+        {"top5_error": float("nan")},
+        {"protocol": []},
+        {"protocol": {"split": "test", "iteration": "60"}},
+    ],
+    ids=str,
+)
+def test_an_evaluation_has_counts_percentages_and_an_iteration(
+    tmp_path, change
+):
+    content = {
+        "protocol": {"split": "test", "iteration": 60},
+        "error": 50.0,
+        "top5_error": 0,
+        "class_names": ["a", "b"],
+        "confusion": [[1, 1], [0, 0]],
+    }
+    path = tmp_path / "evaluation-test.json"
+    path.write_text(json.dumps(content))
+    assert read_evaluation(path).confusion.tolist() == [[1, 1], [0, 0]]
+
+    path.write_text(json.dumps(content | change))
+    with pytest.raises(BadDataError, match="not an evaluation"):
+        read_evaluation(path)
+
+
 def test_what_a_damaged_study_says_of_its_runs_is_unknown(damaged):
     folder = damaged("study.json").parent
 

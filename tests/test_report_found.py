@@ -4,10 +4,18 @@ import json
 import os
 
 import pytest
+from matplotlib.figure import Figure
 from report_page import make_run, page_of
 
 from kresnet.cli import app, run
+from kresnet.errors import BadDataError
 from kresnet.reporting.groups import read_runs
+from kresnet.reporting.layers import (
+    Gradients,
+    gradients_figure,
+    read_layer_values,
+)
+from kresnet.reporting.metrics import read_metrics
 from kresnet.spec import load_spec
 
 
@@ -136,3 +144,52 @@ def test_what_is_damaged_is_named_and_the_rest_is_on_the_page(folder, tmp_path):
     page = (tmp_path / "out/index.html").read_text("utf-8")
     for name in ("evaluation-test.json", "responses.csv", "gradients.csv"):
         assert f"{net / name}: " in page
+
+
+METRICS = "iteration,training_error,validation_error\n"
+ROWS = "10,50.0,60.0\n20,40.0,50.5\n"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ROWS[:-3],  # of 50.5 there is 50
+        ROWS[:-1],
+        ROWS + ROWS,
+        "20,1,1\n10,1,1\n",
+        "-5,1,1\n",
+        "inf,1,1\n",
+        "nan,1,1\n",
+        "10,-1,1\n",
+        "10,nan,1\n",
+        "10,1,1e9\n",
+        "10,1\n",
+    ],
+)
+def test_a_cut_number_and_one_that_none_can_be_is_never_drawn(tmp_path, rows):
+    (tmp_path / "metrics.csv").write_text(METRICS + ROWS)
+    assert read_metrics(tmp_path)["validation_error"] == [60.0, 50.5]
+
+    (tmp_path / "metrics.csv").write_text(METRICS + rows)
+    with pytest.raises(BadDataError, match=r"metrics\.csv: not a table"):
+        read_metrics(tmp_path)
+
+
+def test_a_layer_has_one_number_at_an_iteration(tmp_path):
+    path = tmp_path / "responses.csv"
+    path.write_text("iteration,layer,std\n1,a,2\n1,b,3\n")
+    assert read_layer_values(path, "std") == {1: {"a": 2, "b": 3}}
+
+    for rows in ("1,a,2\n1,a,3\n", "1,a,2\n1,b,3"):
+        path.write_text("iteration,layer,std\n" + rows)
+        with pytest.raises(BadDataError, match=r"responses\.csv: "):
+            read_layer_values(path, "std")
+
+
+def test_gradients_that_are_all_zero_are_drawn(tmp_path):
+    measured = Gradients("a", {0: {"conv1": 0.0, "fc": 0.0}})
+
+    figure = gradients_figure([measured], "a")
+
+    assert isinstance(figure, Figure)
+    figure.savefig(tmp_path / "figure.png")  # whose warnings are errors

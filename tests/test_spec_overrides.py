@@ -150,6 +150,7 @@ def test_mistakes_of_the_file_come_first(tmp_path, monkeypatch):
         ("a[x]=3", "must name a field, such as"),
         ("model.stages[0=3", "must name a field, such as"),
         (".name=x", "must name a field, such as"),
+        ("e\udcff=3", "must name a field, such as"),
         ("name=", "no value; write null for none"),
         ("model.stages[3].blocks=1", "3 is not an entry of a list of 3; they"),
         ("model.stages.x.blocks=1", "x is not an entry of a list of 3; they"),

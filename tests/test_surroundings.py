@@ -104,6 +104,7 @@ def test_what_keras_would_obey_is_refused_by_every_command(
         ["predict", "run", "image"],
         ["responses", "run"],
         ["devices"],
+        ["bench", "digits"],
     ):
         assert run(app, command) == 2
         said = capsys.readouterr().err
@@ -144,6 +145,24 @@ assert "keras" not in sys.modules
         "KERAS_BACKEND: must be tensorflow or jax. Received: torch",
         "KERAS_BACKEND: jax is not installed here",
     ]
+
+
+def test_a_value_that_jax_does_not_take_is_wrong():
+    done = subprocess.run(
+        [sys.executable, "-m", "kresnet", "devices", "digits"],
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "JAX_NUM_CPU_DEVICES": "nonsense",
+        },
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("Keras cannot be imported: ")
+    assert "jax_num_cpu_devices" in last
 
 
 def test_devices_that_jax_does_not_have_are_missing():

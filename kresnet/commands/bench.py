@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kresnet.commands.options import DataDir, Overrides, SpecNames
+from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import notify, say, standard_output
 
 
@@ -42,6 +43,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure how fast specs train, by turns with a reference."""
+    import_keras_quietly()
     from pathlib import Path
 
     from kresnet.benchmark import (

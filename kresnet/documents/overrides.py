@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from kresnet.documents.document import Document, Place
 from kresnet.documents.problems import Path, shown
 from kresnet.documents.yaml_reader import LONGEST_FILE, read_yaml
+from kresnet.printable import is_utf8
 
 _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]+)\]")
 _LONGEST_PATH = 200
@@ -65,7 +66,8 @@ def _steps(name: str) -> list[str]:
             break
         steps.append(found[1] or found[2])
         position = found.end()
-    if not steps or position < len(name) or name.startswith("."):
+    whole = position >= len(name) and not name.startswith(".")
+    if not steps or not whole or not is_utf8(name):
         raise _RefusedError("must name a field, such as model.stages[0].blocks")
     return steps
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 
+from kresnet.errors import SpecError
 from kresnet.machine.surroundings import (
     refuse_environment,
     refuse_settings_file,
@@ -29,6 +30,7 @@ def import_keras_quietly(own_process: bool = True) -> None:
 
     Raises:
         KresnetError: As of `refuse_environment` and `refuse_settings_file`.
+        SpecError: A library refuses the value of an environment variable.
     """
     if own_process or "keras" not in sys.modules:
         refuse_environment(limits=own_process)
@@ -37,7 +39,10 @@ def import_keras_quietly(own_process: bool = True) -> None:
         return
     notify("loading Keras")
     with _hidden(UNUSED_BY_KERAS if own_process else ()), quiet_import():
-        import keras  # noqa: F401
+        try:
+            import keras  # noqa: F401
+        except ValueError as error:  # of a variable that JAX reads
+            raise SpecError(f"Keras cannot be imported: {error}") from error
 
 
 @contextlib.contextmanager

@@ -79,6 +79,8 @@ def refuse_settings_file() -> None:
         settings = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return
+    except RecursionError:
+        settings = None
     if not isinstance(settings, dict):
         raise SpecError(f"{path}: must hold an object with Keras' settings")
     allowed = dict(ALLOWED)

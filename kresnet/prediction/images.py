@@ -110,7 +110,7 @@ def _opened(path: Path, notices: list[str]) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise _too_large("the image") from error
     except Exception as error:  # decoders of damaged files raise anything
-        raise BadDataError(f"damaged: {error or repr(error)}") from error
+        raise BadDataError(f"damaged: {str(error) or repr(error)}") from error
 
 
 def _too_large(what) -> BadDataError:

@@ -78,6 +78,8 @@ def _matrix_is_square(evaluation: Evaluation) -> Iterator[Problem]:
             ("confusion",),
             f"must have a row and a column for each of the {count} classes",
         )
+    elif not any(map(any, evaluation.confusion)):
+        yield Problem(("confusion",), "must count at least one image")
 
 
 def read_evaluation(path: Path) -> Evaluation | None:

@@ -42,11 +42,14 @@ def read_layer_values(path: Path, column: str) -> LayerValues:
             value = float(row[column])
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError
-            found.setdefault(int(row["iteration"]), {})[row["layer"]] = value
+            layers = found.setdefault(int(row["iteration"]), {})
+            if row["layer"] in layers:
+                raise ValueError
+            layers[row["layer"]] = value
     except (KeyError, TypeError, ValueError) as error:
         raise BadDataError(
-            f"{path}: must be a table of iteration, layer and {column}, which"
-            " is finite and not negative"
+            f"{path}: must be a table of iteration, layer (once for each"
+            f" iteration) and {column}, which is finite and not negative"
         ) from error
     return found
 
@@ -186,7 +189,8 @@ def gradients_figure(measured: Sequence[Gradients], title: str) -> Figure:
         title,
     )
     for axes in figure.axes:
-        axes.set_yscale("log")
+        if axes.dataLim.y1 > 0:  # all were 0 where the training diverged
+            axes.set_yscale("log")
     upper, middle, _ = figure.axes
     upper.sharey(middle)  # to be compared
     upper.autoscale()

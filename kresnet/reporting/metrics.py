@@ -2,6 +2,9 @@
 
 import csv
 import io
+import math
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from kresnet.errors import BadDataError, InputMissingError
@@ -24,17 +27,33 @@ def read_metrics(folder: Path) -> Columns:
     rows = read_rows(path)
     try:
         columns = {
-            name: [float(row[name]) if row[name] else None for row in rows]
+            name: [
+                None if row[name] == "" else float(row[name]) for row in rows
+            ]
             for name in rows[0]
         }
-        if None in columns["iteration"] or not columns.keys() >= set(NEEDED):
+        if not columns.keys() >= set(NEEDED):
             raise ValueError("a column is missing")
+        iterations, *errors = (columns[name] for name in NEEDED)
+        _refuse_disorder(iterations)
+        if not all(0 <= each <= 100 for each in _measured(*errors)):
+            raise ValueError("an error is no percentage")
     except (KeyError, TypeError, ValueError) as error:
         raise BadDataError(
             f"{path}: not a table of numbers with the columns"
-            f" {', '.join(NEEDED)}"
+            f" {', '.join(NEEDED)}: iterations that rise, errors in percent"
         ) from error
     return columns
+
+
+def _refuse_disorder(iterations: list[float | None]) -> None:
+    if not all(a < b < math.inf for a, b in pairwise([-1, *iterations])):
+        raise ValueError("iterations that do not rise")
+
+
+def _measured(*columns: list[float | None]) -> Iterator[float]:
+    for column in columns:
+        yield from (each for each in column if each is not None)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -46,8 +65,10 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """
     try:
         with open_plain_file(path) as file:
-            text = io.TextIOWrapper(file, "utf-8", newline="")
-            rows = list(csv.DictReader(text))
+            text = file.read().decode("utf-8")
+        if text and not text.endswith("\n"):
+            raise ValueError("its last row is cut")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
     except OSError as error:
         raise InputMissingError(f"{path}: {error.strerror}") from error
     except (ValueError, csv.Error) as error:

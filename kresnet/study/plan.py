@@ -132,7 +132,9 @@ def read_records(planned: Sequence[PlannedRun]) -> list[RunRecord | None]:
     there = [run for run in begun.values() if run]
     data = {run.spec.data.dataset: run.identity.data for run in there[::-1]}
     # Keras' own setting, which a study has in common.
-    float64 = any(run.identity.precision == "float64" for run in there)
+    found = [run.identity.precision for run in there]
+    numbers = [precision for precision in found if precision != "bfloat16"]
+    float64 = numbers[:1] == ["float64"]
     meant: dict[Path, Identity] = {}
     for each in planned:
         meant[each.folder] = Identity.of(
