@@ -6,7 +6,7 @@ from kresnet.evaluation.result_file import (
     results_folder,
     write_result,
 )
-from kresnet.instruments.responses import responses, write_responses
+from kresnet.instruments import responses
 from kresnet.trained.statistics import re_estimate
 
 __all__ = [
@@ -17,6 +17,5 @@ __all__ = [
     "responses",
     "result_name",
     "results_folder",
-    "write_responses",
     "write_result",
 ]

@@ -1,18 +1,21 @@
 """A confusion matrix as a figure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from kresnet.reporting.figures import (
+from kresnet.figures import (
     WIDTH,
+    ReportFigure,
     new_figure,
     save_figure,
     set_title,
 )
+from kresnet.reporting.evaluation_files import Evaluations
+from kresnet.reporting.groups import caption
 
 if TYPE_CHECKING:  # measuring needs Keras, drawing does not
     from kresnet.evaluation import Evaluation
@@ -77,3 +80,27 @@ def confusion_figure(
             color="#ffffff" if share[row, column] > 0.5 else INK,
         )
     return figure
+
+
+def confusion_figures(
+    evaluations: list[Evaluations],
+) -> Iterator[ReportFigure]:
+    """A figure for each, with the counts of all of its runs added up."""
+    for each in evaluations:
+        first = each.found[0]
+        same = [e for e in each.found if e.class_names == first.class_names]
+        matrix = sum(e.confusion for e in same)
+        runs = "1 run" if len(same) == 1 else f"{len(same)} runs"
+        statistics = first.file.removesuffix(".json").split("-", 2)[-1]
+        title = (
+            f"{each.group.shown}, {first.protocol.get('split')},"
+            f" {statistics}, {runs}"
+        )
+        wrong = matrix.sum() - matrix.trace()
+        yield ReportFigure(
+            "confusion",
+            title,
+            caption("Images by true and predicted class.", each.group.proxy),
+            f"{wrong:,} of {matrix.sum():,} images are off the diagonal.",
+            confusion_figure(matrix, first.class_names, title),
+        )

@@ -16,9 +16,11 @@ from kresnet.explain import (
 )
 from kresnet.explain.explain import counted
 from kresnet.explain.run import machine
+from kresnet.figures import ReportFigure
 from kresnet.files import number, part_of
 from kresnet.records.run import RecordedRun
 from kresnet.records.study import study_of
+from kresnet.reporting.evaluation_files import Evaluations
 from kresnet.reporting.groups import (
     NOTHING,
     Group,
@@ -35,7 +37,6 @@ from kresnet.reporting.html import (
     table,
     wide,
 )
-from kresnet.reporting.layers import Evaluations, ReportFigure
 from kresnet.reporting.paper import PAPER_TEST_ERROR, not_comparable
 from kresnet.spec import dump_spec
 
