@@ -30,6 +30,7 @@ ORDER = (
     "network",
     "data",
     "trained",
+    "figures",
     "instruments",
     "training",
     "exporting",

@@ -14,11 +14,11 @@ from kresnet.cli import app
 from kresnet.cli import run as run_command
 from kresnet.errors import BadDataError, KresnetError, SpecError
 from kresnet.exporting import export
+from kresnet.figures import legend_below, network_handles, new_figure
 from kresnet.notices import notify, say, standard_output
 from kresnet.prediction import predict
 from kresnet.printable import printable
 from kresnet.reporting import run_summary, write_report
-from kresnet.reporting.figures import legend_below, network_handles, new_figure
 
 BYTES = os.fsdecode(b"e\xff")
 NAMES = [

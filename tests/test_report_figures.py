@@ -10,13 +10,10 @@ from PIL import Image
 from report_page import make_run, page_of
 
 from kresnet.errors import BadDataError, InputMissingError
+from kresnet.instruments import Measured, Responses
 from kresnet.reporting.curves import loss_curve, loss_curves
-from kresnet.reporting.layers import (
-    Responses,
-    read_responses,
-    responses_figure,
-)
 from kresnet.reporting.metrics import read_metrics
+from kresnet.reporting.report import read_measured
 from kresnet.spec import load_spec
 from kresnet.training.logs.metrics import COLUMNS
 
@@ -45,11 +42,12 @@ def test_every_figure_is_there_as_png_and_svg(report_out):
 
 
 def test_responses_are_those_of_the_last_iteration(report_study):
-    read = read_responses(report_study / "digits", "digits")
+    read = read_measured(Responses(), report_study / "digits", "digits")
 
-    assert read.iteration == 60
-    assert read.layers == ("conv1", "conv2_1_1", "conv2_1_2")
-    upper, lower = responses_figure([read], "").axes
+    iteration, deviations = read.values
+    assert iteration == 60
+    assert list(deviations) == ["conv1", "conv2_1_1", "conv2_1_2"]
+    upper, lower = Responses().figure([read], "").axes
     np.testing.assert_array_equal(upper.lines[0].get_ydata(), [1.5, 0.5, 2.5])
     np.testing.assert_array_equal(lower.lines[0].get_ydata(), [2.5, 1.5, 0.5])
 
@@ -63,9 +61,9 @@ def test_responses_are_those_of_the_last_iteration(report_study):
     ],
 )
 def test_one_large_response_does_not_flatten_the_others(deviations, scale):
-    measured = Responses("net", 1, ("a", "b", "c"), deviations)
+    by_layer = dict(zip("abc", deviations, strict=True))
 
-    figure = responses_figure([measured], "")
+    figure = Responses().figure([Measured("net", (1, by_layer))], "")
 
     assert [axes.get_yscale() for axes in figure.axes] == [scale] * 2
 
@@ -85,7 +83,7 @@ def test_a_wrong_table_of_responses_is_said(tmp_path, text, error):
     (tmp_path / "responses.csv").write_text(text)
 
     with pytest.raises(error, match=r"responses\.csv"):
-        read_responses(tmp_path, "x")
+        read_measured(Responses(), tmp_path, "x")
 
 
 def losses_after(folder, iterations, losses):

@@ -9,13 +9,10 @@ from report_page import make_run, page_of
 
 from kresnet.cli import app, run
 from kresnet.errors import BadDataError
+from kresnet.instruments import Gradients, Measured, Responses
 from kresnet.reporting.groups import read_runs
-from kresnet.reporting.layers import (
-    Gradients,
-    gradients_figure,
-    read_layer_values,
-)
 from kresnet.reporting.metrics import read_metrics
+from kresnet.reporting.report import read_measured
 from kresnet.spec import load_spec
 
 
@@ -178,18 +175,19 @@ def test_a_cut_number_and_one_that_none_can_be_is_never_drawn(tmp_path, rows):
 def test_a_layer_has_one_number_at_an_iteration(tmp_path):
     path = tmp_path / "responses.csv"
     path.write_text("iteration,layer,std\n1,a,2\n1,b,3\n")
-    assert read_layer_values(path, "std") == {1: {"a": 2, "b": 3}}
+    found = read_measured(Responses(), tmp_path, "net")
+    assert found.values == (1, {"a": 2, "b": 3})
 
     for rows in ("1,a,2\n1,a,3\n", "1,a,2\n1,b,3"):
         path.write_text("iteration,layer,std\n" + rows)
         with pytest.raises(BadDataError, match=r"responses\.csv: "):
-            read_layer_values(path, "std")
+            read_measured(Responses(), tmp_path, "net")
 
 
 def test_gradients_that_are_all_zero_are_drawn(tmp_path):
-    measured = Gradients("a", {0: {"conv1": 0.0, "fc": 0.0}})
+    measured = Measured("a", {0: {"conv1": 0.0, "fc": 0.0}})
 
-    figure = gradients_figure([measured], "a")
+    figure = Gradients().figure([measured], "a")
 
     assert isinstance(figure, Figure)
     figure.savefig(tmp_path / "figure.png")  # whose warnings are errors

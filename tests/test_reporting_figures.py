@@ -12,6 +12,8 @@ from rich.console import Console
 from kresnet.errors import BadDataError, DiskFullError, InputMissingError
 from kresnet.evaluation import evaluate
 from kresnet.evaluation.evaluate import _measured
+from kresnet.figures import new_figure, palette_of, save_figure
+from kresnet.instruments import Gradients
 from kresnet.reporting import (
     draw_confusion,
     draw_learning_curve,
@@ -24,10 +26,9 @@ from kresnet.reporting.curves import (
     learning_curve,
     learning_curves,
 )
-from kresnet.reporting.figures import new_figure, palette_of, save_figure
-from kresnet.reporting.layers import gradients_figure, read_gradients
 from kresnet.reporting.metrics import read_metrics
 from kresnet.reporting.paper import beside_paper
+from kresnet.reporting.report import read_measured
 from kresnet.spec import load_spec
 from kresnet.training import load_run
 
@@ -272,12 +273,13 @@ def test_gradient_norms_are_read_by_iteration_and_layer(tmp_path):
         "iteration,layer,norm\n0,conv1,3\n0,conv2_1_1,4\n0,fc,12\n50,conv1,1\n"
     )
 
-    found = read_gradients(tmp_path, "plain20")
+    found = read_measured(Gradients(), tmp_path, "plain20")
 
-    assert found.first == [3, 4, 12]
-    assert (found.last_iteration, found.last) == (50, [1])
-    assert found.whole() == [13, 1]
-    figure = gradients_figure([found], "Gradients")
+    assert Gradients().summary(found) == (
+        "plain20: in the first layer and in the last 3 and 12 at the start,"
+        " 1 and 1 at iteration 50; all together from 1 to 13."
+    )
+    figure = Gradients().figure([found], "Gradients")
     upper, middle, lower = figure.axes
     assert {axes.get_yscale() for axes in figure.axes} == {"log"}
     np.testing.assert_array_equal(upper.lines[0].get_ydata(), [3, 4, 12])
@@ -293,4 +295,4 @@ def test_a_norm_that_is_none_is_refused(tmp_path, cell):
     )
 
     with pytest.raises(BadDataError, match="iteration, layer and norm"):
-        read_gradients(tmp_path, "plain20")
+        read_measured(Gradients(), tmp_path, "plain20")

@@ -206,7 +206,8 @@ def test_zero_images_are_all_of_the_split(run, tmp_path):
         Order(np.arange(len(images)), 128, 0),
     ).callbacks
 
-    counts = {row["images"] for row in found + ratios + during.measure()[0]}
+    measured = during.instrument.measure(during.subject, during.plan)
+    counts = {row["images"] for row in found + ratios + measured["responses"]}
     assert counts == {len(images)} == {1_437 - 137}
 
 

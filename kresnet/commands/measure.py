@@ -90,20 +90,19 @@ def responses(
     import_keras_quietly()
     from pathlib import Path
 
-    from kresnet.evaluation import responses, write_responses
     from kresnet.files import check_file
+    from kresnet.instruments import Responses, measure_run, write_rows
     from kresnet.reporting import rows_table
 
     if out:
         check_file(Path(out))
     notify(f"measuring responses of {run}")
-    layers, blocks = responses(run, images, initial, data_dir, checkpoint)
+    instrument = Responses()
+    found = measure_run(instrument, run, images, initial, data_dir, checkpoint)
     try:
         if out:
-            write_responses(layers, out)
+            write_rows(found[instrument.tables[0].name], out)
     finally:  # what took time is shown, also where it cannot be written
-        console = standard_output()
-        console.print(rows_table(layers, "std of each layer's output"))
-        if blocks:
-            title = "residual over shortcut, by block"
-            console.print(rows_table(blocks, title))
+        for table in instrument.tables:
+            if rows := found[table.name]:
+                standard_output().print(rows_table(rows, table.title))

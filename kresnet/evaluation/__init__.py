@@ -1,7 +1,7 @@
 """Measuring trained networks."""
 
 from kresnet.evaluation.evaluate import evaluate, measure, result_path
-from kresnet.instruments.responses import responses, write_responses
+from kresnet.instruments import responses
 from kresnet.records.evaluation import Evaluation, write_evaluation
 from kresnet.trained.statistics import re_estimate
 
@@ -13,5 +13,4 @@ __all__ = [
     "responses",
     "result_path",
     "write_evaluation",
-    "write_responses",
 ]

@@ -1,61 +1,99 @@
 """Norms of the gradient, layer by layer, during training."""
 
-from collections.abc import Callable, Sequence
+import math
 
-import numpy as np
-
-from kresnet.callbacks import Periodic
-from kresnet.data import Order
-
-Gradients = Callable[[np.ndarray, np.ndarray], Sequence]
+from kresnet.instruments.instrument import Instrument, Table, layer_values
 
 
-class GradientNorms(Periodic):
-    """Measures the norm of each layer's gradient, every so often.
+class Gradients(Instrument):
+    """Measures the norm of each layer's gradient.
 
     It is the gradient of the plain cross-entropy with respect to the layer's
     kernel, on the batch of the coming update, without weight decay and before
-    any clipping. Nothing of the training changes.
-
-    Args:
-        order: Gives the batches.
-        gradients: Gradients of the loss on a batch, from its indices and keys,
-            in the order of the trainable variables.
-        every: Iterations between measurements.
-        last: The run's last iteration.
-        write: Called with a list of dicts: `iteration`, `layer`, `norm`.
+    any clipping.
     """
 
-    def __init__(
-        self,
-        order: Order,
-        gradients: Gradients,
-        every: int,
-        last: int,
-        write: Callable[[list[dict]], None],
-    ):
-        super().__init__(every, last)
-        self.order = order
-        self.gradients = gradients
-        self.write = write
+    name = "gradients"
+    title = "Gradient norms"
+    caption = (
+        "Norm of the gradient of the cross-entropy with respect to the"
+        " kernels, on one batch, without weight decay and before any"
+        " clipping: layer by layer at the initial weights and at the"
+        " last iteration measured, and of all kernels together along"
+        " the training; a colour is a network, a line a run."
+    )
+    tables = (Table("gradients", "norm of each gradient", ("layer", "norm")),)
+    by_one = True
+    numbers = (
+        "iteration, layer (once for each iteration) and norm, which is finite"
+        " and not negative"
+    )
 
-    def act(self):
-        """Measures and writes."""
-        indices, keys = self.order.batches(self.iteration, 1)
-        gradients = self.gradients(indices[0], keys[0])
-        self.write(
-            [
-                {
-                    "iteration": self.iteration,
-                    "layer": _layer(variable.path),
-                    "norm": float(np.linalg.norm(gradient)),
-                }
-                for variable, gradient in zip(
-                    self.model.trainable_variables, gradients, strict=True
-                )
-                if variable.path.endswith("/kernel")
-            ]
+    def measure(self, subject, plan):
+        """Measures every kernel, in the order of the network."""
+        import numpy as np
+
+        rows = [
+            {"layer": _layer(path), "norm": float(np.linalg.norm(gradient))}
+            for path, gradient in subject.gradients().items()
+            if path.endswith("/kernel")
+        ]
+        return {"gradients": rows}
+
+    def read(self, rows):
+        """The norms by iteration and layer."""
+        return layer_values(rows, "norm")
+
+    def summary(self, measured):
+        """Says how large they are at both ends of the network."""
+        iterations, layers = zip(*measured.values.items(), strict=True)
+        whole = _whole(measured.values)
+        return (
+            f"{measured.label}: in the first layer and in the last"
+            f" {_ends(layers[0])} at the start, {_ends(layers[-1])} at"
+            f" iteration {iterations[-1]:,}; all together from"
+            f" {min(whole):.3g} to {max(whole):.3g}."
         )
+
+    def figure(self, measured, title):
+        """Draws the norms by layer, first and last, and along the training."""
+        from kresnet.figures import Panel, layer_lines, stacked_panels
+
+        runs = [each.values for each in measured]
+        first, last = (
+            layer_lines([[*[*run.values()][end].values()] for run in runs])
+            for end in (0, -1)
+        )
+        figure = stacked_panels(
+            [
+                Panel("layer, at the initial weights", first),
+                Panel("layer, at the last iteration measured", last),
+                Panel(
+                    "iteration, all layers together",
+                    [(list(run), _whole(run)) for run in runs],
+                ),
+            ],
+            [each.label for each in measured],
+            "norm of the gradient",
+            title,
+        )
+        for axes in figure.axes:
+            if axes.dataLim.y1 > 0:  # all were 0 where the training diverged
+                axes.set_yscale("log")
+        upper, middle, _ = figure.axes
+        upper.sharey(middle)  # to be compared
+        upper.autoscale()
+        return figure
+
+
+def _whole(norms) -> list[float]:
+    """The norm of all kernels together, at each iteration measured."""
+    return [math.hypot(*layers.values()) for layers in norms.values()]
+
+
+def _ends(norms: dict[str, float]) -> str:
+    values = [*norms.values()]
+    return f"{values[0]:.3g} and {values[-1]:.3g}"
 
 
 def _layer(path: str) -> str:

@@ -45,9 +45,6 @@ class RunFolder:
         self.record = self.path / RUN
         self.metrics = self.path / "metrics.csv"
         self.losses = self.path / "losses.csv"
-        self.responses = self.path / "responses.csv"
-        self.ratios = self.path / "residual_ratios.csv"
-        self.gradients = self.path / "gradients.csv"
         self.checkpoints = self.path / "checkpoints"
         self.events = self.path / "events"
         self.diverged = self.path / "diverged.json"

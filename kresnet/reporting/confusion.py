@@ -1,18 +1,21 @@
 """A confusion matrix as a figure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from kresnet.records.evaluation import Evaluation
-from kresnet.reporting.figures import (
+from kresnet.documents import shown
+from kresnet.figures import (
     WIDTH,
+    ReportFigure,
     new_figure,
     save_figure,
     set_title,
 )
+from kresnet.records.evaluation import Evaluation
+from kresnet.reporting.groups import Evaluations, caption
 
 MOST_NAMED = 30  # classes whose names and counts can be read in a figure
 # A black that stays black on a dark page: it stands on a light cell.
@@ -74,3 +77,28 @@ def confusion_figure(
             color="#ffffff" if share[row, column] > 0.5 else INK,
         )
     return figure
+
+
+def confusion_figures(
+    evaluations: list[Evaluations],
+) -> Iterator[ReportFigure]:
+    """A figure for each, with the counts of all of its runs added up."""
+    for each in evaluations:
+        first = each.found[0]
+        matrix = sum(np.array(e.confusion) for e in each.found)
+        count = len(each.found)
+        runs = "1 run" if count == 1 else f"{count} runs"
+        statistics = each.file.removesuffix(".json").split("-", 2)[-1]
+        title = (
+            f"{each.group.shown}, {first.protocol.split}, {statistics}, {runs}"
+        )
+        wrong = matrix.sum() - matrix.trace()
+        yield ReportFigure(
+            "confusion",
+            title,
+            caption("Images by true and predicted class.", each.group.proxy),
+            f"{wrong:,} of {matrix.sum():,} images are off the diagonal.",
+            confusion_figure(
+                matrix, [shown(name, 40) for name in first.class_names], title
+            ),
+        )

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kresnet.errors import KresnetError
-from kresnet.records.run import RecordedRun, read_recorded_run
-from kresnet.reporting.figures import (
+from kresnet.figures import (
     CURVE_SIZE,
     DARK_GREY,
     GREY,
+    ReportFigure,
     legend_below,
     network_handles,
     new_figure,
@@ -22,14 +22,15 @@ from kresnet.reporting.figures import (
     save_figure,
     set_title,
 )
+from kresnet.records.run import RecordedRun, read_recorded_run
 from kresnet.reporting.groups import (
     Group,
+    Notify,
     ReportedRuns,
     caption,
     is_proxy,
     named,
 )
-from kresnet.reporting.layers import Notify, ReportFigure
 from kresnet.reporting.metrics import Columns, read_metrics
 from kresnet.spec import Spec
 

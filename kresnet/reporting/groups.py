@@ -77,6 +77,8 @@ def caption(text: str, proxy: bool) -> str:
     )
 
 
+Notify = Callable[[str], None]
+
 # Told of a folder that could not be looked into, and why.
 Unseen = Callable[[Path, str], object]
 

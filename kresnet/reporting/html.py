@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 from matplotlib.figure import Figure
 
+from kresnet.figures import DARK_GREY, svg_bytes
 from kresnet.printable import printable
-from kresnet.reporting.figures import DARK_GREY, svg_bytes
 
 VOID = {"meta", "br"}
 

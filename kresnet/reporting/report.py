@@ -2,27 +2,26 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
-from kresnet.errors import write_error
+from kresnet.errors import BadDataError, KresnetError, write_error
+from kresnet.figures import ReportFigure, save_figure
 from kresnet.files import replace_file
+from kresnet.instruments import INSTRUMENTS, Instrument, Measured
 from kresnet.reporting import sections
+from kresnet.reporting.confusion import confusion_figures
 from kresnet.reporting.curves import curve_figures, loss_figures
-from kresnet.reporting.figures import save_figure
 from kresnet.reporting.groups import (
+    Notify,
     ReportedRuns,
+    caption,
     read_all_evaluations,
     read_runs,
 )
 from kresnet.reporting.html import Markup, element, joined
-from kresnet.reporting.layers import (
-    ReportFigure,
-    confusion_figures,
-    gradient_figures,
-    response_figures,
-)
+from kresnet.reporting.metrics import read_rows
 from kresnet.reporting.sections import (
     deepened_section,
     points_section,
@@ -36,7 +35,8 @@ PAGE = "index.html"
 def write_report(
     paths: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
-    notify: Callable[[str], None] = lambda _: None,
+    notify: Notify = lambda _: None,
+    instruments: Sequence[Instrument] = (),
 ) -> tuple[Path, ReportedRuns]:
     """Writes `index.html` and the figures of runs as PNG and SVG files.
 
@@ -46,6 +46,7 @@ def write_report(
         paths: Run folders, and folders with run folders below them.
         out: Folder to write to; files that are there are replaced.
         notify: Told what the page does not show, and why.
+        instruments: Instruments of your own whose figures are shown, too.
 
     Returns:
         The page's path and what was read.
@@ -62,6 +63,7 @@ def write_report(
     except OSError as error:
         raise write_error(folder, error) from error
     problems: list[str] = []
+    every = [*(each() for each in INSTRUMENTS), *instruments]
     evaluations = read_all_evaluations(reported, problems.append)
     figures = [
         dataclasses.replace(figure, number=i)
@@ -69,16 +71,24 @@ def write_report(
             [
                 *curve_figures(reported, problems.append),
                 *loss_figures(reported),
-                *response_figures(reported, problems.append),
-                *gradient_figures(reported, problems.append),
+                *(
+                    figure
+                    for each in every
+                    for figure in instrument_figures(
+                        each, reported, problems.append
+                    )
+                ),
                 *confusion_figures(evaluations),
             ],
             start=1,
         )
     ]
-    curves, losses, responses, gradients, confusion = (
+    curves, losses, confusion, *measured = (
         [figure for figure in figures if figure.kind == kind]
-        for kind in ("curves", "losses", "responses", "gradients", "confusion")
+        for kind in (
+            *("curves", "losses", "confusion"),
+            *(each.name for each in every),
+        )
     )
     deepened = list(deepened_section(reported))
     matrices = list(sections.confusion(reported, evaluations, confusion))
@@ -91,8 +101,10 @@ def write_report(
         ("Deepened networks", deepened, deepened),
         ("Learning curves", curves, map(sections.figure, curves)),
         ("Validation loss", losses, map(sections.figure, losses)),
-        ("Layer responses", responses, map(sections.figure, responses)),
-        ("Gradient norms", gradients, map(sections.figure, gradients)),
+        *(
+            (each.title, found, map(sections.figure, found))
+            for each, found in zip(every, measured, strict=True)
+        ),
         ("Evaluations", evaluations, sections.evaluations(evaluations)),
         ("Confusion matrices", matrices, matrices),
         ("Beside the paper", reported.groups, points_section(reported)),
@@ -104,6 +116,56 @@ def write_report(
         notify(problem)
     page = _page([(title, what) for title, there, what in parts if there])
     return _write(folder, page, figures), reported
+
+
+def read_measured(
+    instrument: Instrument, folder: Path, label: str
+) -> Measured | None:
+    """Reads what an instrument wrote into a run's folder.
+
+    Returns:
+        `None` where it wrote no file.
+
+    Raises:
+        InputMissingError: The file has no row.
+        BadDataError: It is not a table of that instrument.
+    """
+    path = Path(folder) / f"{instrument.tables[0].name}.csv"
+    if not path.exists():
+        return None
+    try:
+        return Measured(label, instrument.read(read_rows(path)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadDataError(
+            f"{path}: must be a table of {instrument.numbers}"
+        ) from error
+
+
+def instrument_figures(
+    instrument: Instrument, reported: ReportedRuns, notify: Notify
+) -> Iterator[ReportFigure]:
+    """A figure for every data set with the runs that were measured."""
+    datasets: dict[str, list[tuple[Measured, bool]]] = {}
+    for group in reported.groups:
+        for run in group.finished if instrument.finished_only else group.runs:
+            try:
+                measured = read_measured(instrument, run.folder, group.shown)
+            except KresnetError as error:
+                notify(str(error))
+                continue
+            if measured:
+                found = datasets.setdefault(group.spec.data.dataset, [])
+                found.append((measured, group.proxy))
+    for name, found in datasets.items():
+        title = f"{instrument.title} on {name}"
+        runs = [measured for measured, _ in found]
+        yield ReportFigure(
+            instrument.name,
+            title,
+            caption(instrument.caption, any(proxy for _, proxy in found)),
+            " ".join(map(instrument.summary, runs)),
+            instrument.figure(runs, title),
+        )
 
 
 def _write(

@@ -16,10 +16,12 @@ from kresnet.explain import (
 )
 from kresnet.explain.explain import counted
 from kresnet.explain.run import machine
+from kresnet.figures import ReportFigure
 from kresnet.records.run import RecordedRun
 from kresnet.records.study import study_of
 from kresnet.reporting.groups import (
     NOTHING,
+    Evaluations,
     Group,
     ReportedRuns,
     marked,
@@ -34,7 +36,6 @@ from kresnet.reporting.html import (
     table,
     wide,
 )
-from kresnet.reporting.layers import Evaluations, ReportFigure
 from kresnet.reporting.paper import PAPER_TEST_ERROR, not_comparable
 from kresnet.spec import dump_spec
 

@@ -76,7 +76,7 @@ def follow(
     intervals = (
         training.evaluate_every,
         options.checkpoint_every,
-        options.responses_every,
+        *(each.every for each in options.measured),
     )
     callbacks = [
         agreement,

@@ -1,22 +1,52 @@
 """What is measured during training when it is asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 
-from kresnet.callbacks import LayerResponses, Periodic
+from kresnet.callbacks import Periodic
 from kresnet.data import Order
-from kresnet.instruments.gradients import GradientNorms, Gradients
-from kresnet.network import (
-    build_model,
-    find_places,
-    inference_layers,
-)
+from kresnet.instruments import Instrument, Subject
+from kresnet.network import build_model
 from kresnet.records.folder import RunFolder
 from kresnet.spec import Spec
 from kresnet.training.logs.log import CsvLog, RowLog
 from kresnet.training.options import Options
+
+
+class Measuring(Periodic):
+    """Measures with an instrument, every so often, and writes its rows.
+
+    Args:
+        instrument: What measures.
+        subject: What is measured.
+        last: The run's last iteration.
+        logs: The files of the instrument's tables, by name.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        subject: Subject,
+        last: int,
+        logs: dict[str, RowLog],
+    ):
+        super().__init__(instrument.every, last)
+        self.at_start = instrument.at_start
+        self.instrument = instrument
+        self.subject = subject
+        self.plan = instrument.plan(subject)
+        self.logs = logs
+
+    def act(self):
+        """Measures and writes."""
+        self.subject.update(self.model, self.iteration)
+        at = {"iteration": self.iteration}
+        found = self.instrument.measure(self.subject, self.plan)
+        for name, rows in found.items():
+            if rows:
+                self.logs[name].write([at | row for row in rows])
 
 
 class Measurements:
@@ -29,7 +59,7 @@ class Measurements:
         transforms: Layers of the run, in its order.
         images: Makes the training split, uint8.
         order: Gives the batches.
-        gradients: See `GradientNorms`.
+        gradients: See `Subject`.
 
     Attributes:
         callbacks: They come after those that train and before the one that
@@ -45,50 +75,31 @@ class Measurements:
         transforms: list[keras.layers.Layer],
         images: Callable[[], np.ndarray],
         order: Order,
-        gradients: Gradients,
+        gradients: Callable[[np.ndarray, np.ndarray], Sequence],
     ):
-        self.callbacks: list[Periodic] = []
-        self.logs: dict[str, RowLog] = {}
-        self._check_lock = folder.check_lock
-        last = spec.training.iterations
-        if options.responses_every:
-            responses = self._log(
-                folder.responses, ("iteration", "layer", "std", "images")
-            )
-            ratios = self._log(
-                folder.ratios, ("iteration", "block", "ratio", "images")
-            )
+        subject = Subject(
+            spec,
+            transforms,
             # A copy: undistributed, in float32, with every layer in sight.
-            network = build_model(spec.model, 0)
-            places = find_places(network, spec.model)
-            train_images = images()
-            count = options.response_images or len(train_images)
-            self.callbacks.append(
-                LayerResponses(
-                    network,
-                    places.responses,
-                    places.branches,
-                    train_images[:count],
-                    options.responses_every,
-                    last,
-                    responses.write,
-                    ratios.write,
-                    inference_layers(transforms),
+            lambda: build_model(spec.model, 0),
+            lambda: images()[: options.response_images or None],
+            order,
+            gradients,
+        )
+        self.callbacks: list[Measuring] = []
+        self.logs: dict[str, RowLog] = {}
+        for instrument in options.measured:
+            logs = {
+                table.name: RowLog(
+                    CsvLog(
+                        folder.path / f"{table.name}.csv",
+                        ("iteration", *table.columns),
+                        folder.check_lock,
+                    )
                 )
-            )
-        if options.gradients_every:
-            norms = self._log(folder.gradients, ("iteration", "layer", "norm"))
+                for table in instrument.tables
+            }
+            self.logs |= logs
             self.callbacks.append(
-                GradientNorms(
-                    order,
-                    gradients,
-                    options.gradients_every,
-                    last,
-                    norms.write,
-                )
+                Measuring(instrument, subject, spec.training.iterations, logs)
             )
-
-    def _log(self, path, columns) -> RowLog:
-        log = CsvLog(path, columns, self._check_lock)
-        self.logs[path.stem] = RowLog(log)
-        return self.logs[path.stem]

@@ -1,18 +1,32 @@
 """The options of a training, and what of them a team shares."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Annotated
 
-from pydantic import ConfigDict, SkipValidation, model_validator
+from pydantic import (
+    ConfigDict,
+    SkipValidation,
+    WithJsonSchema,
+    model_validator,
+)
 
 from kresnet.documents import Problem, raise_problems
+from kresnet.instruments import INSTRUMENTS, Instrument
 from kresnet.machine.team import Membership
 from kresnet.network.precision import full_precision
 from kresnet.options import RunOptions
 
 # What each process of a team may have its own of.
 OWN = frozenset(
-    {"data_dir", "devices", "membership", "strict", "wait_for_lock"}
+    {
+        "data_dir",
+        "devices",
+        "instruments",
+        "membership",
+        "strict",
+        "wait_for_lock",
+    }
 )
 
 
@@ -23,17 +37,29 @@ class Options(RunOptions):
         data_dir: Where prepared data sets are; see `load_dataset`.
         membership: For one of several processes that train one network
             together, on JAX; process 0 alone writes the folder.
+        instruments: Instruments of your own, such as `[Mine(every=100)]`; each
+            writes its files into the run's folder.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     data_dir: SkipValidation[str | os.PathLike[str] | None] = None
     membership: SkipValidation[Membership | None] = None
+    instruments: Annotated[
+        SkipValidation[Sequence[Instrument]], WithJsonSchema({})
+    ] = ()
 
     @model_validator(mode="after")
     def _agrees(self) -> "Options":
-        raise_problems((_gradients_are_measured_by_one,), self)
+        raise_problems((_files_have_one_writer, _some_need_one_process), self)
         return self
+
+    @property
+    def measured(self) -> list[Instrument]:
+        """The instruments that were asked for."""
+        asked = ((each, getattr(self, _every(each))) for each in INSTRUMENTS)
+        shipped = [each(every) for each, every in asked if every]
+        return [*shipped, *self.instruments]
 
     @property
     def shared(self) -> dict[str, object]:
@@ -54,9 +80,27 @@ class Options(RunOptions):
         }
 
 
-def _gradients_are_measured_by_one(options: Options) -> Iterator[Problem]:
-    if options.membership and options.gradients_every:
-        yield Problem(
-            ("gradients_every",),
-            "is measured by one process alone; leave it out with --coordinator",
-        )
+def _every(instrument: Instrument | type[Instrument]) -> str:
+    return f"{instrument.name}_every"
+
+
+def _files_have_one_writer(options: Options) -> Iterator[Problem]:
+    files = ["metrics", "losses"]
+    files += [table.name for each in INSTRUMENTS for table in each.tables]
+    for each in options.instruments:
+        for table in each.tables:
+            if table.name in files:
+                message = f"{table.name}.csv is written already"
+                yield Problem(("instruments",), message)
+            files.append(table.name)
+
+
+def _some_need_one_process(options: Options) -> Iterator[Problem]:
+    for each in options.measured:
+        if options.membership and each.by_one:
+            shipped = each not in options.instruments
+            yield Problem(
+                (_every(each) if shipped else "instruments",),
+                "is measured by one process alone; leave it out with"
+                " --coordinator",
+            )

@@ -1,6 +1,7 @@
 """What the figures share: their look, and saving them whole."""
 
 import io
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,40 @@ PANEL_HEIGHT = 2.45  # of several below one another
 LEGEND_HEIGHT = 0.3
 WIDEST_TITLE = 52  # characters
 DARK_GREY = "#666666"
+LONGEST_NAME = 120  # characters; file systems take 255
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """A figure with what must be said of it.
+
+    Attributes:
+        kind: "curves", "losses", "confusion" or an instrument's name.
+        title: Its name.
+        caption: How to read it.
+        description: What can be seen, for those who do not see it.
+        figure: The figure.
+        number: Among the figures of the report.
+    """
+
+    kind: str
+    title: str
+    caption: str
+    description: str
+    figure: Figure
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of its files, without ending."""
+        words = re.sub(r"[^a-z0-9]+", "-", self.title.lower())
+        words = words.strip("-")[:LONGEST_NAME]
+        return f"{self.place}-{self.kind}-{words}"
+
+    @property
+    def place(self) -> str:
+        """Of the ids of its parts in the page."""
+        return f"figure{self.number}"
 
 
 @dataclass(frozen=True)
