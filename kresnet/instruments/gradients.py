@@ -24,10 +24,7 @@ class Gradients(Instrument):
     )
     tables = (Table("gradients", "norm of each gradient", ("layer", "norm")),)
     by_one = True
-    numbers = (
-        "iteration, layer (once for each iteration) and norm, which is finite"
-        " and not negative"
-    )
+    numbers = "iteration, layer and norm, which is finite and not negative"
 
     def measure(self, subject, plan):
         """Measures every kernel, in the order of the network."""

@@ -43,10 +43,7 @@ class Responses(Instrument):
     # Before the first iteration the moving averages are those of no image.
     at_start = False
     finished_only = True
-    numbers = (
-        "iteration, layer (once for each iteration) and std, which is finite"
-        " and not negative"
-    )
+    numbers = "iteration, layer and std, which is finite and not negative"
 
     def plan(self, subject):
         """Makes a probe that measures all images in one pass."""
