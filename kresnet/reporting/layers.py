@@ -42,8 +42,8 @@ def read_layer_values(path: Path, column: str) -> LayerValues:
             layers[row["layer"]] = value
     except (KeyError, TypeError, ValueError) as error:
         raise BadDataError(
-            f"{path}: must be a table of iteration, layer (once for each"
-            f" iteration) and {column}, which is finite and not negative"
+            f"{path}: must be a table of iteration, layer and {column}, which"
+            " is finite and not negative; each layer once at an iteration"
         ) from error
     return found
 
