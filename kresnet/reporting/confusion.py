@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -61,8 +61,8 @@ def confusion_figure(
     if len(class_names) > MOST_NAMED:
         return figure
     places = range(len(class_names))
-    named = {"labels": class_names, "parse_math": False}
-    slanted = {"rotation": 45, "ha": "right"}
+    named: dict[str, Any] = {"labels": class_names, "parse_math": False}
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "right"}
     short = max(map(len, class_names)) <= 3
     axes.set_xticks(places, **named, **({} if short else slanted))
     axes.set_yticks(places, **named)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from kresnet.errors import BadDataError, KresnetError
@@ -243,8 +244,8 @@ def _by_dataset(
             except KresnetError as error:
                 notify(str(error))
                 continue
-            name = group.spec.data.dataset
-            found, proxies = datasets.setdefault(name, ([], []))
+            dataset = group.spec.data.dataset
+            found, proxies = datasets.setdefault(dataset, ([], []))
             found.append(measured)
             proxies.append(group.proxy)
     for name, (found, proxies) in datasets.items():
@@ -323,7 +324,7 @@ def confusion_figures(
     for each in evaluations:
         first = each.found[0]
         same = [e for e in each.found if e.class_names == first.class_names]
-        matrix = sum(e.confusion for e in same)
+        matrix = np.sum([e.confusion for e in same], axis=0)
         runs = "1 run" if len(same) == 1 else f"{len(same)} runs"
         statistics = first.file.removesuffix(".json").split("-", 2)[-1]
         title = (

@@ -29,9 +29,10 @@ def beside_paper(spec: Spec, info: dict[str, Any] | None = None) -> str:
         info: Contents of run.json, for a run.
     """
     reasons = not_comparable(spec, info)
-    if reasons:
+    network = paper_network(spec.model)
+    if reasons or network is None:
         return "not comparable: " + "; ".join(reasons)
-    number = PAPER_TEST_ERROR[paper_network(spec.model)]
+    number = PAPER_TEST_ERROR[network]
     return f"{number} % (on 45k or 50k images: not stated)"
 
 

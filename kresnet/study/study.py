@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -68,7 +68,7 @@ Engine = Callable[
         str | os.PathLike[str] | None,
         Callable[[], None],
     ],
-    Iterator[tuple[PlannedRun, int]],
+    Generator[tuple[PlannedRun, int], None, None],
 ]
 
 
