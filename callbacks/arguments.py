@@ -20,8 +20,12 @@ def check_integer(
     Raises:
         ValueError: It is no integer, or out of range.
     """
-    good = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not good or value < least or (most is not None and value > most):
+    if (
+        not isinstance(value, numbers.Integral)
+        or isinstance(value, bool)
+        or int(value) < least
+        or (most is not None and int(value) > most)
+    ):
         upper = "" if most is None else f" and at most {most}"
         raise ValueError(
             f"`{name}` must be an integer of at least {least}{upper}. "
@@ -53,14 +57,14 @@ def check_number(
     Raises:
         ValueError: It is no number, not finite, or out of range.
     """
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if (
-        not good
+        not isinstance(value, numbers.Real)
+        or isinstance(value, bool)
         or not _is_finite(value)
         or (above is not None and value <= above)
         or (least is not None and value < least)
-        or (below is not None and value >= below)
-        or (most is not None and value > most)
+        or (below is not None and not value < below)
+        or (most is not None and not value <= most)
     ):
         bounds = {
             "above": above,

@@ -175,7 +175,9 @@ class IterationSchedule(IterationCallback):
         self.on_event = on_event
         self.warm_up_ended_at = None
         self.rate = None
-        self._errors = collections.deque(maxlen=warm_up.over if warm_up else 0)
+        self._errors: collections.deque[float] = collections.deque(
+            maxlen=warm_up.over if warm_up else 0
+        )
         self._has_state = False
         self._begin_epoch()
 
@@ -186,12 +188,15 @@ class IterationSchedule(IterationCallback):
     @property
     def warming_up(self) -> bool:
         """Whether the warm-up is still going on."""
-        return self.warm_up is not None and self.warm_up_ended_at is None
+        return self._current_warm_up() is not None
+
+    def _current_warm_up(self) -> WarmUp | None:
+        return self.warm_up if self.warm_up_ended_at is None else None
 
     def learning_rate(self, iteration: int) -> float:
         """The rate of an iteration, counted from 0."""
-        if self.warming_up:
-            return self.warm_up.learning_rate
+        if warm_up := self._current_warm_up():
+            return warm_up.learning_rate
         passed = sum(iteration >= boundary for boundary in self.at)
         return self.start / self.divide_by**passed
 
@@ -231,29 +236,30 @@ class IterationSchedule(IterationCallback):
         """Watches the training error while warming up."""
         before = self.iteration
         super().on_train_batch_end(batch, logs)
-        if not self.warming_up:
+        warm_up = self._current_warm_up()
+        if warm_up is None:
             return
         # Not by `batch`: Keras counts on past the end of the data.
         batches = max(1, self.iteration - before)
         for accuracy in self._accuracies(batches, logs or {}):
             self._errors.append(100 * (1 - float(accuracy)))
         error = sum(self._errors) / len(self._errors)
-        full = len(self._errors) == self.warm_up.over
-        if full and error < self.warm_up.until_training_error:
+        full = len(self._errors) == warm_up.over
+        if full and error < warm_up.until_training_error:
             self.warm_up_ended_at = self.iteration
             if self.on_event:
                 self.on_event(
                     f"warm-up ended at iteration {self.iteration}: training "
-                    f"error {error:.1f} % over {self.warm_up.over} batches"
+                    f"error {error:.1f} % over {warm_up.over} batches"
                 )
             return
         iterations = self.iteration - self._warm_up_began_at
-        if self.warm_up.limit and iterations >= self.warm_up.limit:
+        if warm_up.limit and iterations >= warm_up.limit:
             raise WarmUpError(
                 f"the warm-up has not ended after {iterations} "
                 f"iterations: training error {error:.1f} % over "
                 f"{len(self._errors)} batches, not below "
-                f"{self.warm_up.until_training_error:g} %"
+                f"{warm_up.until_training_error:g} %"
             )
 
     def _accuracies(self, batches, logs):

@@ -2,7 +2,8 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Generic, TypeVar
 
 import keras
 import numpy as np
@@ -27,7 +28,10 @@ def undistributed() -> Iterator[None]:
         keras.distribution.set_distribution(before)
 
 
-class ResponseProbe:
+Name = TypeVar("Name", bound=Hashable)
+
+
+class ResponseProbe(Generic[Name]):
     """Measures tensors of a functional model over many images.
 
     Every tensor is reduced to two numbers an image where it is computed, so
@@ -43,7 +47,7 @@ class ResponseProbe:
     def __init__(
         self,
         model: keras.Model,
-        tensors: Mapping[str, keras.KerasTensor],
+        tensors: Mapping[Name, keras.KerasTensor],
         before: Sequence[keras.layers.Layer] = (),
     ):
         self.names = tuple(tensors)
@@ -60,7 +64,7 @@ class ResponseProbe:
 
     def moments(
         self, images: np.ndarray, batch_size: int = 100
-    ) -> dict[str, tuple[float, float]]:
+    ) -> dict[Name, tuple[float, float]]:
         """Mean and mean square of each tensor over all images and positions.
 
         Args:
@@ -83,10 +87,11 @@ class ResponseProbe:
                 f" early. Received: values of {len(found[0])} of"
                 f" {len(images)} `images`"
             )
-        return {
-            name: tuple(np.mean(values, axis=0, dtype=np.float64).tolist())
-            for name, values in zip(self.names, found, strict=True)
-        }
+        moments = {}
+        for name, values in zip(self.names, found, strict=True):
+            mean, square = values.mean(axis=0, dtype=np.float64)
+            moments[name] = float(mean), float(square)
+        return moments
 
 
 class _Moments(keras.layers.Layer):

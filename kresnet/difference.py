@@ -72,7 +72,7 @@ def _censuses(old: Spec, new: Spec) -> list[str]:
     """A line for every row of either network, and the totals."""
     left, right = _cells(census(old.model)), _cells(census(new.model))
     header = ("block", "output", "parameters", "multiply-adds")
-    rows = [("", "name", *header, *header)]
+    rows: list[tuple[str, ...]] = [("", "name", *header, *header)]
     for name in _merged(list(left), list(right)):
         pair = left.get(name, ABSENT), right.get(name, ABSENT)
         mark = "" if pair[0] == pair[1] else "≠"
@@ -100,7 +100,7 @@ def _merged(old: list[str], new: list[str]) -> Iterator[str]:
 
 def _cells(counted: Census) -> dict[str, tuple[str, ...]]:
     """Block, output, parameters and multiply-adds of every row, by name."""
-    cells = {
+    cells: dict[str, tuple[str, ...]] = {
         row.name: (
             row.kind,
             "×".join(map(str, row.output)),

@@ -68,6 +68,9 @@ class ReportFigure:
         return f"figure{self.number}"
 
 
+Colour = str | tuple[float, float, float, float]
+
+
 @dataclass(frozen=True)
 class Panel:
     """One of several axes with the same networks.
@@ -78,13 +81,13 @@ class Panel:
     """
 
     xlabel: str
-    lines: list[tuple[Sequence[int], Sequence[float]]]
+    lines: Sequence[tuple[Sequence[int], Sequence[float]]]
 
 
-def palette_of(labels: Sequence[str]) -> dict[str, object]:
+def palette_of(labels: Sequence[str]) -> dict[str, Colour]:
     """A colour for each network, in the order of the labels of the runs."""
     names = list(dict.fromkeys(labels))
-    found = COLOURS[: len(names)]
+    found: Sequence[Colour] = COLOURS[: len(names)]
     if len(names) > len(COLOURS):
         places = [(i + 0.5) / len(names) for i in range(len(names))]
         found = [colormaps["turbo"](place) for place in places]
@@ -108,7 +111,7 @@ def set_title(axes: Axes, title: str) -> None:
 
 def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:
     """Puts a legend below the axes, in as many columns as names leave."""
-    lengths = sorted(len(each.get_label()) for each in handles)
+    lengths = sorted(len(str(each.get_label())) for each in handles)
     columns = 1
     if sum(lengths[-2:]) < 58:  # characters
         columns = 3 if sum(lengths[-3:]) < 54 else 2
@@ -124,7 +127,7 @@ def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:
 
 
 def network_handles(
-    labels: Sequence[str], palette: dict[str, object]
+    labels: Sequence[str], palette: dict[str, Colour]
 ) -> list[Line2D]:
     """The colours of the networks, with how many runs each has.
 

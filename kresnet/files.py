@@ -5,8 +5,9 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from kresnet.errors import write_error
 
@@ -17,15 +18,15 @@ def cache_home() -> Path:
     Raises:
         OSError: The user has no home directory.
     """
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):  # the specification says to ignore these
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():  # the specification says to ignore these
         try:
             base = Path.home() / ".cache"
         except RuntimeError as error:
             raise OSError(
                 "there is no home directory; set XDG_CACHE_HOME"
             ) from error
-    return Path(base) / "kresnet"
+    return base / "kresnet"
 
 
 def check_file(path: Path) -> None:
@@ -86,7 +87,7 @@ DEEPEST = 64
 MOST_DIGITS = 1_000
 
 
-def open_plain_file(path: Path) -> BinaryIO:
+def open_plain_file(path: Path) -> BufferedReader:
     """Opens a file for reading; a pipe is not waited for.
 
     Raises:

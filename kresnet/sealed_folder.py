@@ -48,7 +48,7 @@ def create(folder: Path, content: dict) -> Iterator[Path]:
         for path in sorted(own.rglob("*")):
             if path.is_file():
                 sums[path.relative_to(own).as_posix()] = _synced_sum(path)
-        manifest = {"content": content, "files": sums}
+        manifest: dict[str, object] = {"content": content, "files": sums}
         manifest["sha256"] = _sum_of_json(manifest)
         path = own / MANIFEST
         path.write_text(json.dumps(manifest, indent=1), encoding="utf-8")

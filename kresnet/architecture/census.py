@@ -169,7 +169,7 @@ class Counting(Parts):
 
 def layer_table(counted: Census) -> str:
     """Returns a census as text: a line for every row, and the totals."""
-    cells = [
+    cells: list[tuple[str, ...]] = [
         (
             row.name,
             row.kind,

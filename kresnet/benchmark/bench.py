@@ -256,7 +256,9 @@ def _write_job(own, shared, spec, precision, data_dir, seed) -> Path:
 
 
 def _measure(subjects, iterations, rounds, name, notify):
-    found = {subject.name: {} for subject in subjects}
+    found: dict[str, dict[str, list]] = {
+        subject.name: {} for subject in subjects
+    }
     for part in (*CEILINGS, "whole", *(p for p in PARTS if p != "whole")):
         notify(f"{name}: measuring {part}")
         count = iterations * (_TINY if part == "host" else 1)

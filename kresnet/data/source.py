@@ -48,7 +48,7 @@ def make_dataset(
     for key in ARRAYS:
         array = np.ascontiguousarray(arrays[key])
         digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
-        digest.update(array)
+        digest.update(array.data)
         array.setflags(write=False)  # as the arrays mapped from a cache are
     return Dataset(
         name=name,

@@ -24,9 +24,8 @@ def data_points(spec: Spec) -> Iterator[Point]:
     )
     yield _split(data.validation, facts.train, cifar10)
 
-    always = [t for t in data.transforms if not t.draws]
-    random = [t for t in data.transforms if t.draws]
-    always, random = list(map(_words, always)), list(map(_words, random))
+    always = [_words(t) for t in data.transforms if not t.draws]
+    random = [_words(t) for t in data.transforms if t.draws]
     yield Point(
         "preprocessing",
         "the per-pixel mean subtracted",

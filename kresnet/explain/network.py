@@ -104,7 +104,7 @@ def _counts(model):
         f"{counted.layers:,} layers, {counted.parameters:,} parameters,"
         f" {counted.multiply_adds / 1e6:,.2f} M multiply-adds"
     )
-    if n not in (PLAIN_N if plain else PAPER_COUNTS):
+    if n is None or n not in (PLAIN_N if plain else PAPER_COUNTS):
         paper = "6n+2 layers with n = 3, 5, 7, 9, 18 or 200"
         return Point("counts", paper, "section 4.2", here, DEVIATES)
     layers, millions = PAPER_COUNTS[n]

@@ -144,9 +144,10 @@ def mean_and_covariance(
         Mean, shape `(d,)`, and covariance, divided by the number of rows,
         shape `(d, d)`.
     """
-    origin, count, total, products = None, 0, 0.0, 0.0
+    origin = total = products = np.zeros(())
+    count = 0
     for part in rows:
-        if origin is None:
+        if count == 0:
             origin = part.mean(axis=0, dtype=np.float64)
         # Near zero, or the mean's square would drown the variance.
         part = part - origin

@@ -91,7 +91,7 @@ class FancyPCA(KeyedLayer, AdaptedLayer):
 
     def draw(self, images, keys):
         """Shifts the colours; see the class for arguments and result."""
-        shifts = 0.0
+        shifts: keras.KerasTensor = 0.0
         # Term by term: a product of matrices may round by the batch's size.
         for i, stream in enumerate(STREAMS):
             alpha = self.stddev * random_normal(keys, stream)

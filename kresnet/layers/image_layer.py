@@ -16,7 +16,7 @@ class ImageLayer(keras.layers.Layer):
     """
 
     # Height, width and channels that images must have; None: any.
-    sizes = (None, None, None)
+    sizes: tuple[int | None, ...] = (None, None, None)
 
     def __call__(self, images, *args, **kwargs):
         """Checks the images and calls the layer."""
@@ -40,7 +40,7 @@ def shape_of(tensor) -> tuple[int | None, ...] | None:
 
 def check_images(
     shape: tuple[int | None, ...] | None,
-    sizes: tuple[int | None, int | None, int | None],
+    sizes: tuple[int | None, ...],
     known: Sequence[str] = (),
 ) -> None:
     """Refuses a shape that is not that of a batch of images.

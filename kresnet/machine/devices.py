@@ -115,7 +115,7 @@ def choose_devices(
             )
         return Devices("gpu", tuple(range(count))), notice
     if request.kind == "cpu":
-        ids = tuple(range(request.count))
+        ids = tuple(range(request.count or 1))
     else:
         ids = _existing(request, gpus)
     refuse_uneven(len(ids), batch_size, images_per_statistic, backend)
@@ -124,7 +124,8 @@ def choose_devices(
 
 def _existing(request: DeviceRequest, gpus: Sequence[str]) -> tuple[int, ...]:
     ids = request.ids or tuple(range(request.count or len(gpus)))
-    if missing := [number for number in ids if number >= len(gpus)] or not ids:
+    missing = [number for number in ids if number >= len(gpus)]
+    if missing or not ids:
         there = "; ".join(f"gpu:{i} {name}" for i, name in enumerate(gpus))
         wanted = (
             ", ".join(f"gpu:{number}" for number in missing)
@@ -155,7 +156,7 @@ def refuse_uneven(
         )
     else:
         unit = count
-        if backend == "tensorflow":
+        if backend == "tensorflow" and images_per_statistic is not None:
             unit *= images_per_statistic
         below = batch_size // unit * unit
         nearest = [str(n) for n in (below, below + unit) if n]

@@ -45,7 +45,9 @@ class Placement:
         several: what is usual is not in the records of older runs either.
         """
         ids = self.devices.ids
-        found = {"devices": f"{len(ids)} {self.devices.kind}"}
+        found: dict[str, object] = {
+            "devices": f"{len(ids)} {self.devices.kind}"
+        }
         if ids != tuple(range(len(ids))):
             found["device_ids"] = list(ids)
         if self.team:

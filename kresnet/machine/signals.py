@@ -235,8 +235,9 @@ class _Ending:
 
     def say(self):
         """Says once which signal it was."""
-        if self._to_say.acquire(blocking=False):
-            say_ended(self.number, stderr=self._stderr)
+        number = self.number
+        if number is not None and self._to_say.acquire(blocking=False):
+            say_ended(number, stderr=self._stderr)
 
     def _hear(self, number: int):
         """In a thread."""
@@ -282,7 +283,7 @@ def begin() -> None:
 
 def ended_by() -> int | None:
     """The number of the signal that ended the command, if one did."""
-    return _ending and _ending.number
+    return None if _ending is None else _ending.number
 
 
 def conclude(code: int) -> int:

@@ -66,7 +66,11 @@ class Membership:
                 "--coordinator: must be HOST:PORT, or auto under SLURM and"
                 f" Kubernetes. Received: {self.coordinator}"
             )
-        if None in numbers or not 0 <= self.process < self.processes:
+        if (
+            self.processes is None
+            or self.process is None
+            or not 0 <= self.process < self.processes
+        ):
             raise SpecError(
                 "--process: must be from 0 to one less than --processes, and"
                 " both must be given with --coordinator. Received:"
@@ -110,7 +114,7 @@ class Team:
             return b""
         own = np.zeros(size, np.uint8)
         if self.index == 0:
-            own[:] = np.frombuffer(data, np.uint8)
+            own[:] = np.frombuffer(data or b"", np.uint8)
         return multihost_utils.broadcast_one_to_all(own).tobytes()
 
     def leave(self) -> None:
@@ -178,7 +182,7 @@ def join(
     ids = None
     if request and request.kind == "cpu":
         jax.config.update("jax_platforms", "cpu")
-        if request.count > 1:
+        if request.count and request.count > 1:
             jax.config.update("jax_num_cpu_devices", request.count)
     elif request:
         ids = request.ids or (request.count and range(request.count))
@@ -241,7 +245,7 @@ def _resolve(host: str, notify: Callable[[str], None]) -> list[str]:
 
 def _addresses(host: str) -> list[str]:
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return [address[0] for *_, address in found]
+    return [str(address[0]) for *_, address in found]
 
 
 def _warn_of_own_name(

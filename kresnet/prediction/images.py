@@ -45,7 +45,7 @@ def read_image(
         BadDataError: It is no image, is damaged, or would unpack to more than
             89 million pixels.
     """
-    notices = []
+    notices: list[str] = []
     with warnings.catch_warnings():
         # Of Pillow's warnings, size is checked below and the others concern
         # metadata that are not used.

@@ -65,7 +65,7 @@ def predict(
         raise SpecError(f"--top: must be at least 1. Received: {top}")
     network = open_network(run_or_export, checkpoint)
     paths = [Path(path) for path in images]
-    found = []
+    found: list[Prediction] = []
     for start in range(0, len(paths), _BATCH):
         found += _batch(network, paths[start : start + _BATCH], top)
     return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -61,8 +62,8 @@ def confusion_figure(
     if len(class_names) > MOST_NAMED:
         return figure
     places = range(len(class_names))
-    named = {"labels": class_names, "parse_math": False}
-    slanted = {"rotation": 45, "ha": "right"}
+    named: dict[str, Any] = {"labels": class_names, "parse_math": False}
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "right"}
     short = max(map(len, class_names)) <= 3
     axes.set_xticks(places, **named, **({} if short else slanted))
     axes.set_yticks(places, **named)
@@ -85,7 +86,7 @@ def confusion_figures(
     """A figure for each, with the counts of all of its runs added up."""
     for each in evaluations:
         first = each.found[0]
-        matrix = sum(np.array(e.confusion) for e in each.found)
+        matrix = np.sum([e.confusion for e in each.found], axis=0)
         count = len(each.found)
         runs = "1 run" if count == 1 else f"{count} runs"
         statistics = each.file.removesuffix(".json").split("-", 2)[-1]

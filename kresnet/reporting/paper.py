@@ -28,9 +28,10 @@ def beside_paper(spec: Spec, record: RunRecord | None = None) -> str:
         record: What run.json says, for a run.
     """
     reasons = not_comparable(spec, record)
-    if reasons:
+    network = paper_network(spec.model)
+    if reasons or network is None:
         return "not comparable: " + "; ".join(reasons)
-    number = PAPER_TEST_ERROR[paper_network(spec.model)]
+    number = PAPER_TEST_ERROR[network]
     return f"{number} % (on 45k or 50k images: not stated)"
 
 

@@ -56,7 +56,7 @@ def write_report(
         CannotWriteError: The folder cannot be written.
         DiskFullError: The disk is full.
     """
-    reported = read_runs(paths)
+    reported = read_runs([Path(path) for path in paths])
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)

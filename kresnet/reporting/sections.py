@@ -130,9 +130,11 @@ def _partly(values: list[float | None]) -> str:
 
 
 def _paper(group: Group) -> str:
-    if reasons := _reasons(group):
+    reasons = _reasons(group)
+    network = paper_network(group.spec.model)
+    if reasons or network is None:
         return "not comparable: " + "; ".join(reasons)
-    return PAPER_TEST_ERROR[paper_network(group.spec.model)]
+    return PAPER_TEST_ERROR[network]
 
 
 def _reasons(group: Group) -> list[str]:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -73,7 +73,7 @@ Engine = Callable[
         str | os.PathLike[str] | None,
         Callable[[], None],
     ],
-    Iterator[tuple[PlannedRun, int]],
+    Generator[tuple[PlannedRun, int], None, None],
 ]
 
 

@@ -1,7 +1,7 @@
 """The runs of a study, one after the other, each as a process of its own."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from kresnet.machine.children import as_shell, run_child
@@ -12,7 +12,7 @@ def one_by_one(
     planned: Sequence[PlannedRun],
     data_dir: str | os.PathLike[str] | None,
     changed: Callable[[], None],
-) -> Iterator[tuple[PlannedRun, int]]:
+) -> Generator[tuple[PlannedRun, int], None, None]:
     """Yields every run with its exit code.
 
     Args:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -70,7 +70,8 @@ def train_in_task(
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.5)
     finally:
-        process.stdin.close()
+        if process.stdin:
+            process.stdin.close()
         process.wait()
     code = as_shell(process.returncode)
     if code == StoppedError.exit_code or code > 128:
@@ -118,7 +119,7 @@ class RayEngine:
         planned: Sequence[PlannedRun],
         data_dir: str | os.PathLike[str] | None,
         changed: Callable[[], None],
-    ) -> Iterator[tuple[PlannedRun, int]]:
+    ) -> Generator[tuple[PlannedRun, int], None, None]:
         """Yields every run with its exit code, in the order they end.
 
         Args:
@@ -143,7 +144,8 @@ class RayEngine:
                 retry_exceptions=[KilledError],
                 scheduling_strategy="SPREAD",
             )(train_in_task)
-            waiting, pending = list(planned), {}
+            waiting = list(planned)
+            pending: dict[object, PlannedRun] = {}
             try:
                 while waiting or pending:
                     for each in _ready(waiting, pending.values()):
