@@ -51,7 +51,8 @@ class Options(RunOptions):
 
     @model_validator(mode="after")
     def _agrees(self) -> "Options":
-        raise_problems((_files_have_one_writer, _some_need_one_process), self)
+        raise_problems((_files_have_one_writer,), self)
+        raise_problems((_some_need_one_process,), self)
         return self
 
     @property
@@ -85,6 +86,9 @@ def _files_have_one_writer(options: Options) -> Iterator[Problem]:
     files = ["metrics", "losses"]
     files += [table.name for each in INSTRUMENTS for table in each.tables]
     for each in options.instruments:
+        if not isinstance(each, Instrument):
+            yield Problem(("instruments",), "must be a list of Instruments")
+            return
         for table in each.tables:
             if table.name in files:
                 message = f"{table.name}.csv is written already"
