@@ -65,7 +65,9 @@ class Options(RunOptions):
     @property
     def shared(self) -> dict[str, object]:
         """Those that all processes of a team must have in common."""
-        return {name: value for name, value in self if name not in OWN}
+        shared = {name: value for name, value in self if name not in OWN}
+        # Chunks end where something is measured.
+        return shared | {"measured": [(m.name, m.every) for m in self.measured]}
 
     @property
     def conditions(self) -> dict[str, object]:
