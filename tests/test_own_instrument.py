@@ -88,9 +88,14 @@ def test_it_is_measured_in_training_and_shown_in_the_report(tmp_path):
     assert list((tmp_path / "out").glob("figure*-logits-*.png"))
 
 
-def test_two_instruments_that_write_one_file_are_refused(tmp_path):
+def test_what_cannot_measure_is_refused(tmp_path):
     with pytest.raises(SpecError, match=r"largest\.csv is written already"):
         kresnet.train("digits", tmp_path, instruments=[Logits(), Logits()])
+    with pytest.raises(SpecError, match="must be a list of Instruments"):
+        kresnet.train("digits", tmp_path, instruments=[Logits])
+    with pytest.raises(ValueError, match=r"`every` must be .* every=0"):
+        Logits(every=0)
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_shipped_instrument_has_its_option():

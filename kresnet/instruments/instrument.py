@@ -133,8 +133,8 @@ class Instrument:
     without the one and the training without the other.
 
     Args:
-        every: Iterations between measurements while a network trains; the
-            last iteration is always measured.
+        every: Positive integer, iterations between measurements while a
+            network trains; the last iteration is always measured.
 
     Attributes:
         name: One lower-case word; the option `<name>_every` asks for it.
@@ -157,6 +157,10 @@ class Instrument:
     numbers = "numbers"
 
     def __init__(self, every: int = 1_000):
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise ValueError(
+                f"`every` must be a positive integer. Received: every={every!r}"
+            )
         self.every = every
 
     def plan(self, subject: Subject) -> Any:

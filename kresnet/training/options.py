@@ -51,7 +51,8 @@ class Options(RunOptions):
 
     @model_validator(mode="after")
     def _agrees(self) -> "Options":
-        raise_problems((_files_have_one_writer, _some_need_one_process), self)
+        raise_problems((_files_have_one_writer,), self)
+        raise_problems((_some_need_one_process,), self)
         return self
 
     @property
@@ -64,7 +65,9 @@ class Options(RunOptions):
     @property
     def shared(self) -> dict[str, object]:
         """Those that all processes of a team must have in common."""
-        return {name: value for name, value in self if name not in OWN}
+        shared = {name: value for name, value in self if name not in OWN}
+        # Chunks end where something is measured.
+        return shared | {"measured": [(m.name, m.every) for m in self.measured]}
 
     @property
     def computed_in(self) -> str:
@@ -88,6 +91,9 @@ def _files_have_one_writer(options: Options) -> Iterator[Problem]:
     files = ["metrics", "losses"]
     files += [table.name for each in INSTRUMENTS for table in each.tables]
     for each in options.instruments:
+        if not isinstance(each, Instrument):
+            yield Problem(("instruments",), "must be a list of Instruments")
+            return
         for table in each.tables:
             if table.name in files:
                 message = f"{table.name}.csv is written already"
