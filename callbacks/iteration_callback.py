@@ -117,11 +117,12 @@ class IterationCallback(keras.callbacks.Callback):
         Several replicas on TensorFlow learn that the data has ended while
         they run an update, of which counting alone needs no batch.
         """
-        strategy = getattr(self._watched, "distribute_strategy", None)
+        model = self._watched
+        strategy = getattr(model, "distribute_strategy", None)
         if strategy is None or strategy.num_replicas_in_sync == 1:
             return
-        if updates_done(self._watched) >= self.iteration:
-            self._watched.optimizer.iterations.assign(self.iteration)
+        if model is not None and updates_done(model) >= self.iteration:
+            model.optimizer.iterations.assign(self.iteration)
 
     @property
     def logs_are_per_iteration(self) -> bool:

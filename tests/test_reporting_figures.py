@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
+from report_page import make_evaluation
 from rich.console import Console
 
 from kresnet.errors import BadDataError, DiskFullError, InputMissingError
@@ -244,15 +245,22 @@ def test_a_full_disk_leaves_the_figure_that_was_there(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_classes_without_an_image_keep_their_place_and_name():
+def test_classes_without_an_image_keep_their_place_and_name(folder):
     """The names are those of the data set, not those of the split."""
     names = ["cat", "dog", "owl"]
     logits = np.array([[3.0, 0, 0], [0, 0, 3.0], [0, 3.0, 0]])
     labels = np.array([0, 2, 2])
 
-    found = _measured(logits, labels, names, {})
+    facts = make_evaluation(folder)
+    found = _measured(
+        logits,
+        labels,
+        names,
+        identity=facts["identity"],
+        protocol=facts["protocol"],
+    )
 
-    assert found.class_names == names
+    assert found.class_names == tuple(names)
     assert list(found.class_error) == ["cat", "owl"]
     matrix = np.array(found.confusion)
     axes = confusion_figure(matrix, found.class_names, "").axes[0]
