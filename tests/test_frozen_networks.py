@@ -132,10 +132,7 @@ def test_a_part_may_be_frozen_when_it_is_rematerialized():
     assert not part.trainable_variables
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_losses_that_a_rematerialized_part_would_lose_are_refused(
-    jit_compile, images
-):
+def test_losses_that_a_rematerialized_part_would_lose_are_refused(images):
     inputs = keras.Input((8, 8, 1))
     part = keras.layers.Conv2D(
         2, 3, kernel_regularizer="l2", activity_regularizer="l2"
@@ -143,7 +140,7 @@ def test_losses_that_a_rematerialized_part_would_lose_are_refused(
     layer = Rematerialized(keras.Model(inputs, part(inputs)))
     outputs = keras.layers.Flatten()(layer(inputs))
     model = keras.Model(inputs, outputs)
-    model.compile("sgd", "mse", jit_compile=jit_compile)
+    model.compile("sgd", "mse")
 
     with pytest.raises(ValueError, match="`activity_regularizer` or"):
         model.fit(images, np.zeros((64, 72)), verbose=0)

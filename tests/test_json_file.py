@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from report_page import RESULT, make_evaluation
+from report_page import RESULT, make_evaluation, make_run
 
 from kresnet import sealed_folder
 from kresnet.data import cifar10
@@ -13,6 +13,7 @@ from kresnet.files import LARGEST, read_json
 from kresnet.records.evaluation import read_evaluation
 from kresnet.records.folder import RunFolder
 from kresnet.records.study import study_of
+from kresnet.spec import load_spec
 from kresnet.study import load_study
 from kresnet.study.plan import refuse_other_folder
 
@@ -73,30 +74,26 @@ def test_a_damaged_evaluation_is_bad_data(damaged):
         {"confusion": [[0, 0], [0, 0]]},
         {"confusion": [[10**300, 1], [1, 1]]},
         {"confusion": [[1, 2]]},
+        {"confusion": []},
         {"error": -5},
         {"error": 1e300},
         {"top5_error": float("nan")},
         {"protocol": []},
-        {"protocol": {"split": "test", "iteration": "60"}},
+        {"protocol": {"split": "test", "iteration": 60}},
     ],
     ids=str,
 )
 def test_an_evaluation_has_counts_percentages_and_an_iteration(
     tmp_path, change
 ):
-    content = {
-        "protocol": {"split": "test", "iteration": 60},
-        "error": 50.0,
-        "top5_error": 0,
-        "class_names": ["a", "b"],
-        "confusion": [[1, 1], [0, 0]],
-    }
+    run = make_run(tmp_path / "run", load_spec("resnet20"))
+    content = make_evaluation(run)
     path = tmp_path / "evaluation-test.json"
     path.write_text(json.dumps(content))
-    assert read_evaluation(path).confusion.tolist() == [[1, 1], [0, 0]]
+    assert read_evaluation(path).confusion == ((3, 1), (1, 3))
 
     path.write_text(json.dumps(content | change))
-    with pytest.raises(BadDataError, match="not an evaluation"):
+    with pytest.raises(BadDataError, match=f"{path}: {next(iter(change))}"):
         read_evaluation(path)
 
 

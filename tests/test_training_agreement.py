@@ -147,4 +147,4 @@ def test_what_process_0_measures_may_end_the_chunks_of_all(monkeypatch):
     """The others end theirs by a list that lacks the gradients: refused."""
     monkeypatch.setattr("keras.backend.backend", lambda: "jax")
 
-    Options(membership=Membership("host:7711", 2, 1), gradients_every=7)
+    Options.of(membership=Membership("host:7711", 2, 1), gradients_every=7)

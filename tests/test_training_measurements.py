@@ -204,6 +204,7 @@ def test_zero_images_are_all_of_the_split(run, tmp_path):
         transforms,
         lambda: images,
         Order(np.arange(len(images)), 128, 0),
+        gradients=None,
     ).callbacks
 
     measured = during.instrument.measure(during.subject, during.plan)

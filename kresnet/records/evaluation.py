@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from kresnet.documents import Expected, Fields, Problem, raise_problems
+from kresnet.documents import Expected, Fields, Integer, Problem, raise_problems
 from kresnet.errors import write_error
 from kresnet.files import replace_file
 from kresnet.records.identity import Identity, Seed
@@ -14,7 +14,8 @@ from kresnet.records.run import Count, Loss, Percent
 from kresnet.records.typed_file import as_json, read_typed
 
 PATTERN = "evaluation-*.json"
-Counts = Annotated[tuple[Count, ...], Expected("a list of integers")]
+Images = Annotated[Integer, Field(ge=0, le=2**53)]
+Counts = Annotated[tuple[Images, ...], Expected("a list of integers")]
 
 
 class Protocol(Fields):
