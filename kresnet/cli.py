@@ -223,6 +223,8 @@ app.command()(schema)
 def main() -> None:
     """Runs the command and exits with its code."""
     end_on_signals()
+    # Figures go to files. Another value ends the import of Matplotlib.
+    os.environ["MPLBACKEND"] = "agg"
     code = run(app)
     if is_member():
         end(code)

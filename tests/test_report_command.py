@@ -1,5 +1,9 @@
 """The command `kresnet report`."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from report_page import RESULT, make_run, page_of
 
@@ -88,3 +92,19 @@ def test_a_report_needs_no_keras(tmp_path, heavy_imports):
     )
 
     assert found == {"matplotlib", "numpy"}
+
+
+def test_a_setting_of_matplotlib_does_not_matter(tmp_path):
+    """Figures go to files; another value ends Matplotlib's import."""
+    make_run(tmp_path / "run", load_spec("resnet20"))
+
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "kresnet", "report"),
+            *(tmp_path / "run", f"--out={tmp_path / 'out'}"),
+        ],
+        env={**os.environ, "MPLBACKEND": "nonsense"},
+        check=True,
+    )
+
+    assert (tmp_path / "out" / "index.html").exists()

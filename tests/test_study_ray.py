@@ -14,7 +14,9 @@ import pytest
 
 from kresnet import cli
 from kresnet.cli import run
+from kresnet.errors import SpecError
 from kresnet.records.folder import RunFolder
+from kresnet.study.engines.ray import _shorten_temporary_folder
 
 needs_ray = pytest.mark.skipif(
     find_spec("ray") is None, reason="needs the extra ray"
@@ -321,6 +323,21 @@ def test_without_ray_the_extra_is_named(tmp_path):
 
     assert ran.returncode == 66
     assert "pip install 'kresnet[ray]'" in ran.stderr
+
+
+def test_a_temporary_folder_that_is_too_long_for_sockets_is_not_used(
+    monkeypatch, capsys
+):
+    """A socket's name has 107 bytes at most; Ray itself ends in "AF_UNIX"."""
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", "/tmp/" + "x" * 63)
+    _shorten_temporary_folder()
+    assert os.environ["RAY_TMPDIR"] == "/tmp"
+    assert "its files go to /tmp" in capsys.readouterr().err
+
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp/" + "é" * 20)
+    with pytest.raises(SpecError, match="RAY_TMPDIR: must have at most 37 b"):
+        _shorten_temporary_folder()
 
 
 @pytest.mark.parametrize(
