@@ -25,9 +25,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-# JAX in float64: 5e-15 in one environment, 5e-9 in a fresh one; to be found.
 pytestmark = [
-    pytest.mark.xfail(strict=False),
     pytest.mark.slow,
     pytest.mark.skipif(
         "KRESNET_DATA_DIR" not in os.environ, reason="needs prepared CIFAR-10"
