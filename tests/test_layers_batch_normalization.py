@@ -253,3 +253,30 @@ def test_a_layer_of_float16_takes_float32_statistics():
         layer = BatchNormalization(per_group, dtype="float16")
         outputs = np.array(layer(values, training=True), "float32")
         assert outputs.std() == pytest.approx(1, abs=0.01)
+
+
+FLOAT64 = """
+import os
+os.environ["JAX_ENABLE_X64"] = "1"
+import sys
+import numpy as np
+from kresnet.layers import BatchNormalization
+images = np.load("images.npy")
+layer = BatchNormalization(images_per_statistic=4, momentum=0, dtype="float64")
+outputs = layer(images, training=True)
+for array in (outputs, layer.moving_mean, layer.moving_variance):
+    sys.stdout.buffer.write(np.asarray(array, "float64").tobytes())
+"""
+
+
+def test_float64_is_float64_on_jax_too(images, on_jax):
+    groups = images.astype("float64").reshape(3, 4, 5, 4, 3)
+    mean = groups.mean((1, 2, 3), keepdims=True)
+    variance = groups.var((1, 2, 3), keepdims=True)
+    want = (groups - mean) / np.sqrt(variance + 1e-5)
+
+    got = np.frombuffer(on_jax(FLOAT64, images=images.astype("float64")))
+
+    np.testing.assert_allclose(got[:-6], want.reshape(-1), rtol=0, atol=1e-13)
+    averages = [mean.mean(0).reshape(-1), variance.mean(0).reshape(-1)]
+    np.testing.assert_allclose(got[-6:], np.concatenate(averages), rtol=1e-13)

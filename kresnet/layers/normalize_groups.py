@@ -1,6 +1,5 @@
 """Normalisation by group statistics, written in keras.ops."""
 
-import keras
 from keras import ops
 
 
@@ -25,7 +24,8 @@ def normalize_groups(inputs, gamma, beta, images_per_group, epsilon):
         shape = (1, -1, channels)
     else:
         shape = (-1, images_per_group * height * width, channels)
-    wide = keras.backend.result_type(gamma.dtype, "float32")
+    # Not `keras.backend.result_type`: on JAX it takes float64 for float32.
+    wide = "float64" if gamma.dtype == "float64" else "float32"
     values = ops.cast(ops.reshape(inputs, shape), wide)
     mean, variance = ops.moments(values, axes=1, keepdims=True)
     scale = gamma * ops.rsqrt(variance + epsilon)
