@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from kresnet.errors import BadDataError
-from kresnet.trained import export as exported
+from kresnet.trained import runtimes
 from kresnet.trained.measures import predict_logits, softmax
 
 # Of probabilities. A SavedModel runs the same kernels; the other formats sum
@@ -105,7 +105,7 @@ def _in_a_fresh_process(folder, format, batches):
     with tempfile.TemporaryDirectory(prefix="kresnet-export-") as aside:
         sent, received = Path(aside, "batches.npz"), Path(aside, "results.npz")
         np.savez(sent, **batches)
-        program = [sys.executable, "-P", exported.__file__]
+        program = [sys.executable, "-P", runtimes.__file__]
         # Its end tells the process that this one is gone, however it went.
         leash, own_end = os.pipe()
         try:

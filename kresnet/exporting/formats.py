@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from kresnet.errors import InputMissingError
-from kresnet.trained.export import MODEL_FILES
+from kresnet.trained.runtimes import MODEL_FILES
 
 # What is imported to write and to check a format, beyond TensorFlow.
 NEEDS = {

@@ -18,7 +18,7 @@ from kresnet.records.identity import Beginning
 from kresnet.records.run import Deepened
 from kresnet.spec import Spec
 from kresnet.spec.recipe import reasons_not_deeper
-from kresnet.trained.run import Run, load_run
+from kresnet.trained import Run, open_trained
 
 # Of each channel, float64.
 MeanAndVariance = tuple[np.ndarray, np.ndarray]
@@ -203,13 +203,15 @@ def open_source(path: str | os.PathLike[str], spec: Spec) -> Source:
     """Opens the run that a run of `spec` is to begin with.
 
     Raises:
-        SpecError: It is not finished, or `spec` is not its own spec deepened.
-        InputMissingError: It is no run folder, or its last checkpoint is gone.
+        SpecError: It is no run, or not finished, or `spec` is not its own spec
+            deepened.
+        InputMissingError: There is no such folder, or its last checkpoint is
+            gone.
         BadDataError: Its newest checkpoint is damaged.
     """
     if not os.fspath(path):
         raise SpecError('--deepen: must name a run. Received: ""')
-    run = load_run(path)
+    run = open_trained(path).with_layers("--deepen")
     if reasons := reasons_not_deeper(run.spec, spec):
         raise SpecError(
             f"--deepen: {spec.name} is not {run.folder} with plain blocks"
