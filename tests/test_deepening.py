@@ -12,7 +12,7 @@ import pytest
 import kresnet
 from kresnet.errors import InputMissingError, SpecError
 from kresnet.explain import DEVIATES, explain
-from kresnet.instruments import responses
+from kresnet.instruments import Responses, measure_run
 from kresnet.layers import BatchNormalization
 from kresnet.network import build_model, inference_model
 from kresnet.spec import load_spec
@@ -214,7 +214,7 @@ def test_a_deepened_run_is_explained_as_one(deep):
 
 def test_the_weights_it_began_with_cannot_be_drawn_again(deep):
     with pytest.raises(SpecError, match="weights of another run, deepened"):
-        responses(deep, images=10, initial=True)
+        measure_run(Responses(), deep, images=10, initial=True)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from kresnet.cli import run as run_command
 from kresnet.data import load_dataset, split_train_validation
 from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.exporting import export
-from kresnet.instruments import responses
+from kresnet.instruments import Responses, measure_run
 from kresnet.layers import BatchNormalization
 from kresnet.prediction import predict
 from kresnet.trained import measures, open_trained
@@ -25,7 +25,7 @@ from kresnet.trained import measures, open_trained
 # Whatever uses the network of a run.
 USES = {
     "evaluate": evaluate,
-    "responses": responses,
+    "responses": partial(measure_run, Responses()),
     "export": export,
     "predict": lambda run, **chosen: predict(run, [], **chosen),
 }
@@ -213,8 +213,8 @@ def test_what_only_a_run_can_is_refused_of_an_export(exported, tmp_path):
     for use, refused in (
         (partial(evaluate, batch_norm="re-estimated"), "--batch-norm re-est"),
         (partial(export, out=tmp_path / "again"), "export: "),
-        (responses, "responses: "),
-        (partial(responses, initial=True), "responses: "),
+        (partial(measure_run, Responses()), "responses: "),
+        (partial(measure_run, Responses(), initial=True), "responses: "),
         (lambda e: kresnet.train("plain20", tmp_path, deepen=e), "--deepen: "),
     ):
         message = f"{refused}.*needs the layers of a run. Received: {exported}"
@@ -341,12 +341,14 @@ def test_a_chosen_checkpoint_is_the_one_that_is_measured(long_run, tmp_path):
         "evaluation-test-moving-averages-45.json",
         "evaluation-test-moving-averages.json",
     ]
-    rows, _ = responses(folder, images=10, checkpoint=45)
+    rows, _ = measure_run(
+        Responses(), folder, images=10, checkpoint=45
+    ).values()
     assert rows[0]["iteration"] == 45
     with pytest.raises(ValueError, match="`checkpoint` goes with the folder"):
         evaluate(open_trained(folder), checkpoint=45)
     with pytest.raises(SpecError, match="--initial: goes without --checkpoint"):
-        responses(folder, initial=True, checkpoint=45)
+        measure_run(Responses(), folder, initial=True, checkpoint=45)
 
 
 def test_the_commands_take_a_checkpoint_too_but_not_of_an_export(

@@ -169,10 +169,15 @@ def test_the_comparison_is_in_the_manifest(exported):
 
     assert content["compared"]["images"] == 128
     assert 0 < content["compared"]["largest_difference"] <= 1e-6
-    assert (content["input"], content["format"]) == (
-        [8, 8, 1],
-        "tf_saved_model",
-    )
+
+
+def test_an_export_knows_what_was_trained(digits_run, exported):
+    found, run = open_trained(exported), open_trained(digits_run)
+
+    assert found.record.format == "tf_saved_model"
+    assert found.spec == run.spec
+    assert found.identity == run.identity
+    assert found.iteration == run.iteration
 
 
 def test_an_existing_folder_is_not_overwritten(digits_run, exported, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 from kresnet.data import Order, load_dataset, split_train_validation
 from kresnet.errors import SpecError
-from kresnet.instruments import responses
+from kresnet.instruments import Responses, measure_run
 from kresnet.network import (
     adapt_transforms,
     all_variables,
@@ -64,7 +64,7 @@ def test_responses_are_written_when_due_and_at_the_end(run):
 
 def test_the_last_responses_are_those_of_the_trained_network(run):
     """Measured again by `kresnet responses` on the same images."""
-    again, ratios = responses(run, images=50)
+    again, ratios = measure_run(Responses(), run, images=50).values()
 
     for name, column, rows_again in (
         ("responses", "std", again),
@@ -147,7 +147,9 @@ def test_the_initial_responses_are_those_of_one_batch_of_all_images(run):
         x = layer(x)
     names = sorted({name for names in BLOCKS for name in names[:2]})
 
-    responses_found, ratios = responses(run, images=50, initial=True)
+    responses_found, ratios = measure_run(
+        Responses(), run, images=50, initial=True
+    ).values()
     want = eager(network, names, x, training=True)
 
     stds = {row["layer"]: row["std"] for row in responses_found}
@@ -185,7 +187,7 @@ def test_the_memory_of_initial_responses_does_not_grow_with_the_depth(run):
     one = dataclasses.replace(open_trained(run), spec=spec)
 
     before = peak_memory_above(None)
-    found, _ = responses(one, images=0, initial=True)
+    found, _ = measure_run(Responses(), one, images=0, initial=True).values()
 
     assert len(found) == 31
     assert peak_memory_above(before) < 200e6
@@ -197,7 +199,7 @@ def test_zero_images_are_all_of_the_split(run, tmp_path):
     images = held_in(opened.spec.data.validation, None)
     transforms, _ = opened.layers()
 
-    found, ratios = responses(run, images=0)
+    found, ratios = measure_run(Responses(), run, images=0).values()
     (during,) = Measurements(
         RunFolder(tmp_path),
         opened.spec,
@@ -215,7 +217,9 @@ def test_zero_images_are_all_of_the_split(run, tmp_path):
 
 def test_the_initial_responses_are_one(run):
     """What batch norm makes of any layer, on the images it saw."""
-    found, ratios = responses(run, images=50, initial=True)
+    found, ratios = measure_run(
+        Responses(), run, images=50, initial=True
+    ).values()
 
     np.testing.assert_allclose([row["std"] for row in found], 1, rtol=1e-3)
     assert {row["iteration"] for row in found + ratios} == {0}

@@ -32,20 +32,9 @@ def compare(
 ) -> dict[str, float | int]:
     """Runs an export in a fresh process without kresnet and compares.
 
-    Args:
-        folder: The export.
-        format: Its format.
-        model: Raw pixels to logits, as trained.
-        images: Real images, uint8 `(count, height, width, channels)`.
-        class_names: Names in the order of the logits.
-
-    Returns:
-        How many images were compared and the largest difference between
-        probabilities.
-
     Raises:
-        BadDataError: They differ, or the export does not load, lacks a class
-            name, or takes float pixels or images of another size.
+        BadDataError: It and the model differ, or the export does not load,
+            lacks a class name, or takes float pixels or images of another size.
     """
     ends = np.cumsum(BATCHES)
     batches = {

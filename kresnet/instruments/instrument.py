@@ -204,8 +204,7 @@ def layer_values(rows: list[dict[str, str]], column: str) -> LayerValues:
     """Reads rows with `iteration`, `layer` and a column of numbers.
 
     Raises:
-        ValueError, KeyError, TypeError: A number is negative or not finite,
-            or a column is missing.
+        ValueError, KeyError, TypeError: As of `Instrument.read`.
     """
     found: LayerValues = {}
     for row in rows:

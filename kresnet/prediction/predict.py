@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -65,38 +65,26 @@ def predict(
         raise SpecError(f"--top: must be at least 1. Received: {top}")
     network = open_trained(run_or_export, checkpoint)
     paths = [Path(path) for path in images]
+    batches = (paths[i : i + _BATCH] for i in range(0, len(paths), _BATCH))
+    return [each for batch in batches for each in _batch(network, batch, top)]
+
+
+def _batch(network: Trained, paths: list[Path], top: int) -> list[Prediction]:
     found: list[Prediction] = []
-    for start in range(0, len(paths), _BATCH):
-        found += _batch(network, paths[start : start + _BATCH], top)
+    pixels: dict[int, np.ndarray] = {}
+    for i, path in enumerate(paths):
+        try:
+            pixels[i], notices = read_image(
+                path, network.spec.model.input, network.facts
+            )
+            found.append(Prediction(path, notices=tuple(notices)))
+        except KresnetError as error:
+            found.append(Prediction(path, error=error))
+    if pixels:
+        rows = softmax(network.logits(np.stack([*pixels.values()])))
+        names = network.facts.class_names
+        for i, row in zip(pixels, rows, strict=True):
+            best = np.argsort(-row, kind="stable")[:top]
+            classes = tuple((names[j], float(row[j])) for j in best)
+            found[i] = dataclasses.replace(found[i], classes=classes)
     return found
-
-
-def _batch(
-    network: Trained, paths: list[Path], top: int
-) -> Iterator[Prediction]:
-    read = [_read(path, network) for path in paths]
-    sound = [pixels for pixels, _ in read if pixels is not None]
-    rows = iter(softmax(network.logits(np.stack(sound))) if sound else ())
-    for pixels, prediction in read:
-        if pixels is None:
-            yield prediction
-        else:
-            best = _best(next(rows), network.facts.class_names, top)
-            yield dataclasses.replace(prediction, classes=best)
-
-
-def _read(path: Path, network: Trained) -> tuple[np.ndarray | None, Prediction]:
-    try:
-        pixels, notices = read_image(
-            path, network.spec.model.input, network.facts
-        )
-    except KresnetError as error:
-        return None, Prediction(path, error=error)
-    return pixels, Prediction(path, notices=tuple(notices))
-
-
-def _best(
-    row: np.ndarray, class_names: tuple[str, ...], top: int
-) -> tuple[tuple[str, float], ...]:
-    order = np.argsort(-row, kind="stable")[:top]
-    return tuple((class_names[i], float(row[i])) for i in order)

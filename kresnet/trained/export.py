@@ -1,10 +1,8 @@
 """An export, opened for use: its record and the function that it holds."""
 
-import contextlib
 import dataclasses
 import functools
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,29 +34,21 @@ class Export(Trained):
 
     @property
     def identity(self) -> Identity:
-        """That of the run it was made from."""
         return self.record.identity.with_spec(self.spec)
 
     @property
     def iteration(self) -> int:
-        """How many updates were done."""
         return self.record.iteration
 
     @property
     def kind(self) -> str:
-        """What a protocol calls it."""
         return f"export, {self.record.format}"
 
     @property
     def results(self) -> None:
-        """An export is sealed."""
+        return None  # an export is sealed
 
     def with_layers(self, use: str) -> NoReturn:
-        """An export has none.
-
-        Raises:
-            SpecError: Always.
-        """
         raise SpecError(
             f"{use}: needs the layers of a run. Received: {self.folder}, an"
             " export, which gives logits only"
@@ -66,26 +56,26 @@ class Export(Trained):
 
     @functools.cached_property
     def probabilities(self) -> Probabilities:
-        """Loads the function that it holds.
-
-        It is a program, which is why it is loaded where it is used only.
+        """The function that it holds; a program, so it is loaded on first use.
 
         Raises:
             InputMissingError: The packages of its format are not installed.
         """
         format = self.record.format
         try:
-            with _plain_name(self.folder) as plain:
-                probabilities, _ = load_exported(plain, format)
+            with tempfile.TemporaryDirectory(prefix="kresnet-") as aside:
+                # TensorFlow takes brackets and backslashes in a path for a
+                # pattern, and no name that is not UTF-8.
+                link = Path(aside, "export")
+                link.symlink_to(self.folder.absolute())
+                return load_exported(link, format)[0]
         except ImportError as error:
             raise InputMissingError(
                 f"{self.folder}: needs {error.name}, not installed here: pip"
                 f" install 'kresnet[{format}]'"
             ) from error
-        return probabilities
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
-        """The logarithms of its probabilities; see `Trained`."""
         probabilities = np.concatenate(
             [
                 self.probabilities(np.ascontiguousarray(pixels[i : i + BATCH]))
@@ -96,13 +86,7 @@ class Export(Trained):
 
 
 def load_export(folder: Path) -> Export:
-    """Opens an export folder.
-
-    Raises:
-        BadDataError: A file is missing, changed or was added, or it is not an
-            export.
-        InputMissingError: It cannot be read.
-    """
+    """Opens an export folder; see `open_trained`."""
     try:
         content = sealed_folder.verify(folder)
     except sealed_folder.DamagedError as error:
@@ -118,16 +102,3 @@ def load_export(folder: Path) -> Export:
             f"{folder}: not an export of this version of kresnet"
         ) from error
     return Export(folder, record.spec, record)
-
-
-@contextlib.contextmanager
-def _plain_name(folder: Path) -> Iterator[Path]:
-    """A link to a folder, under a name that TensorFlow understands.
-
-    It takes brackets and backslashes in a path for a pattern, and no name that
-    is not UTF-8.
-    """
-    with tempfile.TemporaryDirectory(prefix="kresnet-") as aside:
-        link = Path(aside, "export")
-        link.symlink_to(folder.absolute())
-        yield link

@@ -41,16 +41,13 @@ class Run(RecordedRun, Trained):
 
     @property
     def iteration(self) -> int:
-        """How many updates were done."""
         return self.checkpoint.iteration
 
     @property
     def is_last(self) -> bool:
-        """Whether its checkpoint is the run's last."""
         return self.iteration == self.record.checkpoint
 
     def with_layers(self, use: str) -> "Run":
-        """Returns itself."""
         return self
 
     def layers(self) -> tuple[list[keras.layers.Layer], keras.Model]:
@@ -69,15 +66,10 @@ class Run(RecordedRun, Trained):
         return self.inference_model()
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
-        """Runs the network as in inference; see `Trained`."""
         return predict_logits(self._model, pixels)
 
     def re_estimated(self, images: np.ndarray) -> "Run":
-        """The same run with batch-norm statistics of these images.
-
-        Args:
-            images: The training split; see `re_estimate`.
-        """
+        """The same with batch-norm statistics of these training images."""
         weights, used = re_estimate(self.spec, self.checkpoint.weights, images)
         return dataclasses.replace(
             self,
@@ -88,19 +80,7 @@ class Run(RecordedRun, Trained):
 
 
 def load_run(folder: Path, checkpoint: int | None = None) -> Run:
-    """Opens a run folder, finished or not, and changes nothing in it.
-
-    Args:
-        folder: Its path.
-        checkpoint: Iteration of the checkpoint to use; `None` for the newest.
-
-    Raises:
-        InputMissingError: It is no run folder, has no checkpoint yet or none
-            of this iteration; says what is there.
-        BadDataError: The checkpoint is damaged or another run's, run.json is
-            damaged, or spec.yaml was changed.
-        SpecError: It was trained in another float type than Keras' floatx.
-    """
+    """Opens a run folder, finished or not; see `open_trained`."""
     check_floatx()
     run = read_recorded_run(folder)
     checkpoints = Checkpoints(

@@ -21,6 +21,8 @@ MODEL_FILES = {
     "litert": "model.tflite",
     "onnx": "model.onnx",
 }
+# From images, uint8 (batch, height, width, channels), to float32 (batch,
+# classes); for other images it raises whatever the format's runtime raises.
 Probabilities = Callable[[np.ndarray], np.ndarray]
 
 
@@ -29,15 +31,9 @@ def load_exported(
 ) -> tuple[Probabilities, list[str] | None]:
     """Loads an exported model; a SavedModel is a program, so know its origin.
 
-    Args:
-        folder: As `kresnet export` writes it.
-        format: A key of `MODEL_FILES`.
-
     Returns:
-        A function from images, uint8 `(batch, height, width, channels)`, to
-        float32 probabilities, `(batch, classes)`, which raises whatever the
-        format's own runtime raises for other images; and the class names
-        stored inside the model, `None` where the format has no place for them.
+        The function, and the class names stored inside the model, `None` where
+        the format has no place for them.
 
     Raises:
         ImportError: The format's runtime is not installed.
@@ -97,12 +93,6 @@ def _main(format, folder, batches, results):
     for name in ("kresnet", "keras"):
         # Makes its import an ImportError.
         sys.modules[name] = None  # type: ignore[assignment]
-    try:
-        import kresnet.network  # noqa: F401
-    except ImportError:
-        pass
-    else:
-        sys.exit("kresnet can be imported where it must not be")
     probabilities, names = load_exported(folder, format)
     with np.load(batches, allow_pickle=False) as file:
         images = {key: file[key] for key in file.files}

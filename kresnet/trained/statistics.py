@@ -53,11 +53,6 @@ def re_estimate(
     augmented, as the images to be classified are not; those that do not fill
     a group are left out.
 
-    Args:
-        spec: What was trained.
-        weights: Arrays of the model by variable path.
-        images: The training split, uint8 `(count, height, width, channels)`.
-
     Returns:
         The weights, and the number of images that were used.
 
