@@ -11,15 +11,15 @@ import pytest
 
 import kresnet
 from kresnet.errors import InputMissingError, SpecError
-from kresnet.evaluation import responses
 from kresnet.explain import DEVIATES, explain
+from kresnet.instruments import Responses, measure_run
 from kresnet.layers import BatchNormalization
 from kresnet.network import build_model, inference_model
 from kresnet.spec import load_spec
 from kresnet.spec.recipe import reasons_not_deeper
+from kresnet.trained import open_trained
 from kresnet.trained.arrays import from_arrays, to_arrays
 from kresnet.trained.measures import predict_logits
-from kresnet.training import load_run
 from kresnet.training.begin_with import (
     deepened,
     identity_kernel,
@@ -93,8 +93,8 @@ def activations(run, images):
 
 def test_channel_statistics_are_numpy_s(shallow):
     """Over images, rows and columns; also where the last batch is short."""
-    run = load_run(shallow)
-    images = run.load_data().train_images[:230]
+    run = open_trained(shallow)
+    images = run.data().train_images[:230]
 
     found = stage_statistics(*run.layers(), run.spec.model, images, 100)
 
@@ -112,8 +112,8 @@ def test_an_added_layer_is_the_identity_on_real_activations(
     shallow, stage, training
 ):
     """In training too, where the batch has the statistics it was made from."""
-    run = load_run(shallow)
-    x = activations(run, run.load_data().train_images[:64])[stage]
+    run = open_trained(shallow)
+    x = activations(run, run.data().train_images[:64])[stage]
     width, exact = x.shape[-1], x.astype("float64")
     conv = keras.layers.Conv2D(width, 3, padding="same", use_bias=False)
     norm = BatchNormalization(images_per_statistic=64)
@@ -200,7 +200,7 @@ def test_the_record_names_the_source_and_the_sum_of_its_weights(shallow, deep):
 
 
 def test_a_deepened_run_is_explained_as_one(deep):
-    run = load_run(deep)
+    run = open_trained(deep)
     points = {p.topic: p for p in explain(run.spec, run.record)}
 
     point = points["initial weights"]
@@ -214,7 +214,7 @@ def test_a_deepened_run_is_explained_as_one(deep):
 
 def test_the_weights_it_began_with_cannot_be_drawn_again(deep):
     with pytest.raises(SpecError, match="weights of another run, deepened"):
-        responses(deep, images=10, initial=True)
+        measure_run(Responses(), deep, images=10, initial=True)
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def test_a_source_must_be_finished_and_have_its_last_checkpoint(
         (source / "run.json").write_text(json.dumps(whole | changes))
         with pytest.raises(error, match=message):
             train_deep(tmp_path / "deep", source)
-    with pytest.raises(InputMissingError, match="no such run folder"):
+    with pytest.raises(InputMissingError, match="no such folder"):
         train_deep(tmp_path / "deep", tmp_path / "none")
     with pytest.raises(SpecError, match="must name a run"):
         train_deep(tmp_path / "deep", "")

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from functools import partial
 
 import keras
 import numpy as np
@@ -15,17 +16,16 @@ from kresnet.cli import app
 from kresnet.cli import run as run_command
 from kresnet.data import load_dataset, split_train_validation
 from kresnet.errors import BadDataError, InputMissingError, SpecError
-from kresnet.evaluation import re_estimate, responses
-from kresnet.exporting import CONTENT_KEY, export, open_run_or_export
+from kresnet.exporting import export
+from kresnet.instruments import Responses, measure_run
 from kresnet.layers import BatchNormalization
 from kresnet.prediction import predict
-from kresnet.trained import measures
-from kresnet.training import load_run
+from kresnet.trained import measures, open_trained
 
 # Whatever uses the network of a run.
 USES = {
     "evaluate": evaluate,
-    "responses": responses,
+    "responses": partial(measure_run, Responses()),
     "export": export,
     "predict": lambda run, **chosen: predict(run, [], **chosen),
 }
@@ -34,7 +34,7 @@ USES = {
 @pytest.fixture
 def run(digits_run, tmp_path):
     """A copy, since evaluations are written into the run folder."""
-    return load_run(shutil.copytree(digits_run, tmp_path / "run"))
+    return open_trained(shutil.copytree(digits_run, tmp_path / "run"))
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +108,10 @@ def test_re_estimated_statistics_are_averages_over_the_groups(run, data):
     train, _ = split_train_validation(len(data.train_images), 137)
     images = data.train_images[train][:200]
 
-    model, used = re_estimate(run, images)
+    found = run.re_estimated(images)
 
-    assert used == 192  # three groups of 64
+    assert "over 192 training images" in found.statistics  # 3 groups of 64
+    model = found.inference_model()
     network = run.inference_model().get_layer("network")
     norms = [x for x in network.layers if isinstance(x, BatchNormalization)]
     inputs = keras.Model(network.input, [norm.input for norm in norms])
@@ -134,7 +135,7 @@ def test_re_estimated_statistics_are_averages_over_the_groups(run, data):
 
 
 def test_re_estimation_changes_nothing_but_the_statistics(run, data):
-    model, _ = re_estimate(run, data.train_images[:128])
+    model = run.re_estimated(data.train_images[:128]).inference_model()
 
     before = {w.path: w for w in run.inference_model().weights}
     for weight in model.weights:
@@ -182,15 +183,12 @@ def test_an_export_has_the_errors_of_its_run(run, exported, split):
 
 
 def test_probabilities_that_were_rounded_to_0_have_a_finite_loss(exported):
-    opened = open_run_or_export(exported)
+    opened = open_trained(exported)
     certain = np.eye(10, dtype="float32")[[0]]
 
-    found = evaluate(
-        dataclasses.replace(
-            opened,
-            probabilities=lambda images: np.repeat(certain, len(images), 0),
-        )
-    )
+    # In place of the function that would be loaded.
+    vars(opened)["probabilities"] = lambda x: np.repeat(certain, len(x), 0)
+    found = evaluate(opened)
 
     zeros = load_dataset("digits").test_labels == 0
     assert found.error == pytest.approx(100 * (1 - zeros.mean()))
@@ -212,8 +210,17 @@ def test_of_an_export_nothing_is_written_but_to_out(exported, tmp_path, capsys):
 
 
 def test_what_only_a_run_can_is_refused_of_an_export(exported, tmp_path):
-    with pytest.raises(SpecError, match="no layers to re-estimate them in"):
-        evaluate(exported, batch_norm="re-estimated")
+    for use, refused in (
+        (partial(evaluate, batch_norm="re-estimated"), "--batch-norm re-est"),
+        (partial(export, out=tmp_path / "again"), "export: "),
+        (partial(measure_run, Responses()), "responses: "),
+        (partial(measure_run, Responses(), initial=True), "responses: "),
+        (lambda e: kresnet.train("plain20", tmp_path, deepen=e), "--deepen: "),
+    ):
+        message = f"{refused}.*needs the layers of a run. Received: {exported}"
+        with pytest.raises(SpecError, match=message):
+            use(exported)
+    assert list(tmp_path.iterdir()) == []
     for inside in (exported, exported / "variables"):
         with pytest.raises(SpecError, match="--out: an export is sealed"):
             evaluate(exported, out=inside)
@@ -227,13 +234,12 @@ def test_an_empty_name_is_no_folder_to_write_to(run, exported):
 
 
 def test_other_data_than_those_of_an_export_are_refused(exported):
-    opened = open_run_or_export(exported)
-    other = dataclasses.replace(
-        opened, identity=opened.identity.with_data("0" * 64)
-    )
+    opened = open_trained(exported)
+    identity = opened.identity.with_data("0" * 64)
+    record = opened.record.model_copy(update={"identity": identity})
 
     with pytest.raises(BadDataError, match="other data"):
-        evaluate(other)
+        evaluate(dataclasses.replace(opened, record=record))
 
 
 def test_a_damaged_export_is_not_evaluated(exported, tmp_path):
@@ -260,7 +266,7 @@ def test_folders_that_are_neither_run_nor_export_are_not_evaluated(tmp_path):
         evaluate(tmp_path)
     with pytest.raises(InputMissingError, match="no such folder"):
         evaluate(tmp_path / "none")
-    with sealed_folder.create(tmp_path / "other", {CONTENT_KEY: 2}):
+    with sealed_folder.create(tmp_path / "other", {"kresnet_export": 2}):
         pass
     with pytest.raises(BadDataError, match="not an export of this version"):
         evaluate(tmp_path / "other")
@@ -335,12 +341,14 @@ def test_a_chosen_checkpoint_is_the_one_that_is_measured(long_run, tmp_path):
         "evaluation-test-moving-averages-45.json",
         "evaluation-test-moving-averages.json",
     ]
-    rows, _ = responses(folder, images=10, checkpoint=45)
+    rows, _ = measure_run(
+        Responses(), folder, images=10, checkpoint=45
+    ).values()
     assert rows[0]["iteration"] == 45
     with pytest.raises(ValueError, match="`checkpoint` goes with the folder"):
-        evaluate(load_run(folder), checkpoint=45)
+        evaluate(open_trained(folder), checkpoint=45)
     with pytest.raises(SpecError, match="--initial: goes without --checkpoint"):
-        responses(folder, initial=True, checkpoint=45)
+        measure_run(Responses(), folder, initial=True, checkpoint=45)
 
 
 def test_the_commands_take_a_checkpoint_too_but_not_of_an_export(

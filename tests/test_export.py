@@ -22,9 +22,9 @@ from kresnet.errors import (
     InputMissingError,
     SpecError,
 )
-from kresnet.exporting import export, softmax
+from kresnet.exporting import export
+from kresnet.trained import open_trained, softmax
 from kresnet.trained.measures import predict_logits
-from kresnet.training import load_run
 
 # The package has a function of the module's name.
 MODULE = sys.modules["kresnet.exporting.export"]
@@ -73,7 +73,7 @@ def test_images():
 
 @pytest.fixture(scope="module")
 def expected(digits_run, test_images):
-    model = load_run(digits_run).inference_model()
+    model = open_trained(digits_run).inference_model()
     return softmax(predict_logits(model, test_images, batch_size=360))
 
 
@@ -129,7 +129,7 @@ def test_no_images_have_no_probabilities(exported):
 
 def test_every_variable_is_held_once(digits_run, exported):
     data = exported / "variables" / "variables.data-00000-of-00001"
-    weights = load_run(digits_run).checkpoint.weights.values()
+    weights = open_trained(digits_run).checkpoint.weights.values()
 
     held = sum(array.nbytes for array in weights)
     assert data.stat().st_size < 1.5 * held
@@ -169,10 +169,15 @@ def test_the_comparison_is_in_the_manifest(exported):
 
     assert content["compared"]["images"] == 128
     assert 0 < content["compared"]["largest_difference"] <= 1e-6
-    assert (content["input"], content["format"]) == (
-        [8, 8, 1],
-        "tf_saved_model",
-    )
+
+
+def test_an_export_knows_what_was_trained(digits_run, exported):
+    found, run = open_trained(exported), open_trained(digits_run)
+
+    assert found.record.format == "tf_saved_model"
+    assert found.spec == run.spec
+    assert found.identity == run.identity
+    assert found.iteration == run.iteration
 
 
 def test_an_existing_folder_is_not_overwritten(digits_run, exported, tmp_path):
@@ -216,7 +221,7 @@ def test_an_export_that_does_not_load_is_not_kept(
 
 
 def test_data_other_than_the_runs_are_refused(digits_run, tmp_path):
-    run = load_run(digits_run)
+    run = open_trained(digits_run)
     identity = run.record.identity.with_data("0")
     record = run.record.model_copy(update={"identity": identity})
     other = dataclasses.replace(run, record=record)

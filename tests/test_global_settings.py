@@ -11,7 +11,7 @@ import pytest
 import kresnet
 from kresnet.errors import SpecError
 from kresnet.machine.surroundings import refuse_settings_file
-from kresnet.training import load_run
+from kresnet.trained import open_trained
 
 # Does everything as Keras is by default, then under other global settings;
 # then what must be refused. Prints that it got to its end.
@@ -25,7 +25,7 @@ from kresnet.errors import SpecError
 from kresnet.trained.statistics import observer
 from kresnet.layers import Rematerialized, ShortcutA
 from kresnet.spec import load_spec
-from kresnet.training import load_run
+from kresnet.trained import open_trained
 
 on_tensorflow = keras.backend.backend() == "tensorflow"
 home = Path(sys.argv[1])
@@ -49,7 +49,7 @@ def outcome(name):
     run = kresnet.train("digits", home / name, overrides=changes)
     found = [
         *(keras.ops.convert_to_numpy(n(images)) for n in networks),
-        *load_run(run).checkpoint.weights.values(),
+        *open_trained(run).checkpoint.weights.values(),
     ]
     found.append(observer(networks[0]).predict_on_batch(images))
     responses = LayerResponses(
@@ -95,7 +95,7 @@ if on_tensorflow:
 else:
     refused("JAX_ENABLE_X64=1")
     with pytest.raises(SpecError, match="JAX_ENABLE_X64=1"):
-        load_run(home / "usual")
+        open_trained(home / "usual")
     keras.config.set_floatx("float32")
     keras.distribution.set_distribution(keras.distribution.DataParallel())
     refused("keras.distribution must not be set")
@@ -127,7 +127,7 @@ def test_a_run_is_used_in_the_float_type_it_was_trained_in(digits_run):
     keras.config.set_floatx("float64")
     try:
         with pytest.raises(SpecError, match=r"was trained in float32.*float64"):
-            load_run(digits_run)
+            open_trained(digits_run)
         with pytest.raises(SpecError, match=r"was trained in float32.*float64"):
             kresnet.evaluate(digits_run)
     finally:

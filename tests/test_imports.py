@@ -51,7 +51,7 @@ KNOW_TENSORFLOW = {
     "kresnet/data/cifar10.py",
     "kresnet/data/tfds.py",
     "kresnet/machine/place_tensorflow.py",
-    "kresnet/trained/export.py",
+    "kresnet/trained/runtimes.py",
     "kresnet/exporting/formats.py",
     "kresnet/layers/image_layer_tensorflow.py",
     "kresnet/layers/in_graph_tensorflow.py",

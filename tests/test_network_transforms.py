@@ -11,7 +11,6 @@ from faults.small_cifar10 import prepare
 import kresnet
 import kresnet.layers
 from kresnet.errors import SpecError
-from kresnet.evaluation import re_estimate
 from kresnet.layers import (
     ChannelMean,
     ChannelStandardize,
@@ -32,8 +31,9 @@ from kresnet.network import (
 )
 from kresnet.records.checkpoints import Checkpoint
 from kresnet.spec import load_spec
+from kresnet.trained import Run
 from kresnet.trained.arrays import from_arrays, to_arrays
-from kresnet.training import CoupledSGD, Run
+from kresnet.training import CoupledSGD
 
 SHAPE = (8, 8, 3)
 RNG = np.random.RandomState(0)
@@ -196,13 +196,13 @@ def test_a_run_with_fancy_pca_is_read_back_and_re_estimated(tmp_path):
     checkpoint = Checkpoint(1, arrays, {}, {}, "")
 
     run = Run(tmp_path, spec, {}, checkpoint)
-    re_estimated, used = re_estimate(run, images)
+    re_estimated = run.re_estimated(images)
 
     want = inference_model(layers, network).predict(images, verbose=0)
     got = run.inference_model().predict(images, verbose=0)
     np.testing.assert_array_equal(got, want)
-    assert used == 128
-    assert np.isfinite(re_estimated.predict(images, verbose=0)).all()
+    assert "over 128 training images" in re_estimated.statistics
+    assert np.isfinite(re_estimated.logits(images)).all()
 
 
 def test_colours_are_shifted_the_same_before_and_after_a_restart(

@@ -10,7 +10,7 @@ import kresnet
 import kresnet.instruments
 from kresnet.errors import SpecError
 from kresnet.figures import Panel, stacked_panels
-from kresnet.instruments import INSTRUMENTS, Instrument, Table
+from kresnet.instruments import INSTRUMENTS, Gradients, Instrument, Table
 from kresnet.options import RunOptions
 from kresnet.reporting import write_report
 
@@ -79,6 +79,8 @@ def test_it_is_measured_in_training_and_shown_in_the_report(tmp_path):
     assert again["largest"] == [
         {"iteration": 5, "logit": pytest.approx(largest[-1], rel=1e-4)}
     ]
+    with pytest.raises(ValueError, match="gradients only while it trains"):
+        kresnet.instruments.measure_run(Gradients(), folder)
 
     write_report([folder], tmp_path / "out", instruments=[Logits()])
 

@@ -11,10 +11,9 @@ from kresnet.cli import app
 from kresnet.cli import run as run_command
 from kresnet.data import load_dataset
 from kresnet.errors import BadDataError, InputMissingError, SpecError
-from kresnet.exporting import softmax
 from kresnet.prediction import predict
+from kresnet.trained import open_trained, softmax
 from kresnet.trained.measures import predict_logits
-from kresnet.training import load_run
 
 COUNT = 12
 
@@ -38,7 +37,7 @@ def copy(exported, tmp_path):
 
 def test_files_are_predicted_as_their_pixels_are(digits_run, paths):
     pixels = load_dataset("digits").test_images[:COUNT]
-    model = load_run(digits_run).inference_model()
+    model = open_trained(digits_run).inference_model()
     rows = softmax(predict_logits(model, pixels))
 
     found = predict(digits_run, paths, top=10)

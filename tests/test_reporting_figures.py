@@ -31,7 +31,7 @@ from kresnet.reporting.metrics import read_metrics
 from kresnet.reporting.paper import beside_paper
 from kresnet.reporting.report import read_measured
 from kresnet.spec import load_spec
-from kresnet.training import load_run
+from kresnet.trained import open_trained
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def text_of(table):
 
 
 def test_the_curve_shows_the_columns_of_metrics_csv(folder):
-    run = load_run(folder)
+    run = open_trained(folder)
     rows = np.genfromtxt(folder / "metrics.csv", delimiter=",", names=True)
 
     axes = learning_curve(run.spec, read_metrics(folder), 3.25).axes[0]
@@ -182,7 +182,7 @@ def test_figures_are_pictures(folder):
 
 
 def test_the_summary_keeps_last_and_best_apart(folder):
-    record = load_run(folder).record
+    record = open_trained(folder).record
 
     text = text_of(run_summary(folder))
 

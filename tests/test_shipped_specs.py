@@ -1,5 +1,6 @@
 """The shipped specs are the paper's recipes and come with the package."""
 
+import json
 import re
 from importlib import resources
 
@@ -15,6 +16,7 @@ from kresnet.spec import (
     RandomCrop,
     RandomFlip,
     Rescale,
+    Spec,
     ZCAWhitening,
     dump_spec,
     load_spec,
@@ -157,3 +159,5 @@ def test_a_spec_survives_being_written_and_read(name, tmp_path):
     file.write_text(dump_spec(spec), encoding="utf-8")
 
     assert load_spec(file) == spec
+    # In the manifest of an export, too.
+    assert Spec(**json.loads(json.dumps(spec.model_dump(mode="json")))) == spec

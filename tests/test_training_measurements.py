@@ -12,7 +12,7 @@ import pytest
 
 from kresnet.data import Order, load_dataset, split_train_validation
 from kresnet.errors import SpecError
-from kresnet.evaluation import responses
+from kresnet.instruments import Responses, measure_run
 from kresnet.network import (
     adapt_transforms,
     all_variables,
@@ -22,8 +22,9 @@ from kresnet.network import (
 )
 from kresnet.records.checkpoints import Checkpoints
 from kresnet.records.folder import RunFolder
+from kresnet.trained import open_trained
 from kresnet.trained.arrays import from_arrays
-from kresnet.training import load_run, train
+from kresnet.training import train
 from kresnet.training.measuring import Measurements
 from kresnet.training.options import Options
 
@@ -63,7 +64,7 @@ def test_responses_are_written_when_due_and_at_the_end(run):
 
 def test_the_last_responses_are_those_of_the_trained_network(run):
     """Measured again by `kresnet responses` on the same images."""
-    again, ratios = responses(run, images=50)
+    again, ratios = measure_run(Responses(), run, images=50).values()
 
     for name, column, rows_again in (
         ("responses", "std", again),
@@ -107,8 +108,8 @@ def held_in(split, count):
 
 
 def test_responses_and_ratios_are_numpy_s(run):
-    transforms, network = load_run(run).layers()
-    x = held_in(load_run(run).spec.data.validation, 50)
+    transforms, network = open_trained(run).layers()
+    x = held_in(open_trained(run).spec.data.validation, 50)
     for layer in transforms[:1]:  # the mean; the others are random
         x = layer(x)
     pairs = {name for names in BLOCKS for name in names[:2]}
@@ -134,19 +135,21 @@ def test_responses_and_ratios_are_numpy_s(run):
 
 def test_the_initial_responses_are_those_of_one_batch_of_all_images(run):
     """Compared with the same network, all in memory at once, by NumPy."""
-    spec = load_run(run).spec
+    spec = open_trained(run).spec
     batch_norm = {"images_per_statistic": None, "momentum": 0.0}
     norm = spec.model.batch_norm.model_copy(update=batch_norm)
     model = spec.model.model_copy(update={"batch_norm": norm})
     pixels = held_in(spec.data.validation, None)
     transforms = build_transforms(spec.data, spec.model.input)
     adapt_transforms(transforms, pixels)
-    network, x = build_model(model, load_run(run).seed), pixels[:50]
+    network, x = build_model(model, open_trained(run).seed), pixels[:50]
     for layer in transforms[:1]:
         x = layer(x)
     names = sorted({name for names in BLOCKS for name in names[:2]})
 
-    responses_found, ratios = responses(run, images=50, initial=True)
+    responses_found, ratios = measure_run(
+        Responses(), run, images=50, initial=True
+    ).values()
     want = eager(network, names, x, training=True)
 
     stds = {row["layer"]: row["std"] for row in responses_found}
@@ -177,14 +180,14 @@ def peak_memory_above(before):
 def test_the_memory_of_initial_responses_does_not_grow_with_the_depth(run):
     """31 layers of 4 MB each, three outputs a layer: 380 MB if kept."""
     stage = {"block": "plain", "blocks": 5, "width": 16, "stride": 1}
-    deep = load_run(run).spec.model_dump()
+    deep = open_trained(run).spec.model_dump()
     deep["model"]["stages"] = [stage] * 3
     deep["expect"] = None
-    spec = type(load_run(run).spec).model_validate(deep)
-    one = dataclasses.replace(load_run(run), spec=spec)
+    spec = type(open_trained(run).spec).model_validate(deep)
+    one = dataclasses.replace(open_trained(run), spec=spec)
 
     before = peak_memory_above(None)
-    found, _ = responses(one, images=0, initial=True)
+    found, _ = measure_run(Responses(), one, images=0, initial=True).values()
 
     assert len(found) == 31
     assert peak_memory_above(before) < 200e6
@@ -192,11 +195,11 @@ def test_the_memory_of_initial_responses_does_not_grow_with_the_depth(run):
 
 def test_zero_images_are_all_of_the_split(run, tmp_path):
     """Of `kresnet responses`, and of a training that measures."""
-    opened = load_run(run)
+    opened = open_trained(run)
     images = held_in(opened.spec.data.validation, None)
     transforms, _ = opened.layers()
 
-    found, ratios = responses(run, images=0)
+    found, ratios = measure_run(Responses(), run, images=0).values()
     (during,) = Measurements(
         RunFolder(tmp_path),
         opened.spec,
@@ -214,7 +217,9 @@ def test_zero_images_are_all_of_the_split(run, tmp_path):
 
 def test_the_initial_responses_are_one(run):
     """What batch norm makes of any layer, on the images it saw."""
-    found, ratios = responses(run, images=50, initial=True)
+    found, ratios = measure_run(
+        Responses(), run, images=50, initial=True
+    ).values()
 
     np.testing.assert_allclose([row["std"] for row in found], 1, rtol=1e-3)
     assert {row["iteration"] for row in found + ratios} == {0}
@@ -262,7 +267,7 @@ def assert_norms_are_the_tape_s(run, iteration):
     """Taken again by a tape, from the cross-entropy that Keras has."""
     import tensorflow as tf
 
-    opened = load_run(run)
+    opened = open_trained(run)
     spec, data = opened.spec, load_dataset("digits")
     split, _ = split_train_validation(
         len(data.train_images), spec.data.validation

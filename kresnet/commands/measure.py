@@ -40,12 +40,13 @@ def evaluate(
 ) -> None:
     """Measure a trained network and draw its confusion matrix."""
     import_keras_quietly()
-    from kresnet.evaluation import measure, result_path, write_evaluation
-    from kresnet.exporting import open_run_or_export
+    from kresnet.evaluation import measure, result_path
+    from kresnet.records.evaluation import write_evaluation
     from kresnet.reporting import draw_confusion, evaluation_table
+    from kresnet.trained import open_trained
 
     notify(f"evaluating {run_or_export}: {split}")
-    network = open_run_or_export(run_or_export, checkpoint)
+    network = open_trained(run_or_export, checkpoint)
     path = result_path(network, split, batch_norm, out)
     found = measure(network, split, batch_norm, data_dir)
     try:

@@ -1,7 +1,7 @@
 """Commands that use a trained network: export, predict."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -13,6 +13,7 @@ from kresnet.commands.options import (
 )
 from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import notify, say
+from kresnet.records.export import Format
 
 
 def export(
@@ -36,7 +37,7 @@ def export(
     from kresnet.exporting import export
 
     notify(f"exporting {run} and comparing the export with it")
-    folder = export(run, out, format, data_dir, checkpoint)
+    folder = export(run, out, cast(Format, format), data_dir, checkpoint)
     say(f"export: {folder}")
 
 

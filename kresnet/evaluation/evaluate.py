@@ -2,37 +2,30 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from kresnet.data import Dataset, split_train_validation
 from kresnet.errors import SpecError, write_error
-from kresnet.exporting import Export, open_run_or_export
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.records.evaluation import (
     Evaluation,
     Protocol,
+    Split,
     write_evaluation,
 )
-from kresnet.trained import measures
-from kresnet.trained.statistics import re_estimate
-from kresnet.training import Run
+from kresnet.trained import Trained, measures, open_trained
 
 SPLITS = ("test", "validation", "train")
 BATCH_NORMS = ("moving-averages", "re-estimated")
-MOVING_AVERAGES = "moving averages of training"
-# Images that an export is given at a time.
-BATCH = 500
-# Stands for a probability that was rounded to 0, which has no logarithm.
-LEAST = float(np.finfo("float32").smallest_subnormal)
 
 
 @without_retracing_warnings()
 def evaluate(
-    run_or_export: Run | Export | str | os.PathLike[str],
-    split: Literal["test", "validation", "train"] = "test",
+    run_or_export: Trained | str | os.PathLike[str],
+    split: Split = "test",
     batch_norm: Literal["moving-averages", "re-estimated"] = "moving-averages",
     data_dir: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -60,13 +53,9 @@ def evaluate(
             export's statistics cannot be re-estimated; `out` is another run.
         BadDataError: The data are not those of the run.
         CannotWriteError: The folder cannot be written; name another.
-        KresnetError: As of `open_run_or_export`.
+        KresnetError: As of `open_trained`.
     """
-    network = run_or_export
-    if not isinstance(network, Run | Export):
-        network = open_run_or_export(network, checkpoint)
-    elif checkpoint is not None:
-        raise ValueError("`checkpoint` goes with the folder of a run")
+    network = open_trained(run_or_export, checkpoint)
     path = result_path(network, split, batch_norm, out)
     evaluation = measure(network, split, batch_norm, data_dir)
     if path:
@@ -75,7 +64,7 @@ def evaluate(
 
 
 def result_path(
-    network: Run | Export,
+    network: Trained,
     split: str,
     batch_norm: str,
     out: str | os.PathLike[str] | None,
@@ -86,24 +75,18 @@ def result_path(
         SpecError: `out` is empty, inside an export, or another run.
         CannotWriteError: It cannot be made.
     """
-    folder = _folder(network, out)
+    folder = network.results if out is None else _made_folder(network, out)
     if folder is None:
         return None
-    name = f"evaluation-{split}-{batch_norm}"
-    if isinstance(network, Run):
-        used = network.checkpoint.iteration
-        if used != network.record.checkpoint:  # not the last
-            name += f"-{used}"
-    return folder / f"{name}.json"
+    ending = "" if network.is_last else f"-{network.iteration}"
+    return folder / f"evaluation-{split}-{batch_norm}{ending}.json"
 
 
-def _folder(network, out) -> Path | None:
-    if out is None:
-        return network.folder if isinstance(network, Run) else None
+def _made_folder(network: Trained, out: str | os.PathLike[str]) -> Path:
     if not os.fspath(out):
         raise SpecError('--out: must name a folder. Received: ""')
     folder, own = Path(out).resolve(), network.folder.resolve()
-    if isinstance(network, Export) and folder.is_relative_to(own):
+    if network.results is None and folder.is_relative_to(own):
         raise SpecError(
             f"--out: an export is sealed; name a folder outside it. Received:"
             f" {out}"
@@ -122,7 +105,7 @@ def _folder(network, out) -> Path | None:
 
 
 def measure(
-    network: Run | Export,
+    network: Trained,
     split: str,
     batch_norm: str,
     data_dir: str | os.PathLike[str] | None = None,
@@ -130,80 +113,39 @@ def measure(
     """Evaluates a network and writes nothing; else as `evaluate`."""
     _check("split", split, SPLITS)
     _check("batch-norm", batch_norm, BATCH_NORMS)
-    if isinstance(network, Export) and batch_norm == "re-estimated":
-        raise SpecError(
-            "--batch-norm: an export has the statistics it was exported with,"
-            " and no layers to re-estimate them in; evaluate the run"
-        )
-    data = network.load_data(data_dir)
+    run = None
+    if batch_norm == "re-estimated":
+        run = network.with_layers("--batch-norm re-estimated")
+    data = network.data(data_dir)
     train, held_out = split_train_validation(
-        len(data.train_images), _validation(network)
+        len(data.train_images), network.spec.data.validation
     )
     images, labels = _images(data, split, train, held_out)
-    if isinstance(network, Export):
-        logits, protocol = _of_export(network, images)
-    else:
-        logits, protocol = _of_run(network, batch_norm, images, data, train)
+    if run:
+        network = run.re_estimated(data.train_images[train])
     return _measured(
-        logits,
+        network.logits(images),
         labels,
         data.class_names,
         identity=network.identity,
         protocol=Protocol(
             data=data.name,
-            split=split,
+            split=cast(Split, split),
             images=len(images),
             views="one whole image, not augmented",
-            **protocol,
-            seed=network.seed,
+            batch_norm_statistics=network.statistics,
+            network=network.kind,
+            iteration=network.iteration,
+            seed=cast(int, network.identity.seed),
         ),
     )
 
 
-def _check(name, value, allowed):
+def _check(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise SpecError(
             f"--{name}: must be one of {', '.join(allowed)}. Received: {value}"
         )
-
-
-def _validation(network: Run | Export) -> int:
-    """How many of the training images were held out."""
-    if isinstance(network, Export):
-        return network.validation
-    return network.spec.data.validation
-
-
-def _of_run(run: Run, batch_norm, images, data: Dataset, train):
-    """Logits, and what the protocol says of the network."""
-    if batch_norm == "re-estimated":
-        model, used = re_estimate(run, data.train_images[train])
-        statistics = (
-            f"averages over {used:,} training images without augmentation, "
-            "taken after training"
-        )
-    else:
-        model = run.inference_model()
-        statistics = MOVING_AVERAGES
-    return measures.predict_logits(model, images), {
-        "batch_norm_statistics": statistics,
-        "iteration": run.checkpoint.iteration,
-    }
-
-
-def _of_export(export: Export, images):
-    """Its logits but for a number an image, which changes no measure."""
-    probabilities = np.concatenate(
-        [
-            export.probabilities(np.ascontiguousarray(images[i : i + BATCH]))
-            for i in range(0, len(images), BATCH)
-        ]
-    ).astype("float64")
-    return np.log(np.maximum(probabilities, LEAST)), {
-        "batch_norm_statistics": MOVING_AVERAGES,
-        "network": f"export, {export.format}",
-        "iteration": export.iteration,
-    }
 
 
 def _images(data: Dataset, split, train, held_out):

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from kresnet.errors import BadDataError
-from kresnet.trained import export as exported
+from kresnet.trained import runtimes
 from kresnet.trained.measures import predict_logits, softmax
 
 # Of probabilities. A SavedModel runs the same kernels; the other formats sum
@@ -32,20 +32,9 @@ def compare(
 ) -> dict[str, float | int]:
     """Runs an export in a fresh process without kresnet and compares.
 
-    Args:
-        folder: The export.
-        format: Its format.
-        model: Raw pixels to logits, as trained.
-        images: Real images, uint8 `(count, height, width, channels)`.
-        class_names: Names in the order of the logits.
-
-    Returns:
-        How many images were compared and the largest difference between
-        probabilities.
-
     Raises:
-        BadDataError: They differ, or the export does not load, lacks a class
-            name, or takes float pixels or images of another size.
+        BadDataError: It and the model differ, or the export does not load,
+            lacks a class name, or takes float pixels or images of another size.
     """
     ends = np.cumsum(BATCHES)
     batches = {
@@ -105,7 +94,7 @@ def _in_a_fresh_process(folder, format, batches):
     with tempfile.TemporaryDirectory(prefix="kresnet-export-") as aside:
         sent, received = Path(aside, "batches.npz"), Path(aside, "results.npz")
         np.savez(sent, **batches)
-        program = [sys.executable, "-P", exported.__file__]
+        program = [sys.executable, "-P", runtimes.__file__]
         # Its end tells the process that this one is gone, however it went.
         leash, own_end = os.pipe()
         try:

@@ -4,11 +4,11 @@ import json
 import os
 import shlex
 from pathlib import Path
-from typing import Literal
 
 import keras
 
 from kresnet import sealed_folder
+from kresnet.data import Dataset
 from kresnet.errors import (
     CannotWriteError,
     KresnetError,
@@ -19,15 +19,16 @@ from kresnet.exporting.comparison import compare
 from kresnet.exporting.formats import check_installed, write_model
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.printable import is_utf8
-from kresnet.trained.export import CONTENT_KEY, MODEL_FILES
-from kresnet.training import Run, load_run
+from kresnet.records.export import ExportRecord, Format
+from kresnet.trained import Run, Trained, open_trained
+from kresnet.trained.runtimes import MODEL_FILES
 
 
 @without_retracing_warnings()
 def export(
-    run: Run | str | os.PathLike[str],
+    run: Trained | str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
-    format: Literal["tf_saved_model", "litert", "onnx"] = "tf_saved_model",
+    format: Format = "tf_saved_model",
     data_dir: str | os.PathLike[str] | None = None,
     checkpoint: int | None = None,
 ) -> Path:
@@ -62,8 +63,9 @@ def export(
         The folder.
 
     Raises:
-        SpecError: An unknown format, another backend than TensorFlow, or a
-            folder in which TensorFlow would not find the export.
+        SpecError: An unknown format, another backend than TensorFlow, a
+            folder in which TensorFlow would not find the export, or `run` is
+            an export.
         InputMissingError: No run, no data, or a format's packages are not
             installed.
         BadDataError: The data are not those of the run, or the export does
@@ -76,25 +78,21 @@ def export(
             f"--format: must be one of {', '.join(MODEL_FILES)}. "
             f"Received: {format}"
         )
-    path = run.folder if isinstance(run, Run) else Path(run)
+    network = open_trained(run, checkpoint).with_layers("export")
     if (backend := keras.backend.backend()) != "tensorflow":
         raise SpecError(
             f"export needs the TensorFlow backend, and this is {backend}; a "
             "run of any backend can be exported: KERAS_BACKEND=tensorflow "
-            f"kresnet export {shlex.quote(str(path))}"
+            f"kresnet export {shlex.quote(str(network.folder))}"
         )
     check_installed(format)
     if out is None:
         ending = "" if format == "tf_saved_model" else f"-{format}"
-        out = path / f"export{ending}"
+        out = network.folder / f"export{ending}"
     out = Path(out)
     _refuse_unusable_name(out, format)
-    if not isinstance(run, Run):
-        run = load_run(run, checkpoint)
-    elif checkpoint is not None:
-        raise ValueError("`checkpoint` goes with the folder of a run")
     _refuse_existing(out)
-    _write(out, format, run, run.load_data(data_dir))
+    _write(out, format, network, network.data(data_dir))
     return out
 
 
@@ -127,27 +125,25 @@ def _refuse_existing(out: Path) -> None:
     )
 
 
-def _write(out, format, run, data):
+def _write(out: Path, format: Format, run: Run, data: Dataset) -> None:
     model = run.inference_model()
-    content = {
-        CONTENT_KEY: 1,
-        "format": format,
-        "name": run.spec.name,
-        "dataset": data.name,
-        "validation": run.spec.data.validation,
-        "input": list(run.spec.model.input),
-        "classes": list(data.class_names),
-        "iteration": run.checkpoint.iteration,
-        "identity": run.record.identity.model_dump(mode="json"),
-    }
+    record = ExportRecord(
+        kresnet_export=1,
+        format=format,
+        iteration=run.iteration,
+        identity=run.identity,
+        spec=run.spec,
+    )
+    content = record.model_dump(mode="json")
+    names = data.class_names
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with sealed_folder.create(out, content) as own:
-            write_model(own, format, model, data.class_names)
-            names = json.dumps(list(data.class_names), ensure_ascii=False)
-            (own / "classes.json").write_text(names + "\n", encoding="utf-8")
+            write_model(own, format, model, names)
+            text = json.dumps(list(names), ensure_ascii=False) + "\n"
+            (own / "classes.json").write_text(text, encoding="utf-8")
             content["compared"] = compare(
-                own, format, model, data.test_images, data.class_names
+                own, format, model, data.test_images, names
             )
     except KresnetError as error:
         raise type(error)(f"{out}: not exported: {error}") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from kresnet.errors import InputMissingError
-from kresnet.trained.export import MODEL_FILES
+from kresnet.trained.runtimes import MODEL_FILES
 
 # What is imported to write and to check a format, beyond TensorFlow.
 NEEDS = {
@@ -36,17 +36,7 @@ def check_installed(format: str) -> None:
 def write_model(
     folder: Path, format: str, model: keras.Model, class_names: Sequence[str]
 ) -> None:
-    """Writes a model as a function from pixels to probabilities.
-
-    Args:
-        folder: Where to write.
-        format: A key of `MODEL_FILES`.
-        model: Raw pixels, uint8, to logits.
-        class_names: Stored inside, where the format has a place for them.
-
-    Raises:
-        OSError: The disk is full and the like.
-    """
+    """Writes a model of logits as a function from pixels to probabilities."""
     if format == "tf_saved_model":
         _write_saved_model(folder, model, class_names)
         return

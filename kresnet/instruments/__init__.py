@@ -9,7 +9,7 @@ from kresnet.instruments.instrument import (
     measure_run,
     write_rows,
 )
-from kresnet.instruments.responses import Responses, responses
+from kresnet.instruments.responses import Responses
 
 # All that kresnet ships; a report shows them in this order.
 INSTRUMENTS: tuple[type[Instrument], ...] = (Responses, Gradients)
@@ -23,6 +23,5 @@ __all__ = [
     "Subject",
     "Table",
     "measure_run",
-    "responses",
     "write_rows",
 ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kresnet.data import Order
-    from kresnet.trained.run import Run
+    from kresnet.trained import Run, Trained
 
 # The initial weights are measured with the statistics of this many images.
 MOST_AT_ONCE = 1_000
@@ -116,7 +116,12 @@ class Subject:
         """Gradients of the loss on the batch of the coming update, by path.
 
         The loss is the plain cross-entropy, without weight decay.
+
+        Raises:
+            ValueError: The network is not in training.
         """
+        if not (self.order and self._gradients and self._model):
+            raise ValueError("a network has gradients only while it trains")
         indices, keys = self.order.batches(self._iteration, 1)
         gradients = self._gradients(indices[0], keys[0])
         variables = self._model.trainable_variables
@@ -199,8 +204,7 @@ def layer_values(rows: list[dict[str, str]], column: str) -> LayerValues:
     """Reads rows with `iteration`, `layer` and a column of numbers.
 
     Raises:
-        ValueError, KeyError, TypeError: A number is negative or not finite,
-            or a column is missing.
+        ValueError, KeyError, TypeError: As of `Instrument.read`.
     """
     found: LayerValues = {}
     for row in rows:
@@ -217,7 +221,7 @@ def layer_values(rows: list[dict[str, str]], column: str) -> LayerValues:
 @without_retracing_warnings()
 def measure_run(
     instrument: Instrument,
-    run: "Run | str | os.PathLike[str]",
+    run: "Trained | str | os.PathLike[str]",
     images: int = 1_000,
     initial: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
@@ -242,42 +246,40 @@ def measure_run(
         Rows by the table's name, with the iteration.
 
     Raises:
-        SpecError: `images` is negative, the initial weights were those of
-            another run, or both they and a checkpoint are asked for.
+        SpecError: `run` is an export, `images` is negative, the initial
+            weights were those of another run, or both they and a checkpoint
+            are asked for.
         BadDataError: The data are not those of the run.
     """
     from kresnet.data import split_train_validation
     from kresnet.network import adapt_transforms, build_transforms
-    from kresnet.trained.run import Run, load_run
+    from kresnet.trained import open_trained
 
     if images < 0:
         raise SpecError(f"--images: must not be negative. Received: {images}")
     if initial and checkpoint is not None:
         raise SpecError("--initial: goes without --checkpoint")
-    if not isinstance(run, Run):
-        run = load_run(run, checkpoint)
-    elif checkpoint is not None:
-        raise ValueError("`checkpoint` goes with the folder of a run")
-    if initial and run.identity.beginning:
+    opened = open_trained(run, checkpoint).with_layers(instrument.name)
+    if initial and opened.identity.beginning:
         raise SpecError(
-            f"{run.folder}: --initial: it began with the weights of another"
+            f"{opened.folder}: --initial: it began with the weights of another"
             " run, deepened, and not with drawn ones"
         )
-    data = run.load_data(data_dir)
+    data = opened.data(data_dir)
     train, _ = split_train_validation(
-        len(data.train_images), run.spec.data.validation
+        len(data.train_images), opened.spec.data.validation
     )
     pixels = data.train_images[train]
     sample = pixels[: images or None]
     if initial:
-        transforms = build_transforms(run.spec.data, run.spec.model.input)
+        transforms = build_transforms(opened.spec.data, opened.spec.model.input)
         adapt_transforms(transforms, pixels)
-        network = _initial_network(run, transforms, sample)
+        network = _initial_network(opened, transforms, sample)
     else:
-        transforms, network = run.layers()
-    subject = Subject(run.spec, transforms, lambda: network, lambda: sample)
+        transforms, network = opened.layers()
+    subject = Subject(opened.spec, transforms, lambda: network, lambda: sample)
     found = instrument.measure(subject, instrument.plan(subject))
-    at = {"iteration": 0 if initial else run.checkpoint.iteration}
+    at = {"iteration": 0 if initial else opened.iteration}
     return {name: [at | row for row in rows] for name, rows in found.items()}
 
 

@@ -2,13 +2,7 @@
 
 import statistics
 
-from kresnet.instruments.instrument import (
-    Instrument,
-    Rows,
-    Table,
-    layer_values,
-    measure_run,
-)
+from kresnet.instruments.instrument import Instrument, Table, layer_values
 
 
 class Responses(Instrument):
@@ -111,15 +105,3 @@ class Responses(Instrument):
             else:
                 axes.set_ylim(0, 1.08 * max(values) or 1)
         return figure
-
-
-def responses(*args, **kwargs) -> tuple[Rows, Rows]:
-    """Measures the layer responses of a run; see `measure_run`.
-
-    Returns:
-        Rows with `iteration`, `layer`, `std` and `images`, in the order of
-        the network; rows with `iteration`, `block`, `ratio` (root mean square
-        of the residual over that of the shortcut) and `images`.
-    """
-    layers, blocks = measure_run(Responses(), *args, **kwargs).values()
-    return layers, blocks

@@ -31,14 +31,9 @@ def read_image(
     interpolation, and values are scaled to the data set's range. CMYK is
     converted without colour management; colour profiles are ignored.
 
-    Args:
-        path: A PNG, JPEG, GIF or WebP file.
-        shape: Height, width and channels, 1 or 3, of the result.
-        facts: Of the data set the network was trained on.
-
     Returns:
-        uint8 pixels of that shape, 0 to `facts.white`, and what the user
-        should know about how they came about.
+        uint8 pixels of the shape, 0 to `facts.white`, and what the user should
+        know about how they came about.
 
     Raises:
         InputMissingError: There is no such file, or it cannot be opened.
@@ -153,11 +148,7 @@ def _opaque(image, packed, path, notices):
 
 
 def _sixteen_bits(image, packed, path):
-    """All 16 bits of an image that Pillow decoded to 8, or of a grey one.
-
-    Returns:
-        Integers `(height, width, channels)`, 0 to 65,535.
-    """
+    """All 16 bits of an image that Pillow decoded to 8, or of a grey one."""
     high = np.atleast_3d(np.asarray(image))
     if packed not in _LOW_BYTES:
         return high

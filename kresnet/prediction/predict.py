@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from kresnet.errors import KresnetError, SpecError
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.prediction.images import read_image
-from kresnet.prediction.network_folder import open_network
+from kresnet.trained import Trained, open_trained, softmax
 
 # Images decoded and held at a time.
 _BATCH = 128
@@ -36,7 +36,7 @@ class Prediction:
 
 @without_retracing_warnings()
 def predict(
-    run_or_export: str | os.PathLike[str],
+    run_or_export: Trained | str | os.PathLike[str],
     images: Iterable[str | os.PathLike[str]],
     top: int = 5,
     checkpoint: int | None = None,
@@ -46,11 +46,11 @@ def predict(
     See `kresnet.prediction.images.read_image` for how a file becomes pixels.
 
     Args:
-        run_or_export: The folder of a run or of an export.
+        run_or_export: A run, an export, or the folder of one.
         images: Paths of PNG, JPEG, GIF or WebP files.
         top: Number of classes to name, at most all there are.
-        checkpoint: Iteration of the run's checkpoint to use; `None` for the
-            newest.
+        checkpoint: Iteration of the run's checkpoint to use, where a folder is
+            given; `None` for the newest.
 
     Returns:
         One prediction per path, in order.
@@ -63,34 +63,28 @@ def predict(
     """
     if top < 1:
         raise SpecError(f"--top: must be at least 1. Received: {top}")
-    network = open_network(run_or_export, checkpoint)
+    network = open_trained(run_or_export, checkpoint)
     paths = [Path(path) for path in images]
+    batches = (paths[i : i + _BATCH] for i in range(0, len(paths), _BATCH))
+    return [each for batch in batches for each in _batch(network, batch, top)]
+
+
+def _batch(network: Trained, paths: list[Path], top: int) -> list[Prediction]:
     found: list[Prediction] = []
-    for start in range(0, len(paths), _BATCH):
-        found += _batch(network, paths[start : start + _BATCH], top)
+    pixels: dict[int, np.ndarray] = {}
+    for i, path in enumerate(paths):
+        try:
+            pixels[i], notices = read_image(
+                path, network.spec.model.input, network.facts
+            )
+            found.append(Prediction(path, notices=tuple(notices)))
+        except KresnetError as error:
+            found.append(Prediction(path, error=error))
+    if pixels:
+        rows = softmax(network.logits(np.stack([*pixels.values()])))
+        names = network.facts.class_names
+        for i, row in zip(pixels, rows, strict=True):
+            best = np.argsort(-row, kind="stable")[:top]
+            classes = tuple((names[j], float(row[j])) for j in best)
+            found[i] = dataclasses.replace(found[i], classes=classes)
     return found
-
-
-def _batch(network, paths, top) -> Iterator[Prediction]:
-    read = [_read(path, network) for path in paths]
-    sound = [pixels for pixels, _ in read if pixels is not None]
-    rows = iter(network.probabilities(np.stack(sound)) if sound else ())
-    for pixels, prediction in read:
-        if pixels is None:
-            yield prediction
-        else:
-            best = _best(next(rows), network.class_names, top)
-            yield dataclasses.replace(prediction, classes=best)
-
-
-def _read(path, network):
-    try:
-        pixels, notices = read_image(path, network.input, network.facts)
-    except KresnetError as error:
-        return None, Prediction(path, error=error)
-    return pixels, Prediction(path, notices=tuple(notices))
-
-
-def _best(row, class_names, top):
-    order = np.argsort(-row, kind="stable")[:top]
-    return tuple((class_names[i], float(row[i])) for i in order)

@@ -15,6 +15,7 @@ from kresnet.records.typed_file import as_json, read_typed
 
 PATTERN = "evaluation-*.json"
 Images = Annotated[Integer, Field(ge=0, le=2**53)]
+Split = Literal["test", "validation", "train"]
 Counts = Annotated[tuple[Images, ...], Expected("a list of integers")]
 
 
@@ -31,7 +32,7 @@ class Protocol(Fields):
     """
 
     data: str
-    split: Literal["test", "validation", "train"]
+    split: Split
     images: Count
     views: str
     batch_norm_statistics: str

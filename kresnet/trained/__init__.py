@@ -1,1 +1,9 @@
 """One door to what was trained: runs and exports."""
+
+from kresnet.trained.export import Export
+from kresnet.trained.measures import softmax
+from kresnet.trained.open import open_trained
+from kresnet.trained.run import Run
+from kresnet.trained.trained import Trained
+
+__all__ = ["Export", "Run", "Trained", "open_trained", "softmax"]

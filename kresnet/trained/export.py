@@ -1,131 +1,104 @@
-"""Runs an exported model with what its format needs, and nothing of kresnet.
+"""An export, opened for use: its record and the function that it holds."""
 
-Also a program, run by its path, in which neither kresnet nor Keras can be
-imported: `python -P exported_model.py FORMAT FOLDER BATCHES.npz RESULTS.npz`.
-It ends with its standard input, a pipe from the process that started it.
-"""
-
-import json
-import os
-import sys
-import threading
-from collections.abc import Callable
+import dataclasses
+import functools
+import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
+from pydantic import ValidationError
 
-# In the manifest's content: tells an export from other sealed folders.
-CONTENT_KEY = "kresnet_export"
-# Name of a format as `keras.Model.export` has it, and its file in the folder.
-MODEL_FILES = {
-    "tf_saved_model": "saved_model.pb",
-    "litert": "model.tflite",
-    "onnx": "model.onnx",
-}
-Probabilities = Callable[[np.ndarray], np.ndarray]
+from kresnet import sealed_folder
+from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.records.export import ExportRecord
+from kresnet.records.identity import Identity
+from kresnet.trained.runtimes import Probabilities, load_exported
+from kresnet.trained.trained import Trained
+
+# Images that it is given at a time.
+BATCH = 500
+# Stands for a probability that was rounded to 0, which has no logarithm.
+LEAST = float(np.finfo("float32").smallest_subnormal)
 
 
-def load_exported(
-    folder: str | os.PathLike[str], format: str
-) -> tuple[Probabilities, list[str] | None]:
-    """Loads an exported model; a SavedModel is a program, so know its origin.
+@dataclasses.dataclass(frozen=True)
+class Export(Trained):
+    """An export whose files are those that were sealed.
 
-    Args:
-        folder: As `kresnet export` writes it.
-        format: A key of `MODEL_FILES`.
-
-    Returns:
-        A function from images, uint8 `(batch, height, width, channels)`, to
-        float32 probabilities, `(batch, classes)`, which raises whatever the
-        format's own runtime raises for other images; and the class names
-        stored inside the model, `None` where the format has no place for them.
-
-    Raises:
-        ImportError: The format's runtime is not installed.
+    Attributes:
+        record: What its manifest says.
     """
-    load = {"tf_saved_model": _saved_model, "litert": _litert, "onnx": _onnx}
-    return load[format](Path(folder))
+
+    record: ExportRecord
+
+    @property
+    def identity(self) -> Identity:
+        return self.record.identity.with_spec(self.spec)
+
+    @property
+    def iteration(self) -> int:
+        return self.record.iteration
+
+    @property
+    def kind(self) -> str:
+        return f"export, {self.record.format}"
+
+    @property
+    def results(self) -> None:
+        return None  # an export is sealed
+
+    def with_layers(self, use: str) -> NoReturn:
+        raise SpecError(
+            f"{use}: needs the layers of a run. Received: {self.folder}, an"
+            " export, which gives logits only"
+        )
+
+    @functools.cached_property
+    def probabilities(self) -> Probabilities:
+        """The function that it holds; a program, so it is loaded on first use.
+
+        Raises:
+            InputMissingError: The packages of its format are not installed.
+        """
+        format = self.record.format
+        try:
+            with tempfile.TemporaryDirectory(prefix="kresnet-") as aside:
+                # TensorFlow takes brackets and backslashes in a path for a
+                # pattern, and no name that is not UTF-8.
+                link = Path(aside, "export")
+                link.symlink_to(self.folder.absolute())
+                return load_exported(link, format)[0]
+        except ImportError as error:
+            raise InputMissingError(
+                f"{self.folder}: needs {error.name}, not installed here: pip"
+                f" install 'kresnet[{format}]'"
+            ) from error
+
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        probabilities = np.concatenate(
+            [
+                self.probabilities(np.ascontiguousarray(pixels[i : i + BATCH]))
+                for i in range(0, len(pixels), BATCH)
+            ]
+        ).astype("float64")
+        return np.log(np.maximum(probabilities, LEAST))
 
 
-def _saved_model(folder):
-    import tensorflow as tf
-
-    model = tf.saved_model.load(str(folder))
-    names = [name.decode() for name in model.class_names().numpy()]
-    return lambda images: model.serve(images).numpy(), names
-
-
-def _litert(folder):
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=str(folder / MODEL_FILES["litert"]))
-    source = interpreter.get_input_details()[0]["index"]
-    target = interpreter.get_output_details()[0]["index"]
-
-    def probabilities(images):
-        # Strict: only the size of the batch may change.
-        interpreter.resize_tensor_input(source, images.shape, strict=True)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(source, images)
-        interpreter.invoke()
-        return interpreter.get_tensor(target)
-
-    return probabilities, None
-
-
-def _onnx(folder):
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(
-        str(folder / MODEL_FILES["onnx"]), providers=["CPUExecutionProvider"]
-    )
-    source = session.get_inputs()[0].name
-    names = session.get_modelmeta().custom_metadata_map["class_names"]
-    return (
-        lambda images: session.run(None, {source: images})[0],
-        json.loads(names),
-    )
-
-
-def _end_with_parent():
-    while os.read(0, 4096):
-        pass
-    os._exit(1)
-
-
-def _main(format, folder, batches, results):
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    for name in ("kresnet", "keras"):
-        sys.modules[name] = None  # makes its import an ImportError
+def load_export(folder: Path) -> Export:
+    """Opens an export folder; see `open_trained`."""
     try:
-        import kresnet.network  # noqa: F401
-    except ImportError:
-        pass
-    else:
-        sys.exit("kresnet can be imported where it must not be")
-    probabilities, names = load_exported(folder, format)
-    with np.load(batches, allow_pickle=False) as file:
-        images = {key: file[key] for key in file.files}
-    found = {key: probabilities(batch) for key, batch in images.items()}
-    some = next(iter(images.values()))
-    wrong = {
-        "float pixels": some.astype("float32"),
-        "images of another size": some[:, 1:],
-    }
-    accepted = [
-        what for what, batch in wrong.items() if _takes(probabilities, batch)
-    ]
-    said = json.dumps({"class_names": names, "accepted": accepted})
-    np.savez(results, said=np.array(said), **found)
-
-
-def _takes(probabilities, batch):
+        content = sealed_folder.verify(folder)
+    except sealed_folder.DamagedError as error:
+        raise BadDataError(f"{error}; the export is not loaded") from error
+    except OSError as error:
+        raise InputMissingError(
+            f"{folder}: cannot be read: {error.strerror}"
+        ) from error
     try:
-        probabilities(batch)
-    except Exception:  # every runtime has its own
-        return False
-    return True
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])
+        record = ExportRecord.model_validate(content)
+    except ValidationError as error:
+        raise BadDataError(
+            f"{folder}: not an export of this version of kresnet"
+        ) from error
+    return Export(folder, record.spec, record)

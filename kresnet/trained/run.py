@@ -1,13 +1,13 @@
-"""Reading a run back: its spec, its numbers, its trained model."""
+"""A run, opened for use: its spec, its record and the weights it has."""
 
 import dataclasses
-import os
+import functools
 from pathlib import Path
 
 import keras
+import numpy as np
 
-from kresnet.data import Dataset, load_dataset
-from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.errors import InputMissingError, SpecError
 from kresnet.machine.settings import FLOATX, check_floatx
 from kresnet.network import (
     all_variables,
@@ -18,17 +18,19 @@ from kresnet.network import (
 from kresnet.notices import notify
 from kresnet.records.checkpoints import Checkpoint, Checkpoints
 from kresnet.records.folder import RunFolder
-from kresnet.records.identity import Identity
 from kresnet.records.run import (
     RecordedRun,
     read_recorded_run,
     what_is_there,
 )
 from kresnet.trained.arrays import from_arrays
+from kresnet.trained.measures import predict_logits
+from kresnet.trained.statistics import re_estimate
+from kresnet.trained.trained import Trained
 
 
 @dataclasses.dataclass(frozen=True)
-class Run(RecordedRun):
+class Run(RecordedRun, Trained):
     """A run with at least one sound checkpoint.
 
     Attributes:
@@ -37,20 +39,16 @@ class Run(RecordedRun):
 
     checkpoint: Checkpoint
 
-    def load_data(
-        self, data_dir: str | os.PathLike[str] | None = None
-    ) -> Dataset:
-        """Loads the data set that the run was trained on.
+    @property
+    def iteration(self) -> int:
+        return self.checkpoint.iteration
 
-        Args:
-            data_dir: Where prepared data sets are; see `load_dataset`.
+    @property
+    def is_last(self) -> bool:
+        return self.iteration == self.record.checkpoint
 
-        Raises:
-            BadDataError: The data found are other ones.
-        """
-        return load_same_data(
-            self.folder, self.spec.data.dataset, self.identity, data_dir
-        )
+    def with_layers(self, use: str) -> "Run":
+        return self
 
     def layers(self) -> tuple[list[keras.layers.Layer], keras.Model]:
         """Builds transforms and network with the run's weights."""
@@ -63,65 +61,40 @@ class Run(RecordedRun):
         """Builds the model, uint8 pixels to logits, with the run's weights."""
         return inference_model(*self.layers())
 
+    @functools.cached_property
+    def _model(self) -> keras.Model:
+        return self.inference_model()
 
-def load_same_data(
-    folder: Path,
-    name: str,
-    identity: Identity,
-    data_dir: str | os.PathLike[str] | None = None,
-) -> Dataset:
-    """Loads the data set that a network was trained on.
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        return predict_logits(self._model, pixels)
 
-    Args:
-        folder: Of the network, for the message.
-        name: Of the data set.
-        identity: The network's.
-        data_dir: Where prepared data sets are; see `load_dataset`.
-
-    Raises:
-        BadDataError: The data found are other ones.
-    """
-    data = load_dataset(name, data_dir)
-    if identity.differences(identity.with_data(data.fingerprint)):
-        raise BadDataError(
-            f"{folder}: was trained on other data than the {data.name} found"
-            " here"
+    def re_estimated(self, images: np.ndarray) -> "Run":
+        """The same with batch-norm statistics of these training images."""
+        weights, used = re_estimate(self.spec, self.checkpoint.weights, images)
+        return dataclasses.replace(
+            self,
+            checkpoint=dataclasses.replace(self.checkpoint, weights=weights),
+            statistics=f"averages over {used:,} training images without"
+            " augmentation, taken after training",
         )
-    return data
 
 
-def load_run(
-    path: str | os.PathLike[str], checkpoint: int | None = None
-) -> Run:
-    """Opens a run folder with its weights, finished or not.
-
-    Args:
-        path: The folder.
-        checkpoint: Iteration of the checkpoint to use; `None` for the newest.
-
-    Raises:
-        InputMissingError: It is no run folder, has no checkpoint yet or none
-            of this iteration; says what is there.
-        BadDataError: The checkpoint is damaged or another run's, run.json is
-            damaged, or spec.yaml was changed. Nothing is changed in the
-            folder.
-        SpecError: It was trained in another float type than Keras' floatx.
-    """
+def load_run(folder: Path, checkpoint: int | None = None) -> Run:
+    """Opens a run folder, finished or not; see `open_trained`."""
     check_floatx()
-    run = read_recorded_run(path)
+    run = read_recorded_run(folder)
     checkpoints = Checkpoints(
-        RunFolder(run.folder).checkpoints, notify, identity=run.identity
+        RunFolder(folder).checkpoints, notify, identity=run.identity
     )
     used = checkpoints.read(checkpoint)
     if used is None:
         raise InputMissingError(
-            f"{run.folder}: has no checkpoint to use."
-            f" {what_is_there(run.folder)}"
+            f"{folder}: has no checkpoint to use. {what_is_there(folder)}"
         )
     types = {str(array.dtype) for array in used.weights.values()}
     if types != {keras.config.floatx()}:
         raise SpecError(
-            f"{run.folder}: was trained in {' and '.join(sorted(types))},"
+            f"{folder}: was trained in {' and '.join(sorted(types))},"
             f" which must be {FLOATX}. Received: {keras.config.floatx()}"
         )
-    return Run(run.folder, run.spec, run.record, used)
+    return Run(folder, run.spec, run.record, used)

@@ -1,6 +1,5 @@
 """Training a spec: the run, its folder, its checkpoints."""
 
-from kresnet.trained.run import Run, load_run
 from kresnet.training.loop.optimizer import CoupledSGD
 from kresnet.training.options import Options
 from kresnet.training.train import train
@@ -8,7 +7,5 @@ from kresnet.training.train import train
 __all__ = [
     "CoupledSGD",
     "Options",
-    "Run",
-    "load_run",
     "train",
 ]

@@ -18,7 +18,7 @@ from kresnet.records.identity import Beginning
 from kresnet.records.run import Deepened
 from kresnet.spec import Spec
 from kresnet.spec.recipe import reasons_not_deeper
-from kresnet.trained.run import Run, load_run
+from kresnet.trained import Run, open_trained
 
 # Of each channel, float64.
 MeanAndVariance = tuple[np.ndarray, np.ndarray]
@@ -33,15 +33,8 @@ def stage_statistics(
 ) -> list[MeanAndVariance]:
     """Mean and (biased) variance of each channel that a stage emits.
 
-    Args:
-        transforms: Adapted, as `build_transforms` returns them.
-        network: The trained network; runs as in inference.
-        spec: The `model` part of its spec.
-        images: The training split, uint8 `(count, height, width, channels)`.
-        batch_size: Images at a time.
-
-    Returns:
-        One pair for each stage, over images, rows and columns.
+    They are taken over images, rows and columns, of the network as in inference
+    and with its adapted transforms; a pair for each stage.
     """
     ends = find_places(network, spec).ends
     observer = inference_model(transforms, keras.Model(network.input, ends))
@@ -71,16 +64,7 @@ def deepened(
     are, which come from a ReLU. Batch norm scales by the deviation and shifts
     by the mean of its input, which undoes the normalisation: exactly in
     inference, and in training as far as the statistics of a batch are those of
-    the training split.
-
-    Args:
-        shallow: Of the trained network, its stages plain.
-        deep: The same with blocks added.
-        weights: Of the trained model, by variable path.
-        statistics: Of the trained network, as `stage_statistics` returns.
-
-    Returns:
-        float32 arrays by variable path: those of `weights`, and the added.
+    the training split, whose `statistics` are those of `stage_statistics`.
     """
     added = _Identities(shallow, deep, statistics)
     walk(deep, Map(deep.input), added)
@@ -132,14 +116,7 @@ def identity_norm(
 ) -> Arrays:
     """Weights of a batch norm that leaves what has these statistics as it is.
 
-    Args:
-        mean: Of each channel, float array of shape `(channels,)`.
-        variance: The same; biased, not negative.
-        epsilon: What batch norm adds to the variance.
-
-    Returns:
-        Scale, offset and moving averages by their names in a batch norm,
-        float32 of the same shape.
+    Mean and (biased) variance are those of each channel, shape `(channels,)`.
     """
     variance = variance.astype("float32")
     return {
@@ -203,13 +180,15 @@ def open_source(path: str | os.PathLike[str], spec: Spec) -> Source:
     """Opens the run that a run of `spec` is to begin with.
 
     Raises:
-        SpecError: It is not finished, or `spec` is not its own spec deepened.
-        InputMissingError: It is no run folder, or its last checkpoint is gone.
+        SpecError: It is no run, or not finished, or `spec` is not its own spec
+            deepened.
+        InputMissingError: There is no such folder, or its last checkpoint is
+            gone.
         BadDataError: Its newest checkpoint is damaged.
     """
     if not os.fspath(path):
         raise SpecError('--deepen: must name a run. Received: ""')
-    run = load_run(path)
+    run = open_trained(path).with_layers("--deepen")
     if reasons := reasons_not_deeper(run.spec, spec):
         raise SpecError(
             f"--deepen: {spec.name} is not {run.folder} with plain blocks"

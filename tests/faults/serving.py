@@ -6,8 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 import kresnet
-from kresnet.exporting import softmax
-from kresnet.training import load_run
+from kresnet.trained import open_trained, softmax
 
 LARGEST = 128  # images in a batch
 TOLERANCE = 1e-6
@@ -35,9 +34,9 @@ def equal_to_predict(run, folder, times, generator):
     Returns:
         The largest difference of a probability.
     """
-    loaded = load_run(run)
+    loaded = open_trained(run)
     model = loaded.inference_model()
-    images = loaded.load_data().test_images
+    images = loaded.data().test_images
     served = tf.saved_model.load(str(folder))
     sizes = [1, LARGEST, *generator.integers(1, LARGEST + 1, times - 2)]
     largest = 0.0
@@ -57,7 +56,7 @@ def equal_in_threads(run, folder, threads, calls, generator):
     Returns:
         How many calls were compared.
     """
-    images = load_run(run).load_data().test_images
+    images = open_trained(run).data().test_images
     served = tf.saved_model.load(str(folder))
     sizes = generator.integers(1, LARGEST + 1, calls)
     starts = generator.integers(len(images) - LARGEST, size=calls)

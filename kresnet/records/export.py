@@ -1,0 +1,31 @@
+"""What the manifest of an export says of it."""
+
+from typing import Literal
+
+from kresnet.documents import Fields
+from kresnet.records.identity import Identity
+from kresnet.records.run import Amount, Count
+from kresnet.spec import Spec
+
+Format = Literal["tf_saved_model", "litert", "onnx"]
+
+
+class ExportRecord(Fields):
+    """What an export is.
+
+    Attributes:
+        kresnet_export: Tells an export from other sealed folders.
+        format: What it is written in, as `keras.Model.export` calls it.
+        iteration: Updates done.
+        identity: That of its run.
+        spec: That of its run.
+        compared: On how many images it was compared with the run, and the
+            largest difference of a probability; `None` until it was.
+    """
+
+    kresnet_export: Literal[1]
+    format: Format
+    iteration: Count
+    identity: Identity
+    spec: Spec
+    compared: dict[str, Amount] | None = None
