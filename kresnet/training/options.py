@@ -52,7 +52,6 @@ class Options(RunOptions):
     @model_validator(mode="after")
     def _agrees(self) -> "Options":
         raise_problems((_files_have_one_writer,), self)
-        raise_problems((_some_need_one_process,), self)
         return self
 
     @property
@@ -99,14 +98,3 @@ def _files_have_one_writer(options: Options) -> Iterator[Problem]:
                 message = f"{table.name}.csv is written already"
                 yield Problem(("instruments",), message)
             files.append(table.name)
-
-
-def _some_need_one_process(options: Options) -> Iterator[Problem]:
-    for each in options.measured:
-        if options.membership and each.by_one:
-            shipped = each not in options.instruments
-            yield Problem(
-                (_every(each) if shipped else "instruments",),
-                "is measured by one process alone; leave it out with"
-                " --coordinator",
-            )

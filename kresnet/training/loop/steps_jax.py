@@ -154,7 +154,8 @@ class Steps:
 
     @functools.cached_property
     def _gradient_program(self):
-        return jax.jit(jax.grad(self._batch_loss, has_aux=True))
+        gradients = jax.grad(self._batch_loss, has_aux=True)
+        return jax.jit(gradients, out_shardings=self._whole)
 
     def _compiled(self, function):
         # Losses and state are kept whole on every device; the state's buffers
