@@ -42,6 +42,7 @@ from kresnet.training.logs.log import RowLog
 from kresnet.training.logs.losses import LossLog
 from kresnet.training.logs.metrics import MetricsLog
 from kresnet.training.logs.progress import ProgressLine
+from kresnet.training.loop.keras_callbacks import KerasCallbacks
 from kresnet.training.loop.loop import make_steps, train_in_chunks
 from kresnet.training.measuring import Measuring
 from kresnet.training.options import Options
@@ -65,7 +66,7 @@ class Experiment:
     Args:
         folder: The run's folder.
         spec: What to run.
-        identity: The same with its seed, the data not known yet.
+        seed: Initial weights, order and draws.
         options: How to run.
         team: The processes.
         console: For progress and notices.
@@ -77,7 +78,7 @@ class Experiment:
         self,
         folder: RunFolder,
         spec: Spec,
-        identity: Identity,
+        seed: int,
         options: Options,
         team: Team,
         console: Console,
@@ -85,7 +86,7 @@ class Experiment:
     ):
         self.folder = folder
         self.spec = spec
-        self.identity = identity
+        self.seed = seed
         self.options = options
         self.agreement = Agreement(team)
         self.leads = team.index == 0
@@ -94,6 +95,13 @@ class Experiment:
         self.notify = notifier(self.console)
         self.source = source
         self.newest: Checkpoint | None = None
+        # The data are not known yet.
+        self.identity = Identity.of(
+            spec,
+            seed,
+            precision=options.computed_in,
+            beginning=source and source.beginning,
+        )
 
     def run(self) -> None:
         """Trains from where the run is, measures, and writes run.json.
@@ -120,7 +128,7 @@ class Experiment:
             with agreement.together():
                 self._begin()
             if self.source and not self.newest:
-                self._measure_beginning()
+                self._measure_beginning(self.source)
             with agreement.together():
                 self._train()
             agreement.leave()
@@ -139,8 +147,6 @@ class Experiment:
                 "--out to run it again"
             )
             return True
-        if keras.config.floatx() == "float64":
-            self.notify(f"{folder.path}: in float64, which is {FLOATX}")
         return False
 
     def _placement(self) -> Placement:
@@ -151,6 +157,8 @@ class Experiment:
     def _open(self) -> None:
         """Finds out where to go on; on process 0, the folder locked."""
         folder, identity = self.folder, self.identity
+        if keras.config.floatx() == "float64":
+            self.notify(f"{folder.path}: in float64, which is {FLOATX}")
         # Another process may have written meanwhile.
         record = read_same_experiment(
             folder, self.spec, identity, lambda line: None
@@ -159,7 +167,7 @@ class Experiment:
             folder.checkpoints,
             self.notify,
             folder.check_lock,
-            record and record.identity,
+            record.identity if record else None,
         )
         self.newest = newest_of_this_experiment(
             folder, self.checkpoints, record, identity, self.notify
@@ -168,8 +176,7 @@ class Experiment:
     def _prepare(self, placement: Placement) -> None:
         """Loads the data and builds the models, at the same time on all."""
         spec, options = self.spec, self.options
-        seed = self.identity.seed
-        make_deterministic(seed)
+        make_deterministic(self.seed)
         keep_compiled_programs()
         self.notify(f"loading {DATASETS[spec.data.dataset].title}")
         with self.agreement.together():
@@ -185,16 +192,18 @@ class Experiment:
         self.train_indices, self.held_out = split_train_validation(
             len(self.data.train_images), spec.data.validation
         )
-        self.notify(f"building {spec.name}, seed {seed}")
+        self.notify(f"building {spec.name}, seed {self.seed}")
         self.models = assemble(
             spec,
-            seed,
+            self.seed,
             options.precision,
             options.rematerialize,
             placement.scope,
         )
         self.model = self.models.model
-        self.order = Order(self.train_indices, spec.training.batch_size, seed)
+        self.order = Order(
+            self.train_indices, spec.training.batch_size, self.seed
+        )
         self._make_callbacks()
 
     def _open_record(self, conditions: dict[str, object]) -> None:
@@ -273,6 +282,12 @@ class Experiment:
             self.agreement,
             lambda iteration: self._update("running", checkpoint=iteration),
         )
+        self.users = KerasCallbacks(
+            self.options.callbacks,
+            training.evaluate_every,
+            last,
+            self.throughput,
+        )
         self.callbacks = [
             self.throughput,
             # Before those that end a run: its last losses are wanted.
@@ -282,6 +297,7 @@ class Experiment:
             self.schedule,
             self.metrics,
             *measuring,
+            self.users,
             self.saver,
         ]
 
@@ -365,12 +381,12 @@ class Experiment:
         weights = self.source.initial_weights(self.spec, self._train_images())
         from_arrays(self.model.weights, weights)
 
-    def _measure_beginning(self) -> None:
+    def _measure_beginning(self, source: Source) -> None:
         """Measures the deepened network before it is trained further."""
         self.notify("evaluating the deepened network")
         row = self.metrics.write_first_row()
         begun = self._test() | {"validation_error": row["validation_error"]}
-        deepened = self.record.now.deepened.model_copy(update=begun)
+        deepened = source.record.model_copy(update=begun)
         self.record.update("running", 0, deepened=deepened)
 
     def _train(self) -> None:
@@ -387,7 +403,7 @@ class Experiment:
             self.folder.events, first, self.notify, self.folder.check_lock
         )
         if self.leads:
-            self.metrics.listeners = (self.progress, events)
+            self.metrics.listeners = (self.progress, events, self.users)
         try:
             with (
                 out_of_memory_said(self.folder.path, training.batch_size),

@@ -45,7 +45,8 @@ class Measuring(Periodic):
                     folder.check_lock,
                 )
             )
-            for table in (instrument.tables if folder else ())
+            for table in instrument.tables
+            if folder
         }
 
     def act(self):

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
+import keras
 from pydantic import (
     ConfigDict,
     SkipValidation,
@@ -20,6 +21,7 @@ from kresnet.options import RunOptions
 # What each process of a team may have its own of.
 OWN = frozenset(
     {
+        "callbacks",
         "data_dir",
         "devices",
         "instruments",
@@ -39,6 +41,10 @@ class Options(RunOptions):
             together, on JAX; process 0 alone writes the folder.
         instruments: Instruments of your own, such as `[Mine(every=100)]`; each
             writes its files into the run's folder.
+        callbacks: Keras callbacks of your own; not with `membership`. A batch
+            is what is trained in one go, some iterations, and its logs are
+            means; an epoch ends with each row of metrics.csv, and its logs are
+            the row's numbers. `stop_training` ends nothing.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -49,9 +55,13 @@ class Options(RunOptions):
         SkipValidation[Sequence[Instrument]], WithJsonSchema({})
     ] = ()
 
+    callbacks: Annotated[
+        SkipValidation[Sequence[keras.callbacks.Callback]], WithJsonSchema({})
+    ] = ()
+
     @model_validator(mode="after")
     def _agrees(self) -> "Options":
-        raise_problems((_files_have_one_writer,), self)
+        raise_problems((_files_have_one_writer, _callbacks_are_keras), self)
         return self
 
     @property
@@ -98,3 +108,14 @@ def _files_have_one_writer(options: Options) -> Iterator[Problem]:
                 message = f"{table.name}.csv is written already"
                 yield Problem(("instruments",), message)
             files.append(table.name)
+
+
+def _callbacks_are_keras(options: Options) -> Iterator[Problem]:
+    given, kind = options.callbacks, keras.callbacks.Callback
+    if not isinstance(given, Sequence) or not all(
+        isinstance(each, kind) for each in given
+    ):
+        yield Problem(("callbacks",), "must be a list of Keras callbacks")
+    elif given and options.membership:
+        message = "are for one process; leave them out with --coordinator"
+        yield Problem(("callbacks",), message)

@@ -66,11 +66,10 @@ class Saver(IterationCallback):
         """Saves when due, and stops when asked to."""
         before = self.iteration
         super().on_train_batch_end(batch, logs)
-        best = self.metrics.best and self.metrics.best["iteration"]
+        best = (self.metrics.best or {}).get("iteration")
         due = self.iteration >= self.next_due(before)
-        stop = (
-            self.agreement.signal
-        )  # once: another thread may set it meanwhile
+        # Once: another thread may set it meanwhile.
+        stop = self.agreement.signal
         if due or stop or best == self.iteration:
             with self.throughput.excluded():
                 self._save(best)

@@ -16,7 +16,6 @@ from kresnet.machine.surroundings import refuse_limits
 from kresnet.machine.team import Team, join
 from kresnet.notices import notifier, standard_error
 from kresnet.records.folder import RunFolder
-from kresnet.records.identity import Identity
 from kresnet.seeds import seed_option
 from kresnet.spec import Spec, load_spec
 from kresnet.training.begin_with import open_source
@@ -65,10 +64,10 @@ def train(
         TypeError: There is no such option.
         ValueError: `overrides` or `stages` for a spec that is loaded already.
     """
-    options = Options.of(**options)
+    chosen = Options.of(**options)
     refuse_limits()  # before there is a folder
-    check_settings(options.precision)
-    membership = options.membership
+    check_settings(chosen.precision)
+    membership = chosen.membership
     console = console or standard_error()
     notify = notifier(console)
     seed = seed_option(seed)
@@ -90,17 +89,11 @@ def train(
     if membership and deepen is not None:
         raise SpecError("--deepen: is for one process; leave out --coordinator")
 
-    if options.deterministic:
+    if chosen.deterministic:
         make_gpus_deterministic()
     source = None if deepen is None else open_source(deepen, spec)
-    identity = Identity.of(
-        spec,
-        seed,
-        precision=options.computed_in,
-        beginning=source and source.beginning,
-    )
     needed = CHECKPOINTS * checkpoint_bytes(spec)
-    folder = RunFolder(Path(out), needed, options.wait_for_lock)
-    team = join(membership, options.devices, notify) if membership else Team()
-    Experiment(folder, spec, identity, options, team, console, source).run()
+    folder = RunFolder(Path(out), needed, chosen.wait_for_lock)
+    team = join(membership, chosen.devices, notify) if membership else Team()
+    Experiment(folder, spec, seed, chosen, team, console, source).run()
     return folder.path
