@@ -237,9 +237,7 @@ def test_a_study_is_stopped_with_its_runs_and_the_same_command_continues(
 @needs_ray
 @pytest.mark.slow
 def test_an_error_of_a_run_is_said_and_ends_the_study_with_its_code(tmp_path):
-    (tmp_path / "study.yaml").write_text(
-        SHORT.replace("digits", "resnet20")
-    )
+    (tmp_path / "study.yaml").write_text(SHORT.replace("digits", "resnet20"))
 
     study = start(
         tmp_path, tmp_path / "out", "--engine=ray", f"--data-dir={tmp_path}"

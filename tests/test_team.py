@@ -27,6 +27,7 @@ SETTINGS = [
     "--set=training.learning_rate={start: 0.01, divide_by: 10, at: [30]}",
     "--set=training.evaluate_every=20",
     "--checkpoint-every=10",
+    "--gradients-every=25",
 ]
 SECONDS = 300  # that a process may take, far more than it needs
 AS_MEMBER = {"KRESNET_MEMBER": "1"}  # without a parent that outlives it
@@ -148,12 +149,13 @@ def last_weights(folder):
 
 @pytest.mark.slow
 def test_two_processes_do_what_one_with_two_devices_does(whole, one):
-    for name in ("losses.csv", "metrics.csv"):
+    for name in ("losses.csv", "metrics.csv", "gradients.csv"):
         got, want = (
             np.genfromtxt(folder / name, delimiter=",", skip_header=1)
             for folder in (whole, one)
         )
         assert len(want)
+        # The names of layers are no numbers, and NaN on both sides.
         np.testing.assert_allclose(got, want, rtol=1e-6)
     got, want = last_weights(whole), last_weights(one)
     for path, array in want.items():

@@ -1,20 +1,24 @@
 """What processes tell each other; here they are threads of one."""
 
 import concurrent.futures
-import contextlib
 import signal
 import threading
 
 import numpy as np
 import pytest
 
-from kresnet.errors import InputMissingError, SpecError, StoppedError
-from kresnet.machine.team import Membership, ProcessLostError
+from kresnet.errors import (
+    DiskFullError,
+    InputMissingError,
+    SpecError,
+    StoppedError,
+)
+from kresnet.machine.team import Membership, ProcessLostError, Team
 from kresnet.training.options import Options
-from kresnet.training.team import Agreement, MemberEndedError, told
+from kresnet.training.team import Agreement, MemberEndedError
 
 
-class Threads:
+class Threads(Team):
     """What `kresnet.machine.team.Team` is between processes."""
 
     def __init__(self, index, meeting, rows, left):
@@ -31,10 +35,6 @@ class Threads:
 
     def leave(self):
         self._left.append(self.index)
-
-    @staticmethod
-    def watch():
-        return contextlib.nullcontext()
 
 
 def together(*parts):
@@ -55,10 +55,10 @@ def together(*parts):
 
 def work(error=None, identity="the same"):
     def part(agreement):
-        with told(agreement):
-            agreement.identity = identity
+        with agreement.together():
             if error:
                 raise error
+        agreement.refuse_others(identity)
         return agreement.over
 
     return part
@@ -121,30 +121,49 @@ def test_a_signal_to_another_reaches_process_0():
         if agreement.team.index == 1:
             agreement.signal = signal.SIGTERM
         agreement.exchange()
-        return agreement.holder.signal
+        return agreement.signal
 
     found, _ = together(part, part, part)
 
     assert found == [signal.SIGTERM, signal.SIGTERM, None]
 
 
-def test_the_pace_is_that_of_process_0():
+def test_a_chunk_ends_where_process_0_says():
     def part(agreement):
-        agreement.measured_pace = lambda: 7.9 if agreement.team.index else 3.2
-        agreement.exchange()
-        return agreement.pace
+        return agreement.of_first(7 + agreement.team.index)
 
-    assert together(part, part)[0] == [3, 3]
+    assert together(part, part)[0] == [7, 7]
 
 
-def test_where_there_are_no_others_an_error_is_only_raised():
-    with pytest.raises(SpecError, match="mine"), told(None):
+def test_who_ends_is_heard_wherever_the_others_are():
+    """One fails before a chunk, while the others wait for its end."""
+
+    def failing(agreement):
+        with agreement.together():
+            raise DiskFullError("no room")
+
+    def waiting(agreement):
+        with agreement.together():
+            agreement.of_first(20)
+
+    found, left = together(failing, waiting, waiting)
+
+    assert left == [0, 1, 2]
+    assert [error.exit_code for error in found] == [74, 74, 74]
+
+
+def test_a_process_alone_is_a_team_of_one():
+    agreement = Agreement(Team())
+    agreement.signal = signal.SIGTERM
+
+    assert agreement.exchange(5) == [5]
+    assert agreement.signal == signal.SIGTERM
+    assert agreement.checkpoint(None) is None
+    with pytest.raises(SpecError, match="mine"), agreement.together():
         raise SpecError("mine")
 
 
-@pytest.mark.xfail(raises=SpecError, strict=True)
-def test_what_process_0_measures_may_end_the_chunks_of_all(monkeypatch):
-    """The others end theirs by a list that lacks the gradients: refused."""
+def test_what_one_measures_a_team_may(monkeypatch):
     monkeypatch.setattr("keras.backend.backend", lambda: "jax")
 
     Options.of(membership=Membership("host:7711", 2, 1), gradients_every=7)

@@ -21,12 +21,9 @@ from kresnet.network import (
     training_model,
 )
 from kresnet.records.checkpoints import Checkpoints
-from kresnet.records.folder import RunFolder
 from kresnet.trained import open_trained
 from kresnet.trained.arrays import from_arrays
 from kresnet.training import train
-from kresnet.training.measuring import Measurements
-from kresnet.training.options import Options
 
 OVERRIDES = (
     "training.iterations=20",
@@ -197,21 +194,18 @@ def test_zero_images_are_all_of_the_split(run, tmp_path):
     """Of `kresnet responses`, and of a training that measures."""
     opened = open_trained(run)
     images = held_in(opened.spec.data.validation, None)
-    transforms, _ = opened.layers()
 
     found, ratios = measure_run(Responses(), run, images=0).values()
-    (during,) = Measurements(
-        RunFolder(tmp_path),
-        opened.spec,
-        Options(responses_every=1, response_images=0),
-        transforms,
-        lambda: images,
-        Order(np.arange(len(images)), 128, 0),
-        gradients=None,
-    ).callbacks
+    folder = train(
+        "digits",
+        tmp_path / "run",
+        overrides=("training.iterations=1", "training.learning_rate.at=[]"),
+        responses_every=1,
+        response_images=0,
+    )
 
-    measured = during.instrument.measure(during.subject, during.plan)
-    counts = {row["images"] for row in found + ratios + measured["responses"]}
+    measured = found + ratios + rows(folder, "responses")
+    counts = {int(row["images"]) for row in measured}
     assert counts == {len(images)} == {1_437 - 137}
 
 

@@ -64,7 +64,7 @@ def train(
         raise typer.Exit(supervise(coordinator))
     import_keras_quietly()
     from kresnet.errors import CannotWriteError, DiskFullError, SpecError
-    from kresnet.machine.team import Membership, Team
+    from kresnet.machine.team import Membership, follows
     from kresnet.reporting import draw_learning_curve, run_summary
     from kresnet.training import train
 
@@ -83,7 +83,7 @@ def train(
         deepen=deepen,
         **options,
     )
-    if membership and Team.follows():
+    if membership and follows():
         return  # the folder is that of process 0
     standard_output().print(run_summary(folder))
     try:

@@ -23,7 +23,6 @@ class Gradients(Instrument):
         " the training; a colour is a network, a line a run."
     )
     tables = (Table("gradients", "norm of each gradient", ("layer", "norm")),)
-    by_one = True
     numbers = "iteration, layer and norm, which is finite and not negative"
 
     def measure(self, subject, plan):

@@ -147,7 +147,6 @@ class Instrument:
         caption: How to read its figure.
         tables: The files it writes; the report reads the first.
         at_start: Whether the initial weights are measured, too.
-        by_one: Whether one of several processes cannot measure it alone.
         finished_only: Whether the report leaves out runs not finished.
         numbers: What the report needs of the first table, in words.
     """
@@ -157,7 +156,6 @@ class Instrument:
     caption: str
     tables: tuple[Table, ...]
     at_start = True
-    by_one = False
     finished_only = False
     numbers = "numbers"
 

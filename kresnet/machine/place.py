@@ -13,7 +13,6 @@ from kresnet.machine.devices import (
     refuse_uneven,
 )
 from kresnet.machine.surroundings import refuse_backend
-from kresnet.machine.team import Team
 from kresnet.spec import Spec
 
 refuse_backend("KERAS_BACKEND", keras.backend.backend())
@@ -30,12 +29,12 @@ class Placement:
     Attributes:
         devices: Which.
         scope: Makes the context in which the training model is made.
-        team: The processes that the devices belong to; `None` for one.
+        processes: The number of processes that the devices belong to.
     """
 
     devices: Devices
     scope: Callable[[], contextlib.AbstractContextManager]
-    team: Team | None = None
+    processes: int = 1
 
     @property
     def conditions(self) -> dict[str, object]:
@@ -50,8 +49,8 @@ class Placement:
         }
         if ids != tuple(range(len(ids))):
             found["device_ids"] = list(ids)
-        if self.team:
-            found["processes"] = self.team.count
+        if self.processes > 1:
+            found["processes"] = self.processes
         return found
 
 
@@ -117,7 +116,7 @@ def place(
     return Placement(devices, backend.scope(devices))
 
 
-def place_team(team: Team, spec: Spec) -> Placement:
+def place_team(spec: Spec, processes: int) -> Placement:
     """All devices of all processes of a team, on JAX.
 
     Raises:
@@ -130,4 +129,4 @@ def place_team(team: Team, spec: Spec) -> Placement:
         spec.model.batch_norm.images_per_statistic,
         keras.backend.backend(),
     )
-    return Placement(devices, backend.scope_of_all(), team)
+    return Placement(devices, backend.scope_of_all(), processes)

@@ -79,12 +79,34 @@ class Membership:
 
 
 class Team:
-    """The processes, once they have found each other.
+    """The processes that train one network; this one is alone.
 
     Attributes:
-        index: Number of this process; 0 leads.
-        count: Number of processes.
+        index: The number of this process; 0 leads.
+        count: The number of processes.
     """
+
+    index = 0
+    count = 1
+
+    def gather(self, row: Sequence[int]) -> np.ndarray:
+        """Everybody's row of 32-bit integers, shape `(count, len(row))`."""
+        return np.array([row], np.int32)
+
+    def share(self, data: bytes) -> bytes:
+        """What process 0 passes, on all of them."""
+        return data
+
+    def leave(self) -> None:
+        """Ends the team; what each has on its own devices stays."""
+
+    def watch(self) -> contextlib.AbstractContextManager:
+        """Turns the loss of another process into `ProcessLostError`."""
+        return contextlib.nullcontext()
+
+
+class JaxTeam(Team):
+    """Several processes, once they have found each other by `join`."""
 
     def __init__(self):
         import jax
@@ -92,42 +114,41 @@ class Team:
         self.index = jax.process_index()
         self.count = jax.process_count()
 
-    @staticmethod
-    def follows() -> bool:
-        """Whether this process is or was one that does not lead."""
-        import jax
-
-        return jax.process_index() > 0
-
     def gather(self, row: Sequence[int]) -> np.ndarray:
-        """Everybody's row of 32-bit integers, shape `(count, len(row))`."""
+        """See `Team`."""
         from jax.experimental import multihost_utils
 
         return multihost_utils.process_allgather(np.array(row, np.int32))
 
-    def share(self, data: bytes | None = None) -> bytes:
-        """What process 0 passes, on all of them."""
+    def share(self, data: bytes) -> bytes:
+        """See `Team`."""
         from jax.experimental import multihost_utils
 
-        (size,) = self.gather([len(data or b"")])[0]
+        (size,) = self.gather([len(data)])[0]
         if size == 0:
             return b""
         own = np.zeros(size, np.uint8)
         if self.index == 0:
-            own[:] = np.frombuffer(data or b"", np.uint8)
+            own[:] = np.frombuffer(data, np.uint8)
         return multihost_utils.broadcast_one_to_all(own).tobytes()
 
     def leave(self) -> None:
-        """Ends the team; what each has on its own devices stays."""
+        """See `Team`."""
         import jax
 
         with _told_when_lost():
             jax.distributed.shutdown()
 
-    @staticmethod
-    def watch() -> contextlib.AbstractContextManager:
-        """Turns the loss of another process into `ProcessLostError`."""
+    def watch(self) -> contextlib.AbstractContextManager:
+        """See `Team`."""
         return _told_when_lost()
+
+
+def follows() -> bool:
+    """Whether this process is or was one that does not lead."""
+    import jax
+
+    return jax.process_index() > 0
 
 
 @contextlib.contextmanager
@@ -207,7 +228,7 @@ def join(
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             initialization_timeout=SECONDS_TO_JOIN,
         )
-        team = Team()
+        team = JaxTeam()
         _refuse_unequal_devices(team)
         team.gather([0])  # they connect to each other when they first speak
     except SpecError:

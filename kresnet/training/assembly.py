@@ -7,12 +7,7 @@ from collections.abc import Callable, Mapping
 import keras
 import numpy as np
 
-from kresnet.callbacks import (
-    IterationSchedule,
-    WarmUp,
-    copy_weights,
-    undistributed,
-)
+from kresnet.callbacks import copy_weights, undistributed
 from kresnet.network import (
     build_model,
     build_transforms,
@@ -117,22 +112,3 @@ def _compile(model: keras.Model, training: TrainingSpec) -> None:
         auto_scale_loss=False,
     )
     optimizer.build(model.trainable_variables)
-
-
-def make_schedule(
-    training: TrainingSpec, on_event: Callable[[str], None] | None = None
-) -> IterationSchedule:
-    """The learning rates of a spec, with its warm-up.
-
-    Args:
-        training: The `training` part of a spec.
-        on_event: Told, in words, when the warm-up ends.
-    """
-    rate, warm_up = training.learning_rate, training.warm_up
-    return IterationSchedule(
-        rate.start,
-        rate.divide_by,
-        rate.at,
-        WarmUp(**warm_up.model_dump()) if warm_up else None,
-        on_event,
-    )

@@ -93,8 +93,8 @@ class _Identities(Counting):
 
     def norm(self, x, name):
         if self._added():
-            channels = self._statistics[self.place.stage]
-            norm = identity_norm(*channels, self._epsilon)
+            mean, variance = self._statistics[self.place.stage]
+            norm = identity_norm(mean, variance, self._epsilon)
             for each, array in norm.items():
                 self.arrays[f"{self.place.named(name)}/{each}"] = array
         return super().norm(x, name)

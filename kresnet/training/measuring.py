@@ -1,18 +1,12 @@
 """What is measured during training when it is asked for."""
 
-from collections.abc import Callable, Sequence
-
-import keras
-import numpy as np
+import contextlib
+from collections.abc import Callable
 
 from kresnet.callbacks import Periodic
-from kresnet.data import Order
 from kresnet.instruments import Instrument, Subject
-from kresnet.network import build_model
 from kresnet.records.folder import RunFolder
-from kresnet.spec import Spec
 from kresnet.training.logs.log import CsvLog, RowLog
-from kresnet.training.options import Options
 
 
 class Measuring(Periodic):
@@ -22,6 +16,10 @@ class Measuring(Periodic):
         instrument: What measures.
         subject: What is measured.
         last: The run's last iteration.
+        folder: Where the files go; `None` writes nothing.
+        around: Makes a context manager to measure in.
+
+    Attributes:
         logs: The files of the instrument's tables, by name.
     """
 
@@ -30,14 +28,26 @@ class Measuring(Periodic):
         instrument: Instrument,
         subject: Subject,
         last: int,
-        logs: dict[str, RowLog],
+        folder: RunFolder | None,
+        around: Callable[[], contextlib.AbstractContextManager],
     ):
         super().__init__(instrument.every, last)
         self.at_start = instrument.at_start
         self.instrument = instrument
         self.subject = subject
+        self.around = around
         self.plan = instrument.plan(subject)
-        self.logs = logs
+        self.logs = {
+            table.name: RowLog(
+                CsvLog(
+                    folder.path / f"{table.name}.csv",
+                    ("iteration", *table.columns),
+                    folder.check_lock,
+                )
+            )
+            for table in instrument.tables
+            if folder
+        }
 
     def act(self):
         """Measures and writes."""
@@ -45,61 +55,5 @@ class Measuring(Periodic):
         at = {"iteration": self.iteration}
         found = self.instrument.measure(self.subject, self.plan)
         for name, rows in found.items():
-            if rows:
+            if rows and self.logs:
                 self.logs[name].write([at | row for row in rows])
-
-
-class Measurements:
-    """The callbacks of the measurements that `options` asks for.
-
-    Args:
-        folder: Where the files go.
-        spec: What is run.
-        options: What to measure, and how often.
-        transforms: Layers of the run, in its order.
-        images: Makes the training split, uint8.
-        order: Gives the batches.
-        gradients: See `Subject`.
-
-    Attributes:
-        callbacks: They come after those that train and before the one that
-            saves.
-        logs: Their files, by name, for a checkpoint to remember.
-    """
-
-    def __init__(
-        self,
-        folder: RunFolder,
-        spec: Spec,
-        options: Options,
-        transforms: list[keras.layers.Layer],
-        images: Callable[[], np.ndarray],
-        order: Order,
-        gradients: Callable[[np.ndarray, np.ndarray], Sequence],
-    ):
-        subject = Subject(
-            spec,
-            transforms,
-            # A copy: undistributed, in float32, with every layer in sight.
-            lambda: build_model(spec.model, 0),
-            lambda: images()[: options.response_images or None],
-            order,
-            gradients,
-        )
-        self.callbacks: list[Measuring] = []
-        self.logs: dict[str, RowLog] = {}
-        for instrument in options.measured:
-            logs = {
-                table.name: RowLog(
-                    CsvLog(
-                        folder.path / f"{table.name}.csv",
-                        ("iteration", *table.columns),
-                        folder.check_lock,
-                    )
-                )
-                for table in instrument.tables
-            }
-            self.logs |= logs
-            self.callbacks.append(
-                Measuring(instrument, subject, spec.training.iterations, logs)
-            )

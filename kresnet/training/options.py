@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
+import keras
 from pydantic import (
     ConfigDict,
     SkipValidation,
@@ -20,6 +21,7 @@ from kresnet.options import RunOptions
 # What each process of a team may have its own of.
 OWN = frozenset(
     {
+        "callbacks",
         "data_dir",
         "devices",
         "instruments",
@@ -39,6 +41,10 @@ class Options(RunOptions):
             together, on JAX; process 0 alone writes the folder.
         instruments: Instruments of your own, such as `[Mine(every=100)]`; each
             writes its files into the run's folder.
+        callbacks: Keras callbacks of your own; not with `membership`. A batch
+            is what is trained in one go, some iterations, and its logs are
+            means; an epoch ends with each row of metrics.csv, and its logs are
+            the row's numbers. `stop_training` ends nothing.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -49,10 +55,13 @@ class Options(RunOptions):
         SkipValidation[Sequence[Instrument]], WithJsonSchema({})
     ] = ()
 
+    callbacks: Annotated[
+        SkipValidation[Sequence[keras.callbacks.Callback]], WithJsonSchema({})
+    ] = ()
+
     @model_validator(mode="after")
     def _agrees(self) -> "Options":
-        raise_problems((_files_have_one_writer,), self)
-        raise_problems((_some_need_one_process,), self)
+        raise_problems((_files_have_one_writer, _callbacks_are_keras), self)
         return self
 
     @property
@@ -101,12 +110,12 @@ def _files_have_one_writer(options: Options) -> Iterator[Problem]:
             files.append(table.name)
 
 
-def _some_need_one_process(options: Options) -> Iterator[Problem]:
-    for each in options.measured:
-        if options.membership and each.by_one:
-            shipped = each not in options.instruments
-            yield Problem(
-                (_every(each) if shipped else "instruments",),
-                "is measured by one process alone; leave it out with"
-                " --coordinator",
-            )
+def _callbacks_are_keras(options: Options) -> Iterator[Problem]:
+    given, kind = options.callbacks, keras.callbacks.Callback
+    if not isinstance(given, Sequence) or not all(
+        isinstance(each, kind) for each in given
+    ):
+        yield Problem(("callbacks",), "must be a list of Keras callbacks")
+    elif given and options.membership:
+        message = "are for one process; leave them out with --coordinator"
+        yield Problem(("callbacks",), message)

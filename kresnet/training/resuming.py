@@ -67,7 +67,7 @@ def newest_of_this_experiment(
     """
     there = checkpoints.iterations()
     newest = checkpoints.newest()
-    saved_at = record and record.checkpoint
+    saved_at = record.checkpoint if record else None
     if newest is None:
         if saved_at is not None:
             raise InputMissingError(

@@ -1,6 +1,5 @@
 """Saving during training: regularly, at the best, and on a signal."""
 
-import signal
 from collections.abc import Callable
 
 import numpy as np
@@ -8,8 +7,9 @@ import numpy as np
 from kresnet.callbacks import IterationCallback, Throughput, next_multiple
 from kresnet.errors import StoppedError
 from kresnet.records.checkpoints import Checkpoint, Checkpoints, Identity
-from kresnet.trained.arrays import from_arrays, to_arrays
+from kresnet.trained.arrays import to_arrays
 from kresnet.training.logs.metrics import MetricsLog
+from kresnet.training.team import Agreement
 
 
 class NonFiniteWeightsError(RuntimeError):
@@ -30,7 +30,8 @@ class Saver(IterationCallback):
         identity: Kept in every checkpoint.
         metrics: Knows the best iteration.
         throughput: Told what is not training.
-        remembered: Callbacks whose state is kept, by name.
+        remembered: What has a state that is kept, by name.
+        agreement: Knows a signal that came.
         on_saved: Called with the iteration of each checkpoint written.
     """
 
@@ -43,6 +44,7 @@ class Saver(IterationCallback):
         metrics: MetricsLog,
         throughput: Throughput,
         remembered: dict[str, IterationCallback],
+        agreement: Agreement,
         on_saved: Callable[[int], None],
     ):
         super().__init__()
@@ -54,15 +56,7 @@ class Saver(IterationCallback):
         self.throughput = throughput
         self.remembered = remembered
         self.on_saved = on_saved
-        self.signal: signal.Signals | None = None
-
-    def restore(self, model, checkpoint: Checkpoint) -> None:
-        """Puts a checkpoint back into the model, optimiser and callbacks."""
-        from_arrays(model.weights, checkpoint.weights)
-        from_arrays(model.optimizer.variables, checkpoint.optimizer)
-        for name, callback in self.remembered.items():
-            if name in checkpoint.state:  # or it was not asked for then
-                callback.set_state(checkpoint.state[name])
+        self.agreement = agreement
 
     def next_due(self, iteration):
         """The next regular checkpoint."""
@@ -72,9 +66,10 @@ class Saver(IterationCallback):
         """Saves when due, and stops when asked to."""
         before = self.iteration
         super().on_train_batch_end(batch, logs)
-        best = self.metrics.best and self.metrics.best["iteration"]
+        best = (self.metrics.best or {}).get("iteration")
         due = self.iteration >= self.next_due(before)
-        stop = self.signal  # once: another thread may set it meanwhile
+        # Once: another thread may set it meanwhile.
+        stop = self.agreement.signal
         if due or stop or best == self.iteration:
             with self.throughput.excluded():
                 self._save(best)

@@ -5,33 +5,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 from rich.console import Console
 
 from kresnet.architecture import StageFields
 from kresnet.errors import SpecError
 from kresnet.machine.facts import make_gpus_deterministic
-from kresnet.machine.place import place, place_team
-from kresnet.machine.settings import FLOATX, check_settings
+from kresnet.machine.settings import check_settings
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.machine.surroundings import refuse_limits
-from kresnet.machine.team import join
+from kresnet.machine.team import Team, join
 from kresnet.notices import notifier, standard_error
-from kresnet.records.checkpoints import Checkpoints
 from kresnet.records.folder import RunFolder
-from kresnet.records.identity import Identity
 from kresnet.seeds import seed_option
 from kresnet.spec import Spec, load_spec
 from kresnet.training.begin_with import open_source
 from kresnet.training.checkpoint_size import checkpoint_bytes
 from kresnet.training.experiment import Experiment
-from kresnet.training.follower import follow
 from kresnet.training.options import Options
-from kresnet.training.resuming import (
-    newest_of_this_experiment,
-    read_same_experiment,
-)
-from kresnet.training.team import Start
 
 # The last two, the best, and one being written.
 CHECKPOINTS = 4
@@ -74,10 +64,10 @@ def train(
         TypeError: There is no such option.
         ValueError: `overrides` or `stages` for a spec that is loaded already.
     """
-    options = Options.of(**options)
+    chosen = Options.of(**options)
     refuse_limits()  # before there is a folder
-    check_settings(options.precision)
-    membership = options.membership
+    check_settings(chosen.precision)
+    membership = chosen.membership
     console = console or standard_error()
     notify = notifier(console)
     seed = seed_option(seed)
@@ -99,61 +89,11 @@ def train(
     if membership and deepen is not None:
         raise SpecError("--deepen: is for one process; leave out --coordinator")
 
-    if options.deterministic:
+    if chosen.deterministic:
         make_gpus_deterministic()
     source = None if deepen is None else open_source(deepen, spec)
-    identity = Identity.of(
-        spec,
-        seed,
-        precision=options.computed_in,
-        beginning=source and source.beginning,
-    )
     needed = CHECKPOINTS * checkpoint_bytes(spec)
-    folder = RunFolder(Path(out), needed, options.wait_for_lock)
-    team = join(membership, options.devices, notify) if membership else None
-    if team and team.index:
-        follow(team, spec, seed, options, notify)
-        return folder.path
-    with Start(team) as start:
-        record = read_same_experiment(folder, spec, identity, notify)
-        # Before the lock: a finished run may be on a disk that is read-only.
-        if record and record.status == "finished":
-            notify(
-                f"{folder.path}: already finished; name another folder with "
-                "--out to run it again"
-            )
-            return folder.path
-        if keras.config.floatx() == "float64":
-            notify(f"{folder.path}: in float64, which is {FLOATX}")
-        placement = (
-            place_team(team, spec)
-            if team
-            else place(options.devices, spec, notify)
-        )
-        with folder:
-            # Another process may have written meanwhile.
-            record = read_same_experiment(
-                folder, spec, identity, lambda line: None
-            )
-            checkpoints = Checkpoints(
-                folder.checkpoints,
-                notify,
-                folder.check_lock,
-                record and record.identity,
-            )
-            newest = newest_of_this_experiment(
-                folder, checkpoints, record, identity, notify
-            )
-            start.go(newest)
-            Experiment(
-                folder,
-                spec,
-                identity,
-                newest,
-                checkpoints,
-                options,
-                placement,
-                console,
-                source,
-            ).run()
+    folder = RunFolder(Path(out), needed, chosen.wait_for_lock)
+    team = join(membership, chosen.devices, notify) if membership else Team()
+    Experiment(folder, spec, seed, chosen, team, console, source).run()
     return folder.path

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -37,7 +38,7 @@ class Events:
         self.folder = folder
         self.notify = notify
         self.check_lock = check_lock
-        self._file = None
+        self._file: BinaryIO | None = None
         self._failed = False
         self._first = iteration
 
@@ -63,7 +64,7 @@ class Events:
         try:
             if self._file is None:
                 self._open()
-            if self._failed:  # while opening
+            if self._failed or self._file is None:  # while opening
                 return
             record = Event(wall_time=time.time(), **event)
             self._writer.write(record.SerializeToString())

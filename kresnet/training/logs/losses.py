@@ -29,7 +29,7 @@ class LossLog(IterationCallback):
     ):
         super().__init__()
         self.log = CsvLog(path, COLUMNS, check_lock)
-        self._rows = []
+        self._rows: list[list[float]] = []
 
     def on_train_batch_end(self, batch, logs=None):
         """Keeps the values of the step."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ class MetricsLog(IterationCallback):
         self.labels = labels
         self.throughput = throughput
         self.listeners: Sequence[Callable[[dict], None]] = ()
-        self.best = None
+        self.best: dict[str, Any] | None = None
         self._losses = _Sum()
         self._errors = _Sum()
 

@@ -20,6 +20,8 @@ STEPS = 200
 SHORTEST_SILENCE = 10
 LONGEST_SILENCE = 600
 
+Numbers = collections.deque[float]
+
 
 class ProgressLine(IterationCallback):
     """Shows iteration of total, errors, rate, speed and the time left.
@@ -69,11 +71,12 @@ class ProgressLine(IterationCallback):
                 transient=True,
             )
         self._doing = ""
-        self._loss = self._training_error = None
-        self._validation_error = None
-        self._losses = collections.deque(maxlen=WINDOW)
-        self._errors = collections.deque(maxlen=WINDOW)
-        self._marks = collections.deque(maxlen=STEPS)
+        self._loss: float | None = None
+        self._training_error: float | None = None
+        self._validation_error: float | None = None
+        self._losses: Numbers = collections.deque(maxlen=WINDOW)
+        self._errors: Numbers = collections.deque(maxlen=WINDOW)
+        self._marks: collections.deque[tuple] = collections.deque(maxlen=STEPS)
         self._began = self._said = clock()
 
     def __enter__(self):

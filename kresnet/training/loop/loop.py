@@ -124,6 +124,7 @@ def train_in_chunks(
     last: int,
     callbacks: Sequence[keras.callbacks.Callback],
     iterations_per_second: Callable[[], float],
+    agreed: Callable[[int], int] = lambda end: end,
 ) -> None:
     """Trains from iteration `first` up to `last`, not included.
 
@@ -133,8 +134,9 @@ def train_in_chunks(
         first: The iterations done before.
         last: The iterations done in the end.
         callbacks: Their logs are one array each, one value an iteration.
-        iterations_per_second: Measured speed, 0 while unknown; on all
-            processes of a team the same.
+        iterations_per_second: Measured speed, 0 while unknown.
+        agreed: Takes where this process would end a chunk, and returns where
+            all of its team do.
     """
     every = keras.callbacks.CallbackList(
         callbacks, model=steps.model, logs_are_per_iteration=True
@@ -143,7 +145,7 @@ def train_in_chunks(
     while first < last:
         every.on_train_batch_begin(first)
         most = min(int(SECONDS * iterations_per_second()), steps.capacity)
-        end = chunk_end(first, last, callbacks, most)
+        end = agreed(chunk_end(first, last, callbacks, most))
         losses, accuracies = steps.run(*order.batches(first, end - first))
         steps.sync()  # callbacks read the weights
         first = end

@@ -47,7 +47,7 @@ class Steps:
             )
         self.images, self.labels = map(self._put, (images, labels))
         # The state, while the variables are not up to date.
-        self._state = None
+        self._state: tuple[list[jax.Array], ...] | None = None
 
     def _put(self, array):
         if self._whole is None:
@@ -75,10 +75,10 @@ class Steps:
         if self.one_program:
             missing = ((0, self.capacity - count), (0, 0))
             indices, keys = (np.pad(x, missing) for x in (indices, keys))
-            *results, self._state = self._chunk_program(
+            losses, accuracies, self._state = self._chunk_program(
                 state, self.images, self.labels, indices, keys, count
             )
-            return tuple(np.asarray(values)[:count] for values in results)
+            return np.asarray(losses)[:count], np.asarray(accuracies)[:count]
         results = []
         for batch in zip(indices, keys, strict=True):
             *result, state = self._iteration_program(
@@ -86,7 +86,8 @@ class Steps:
             )
             results.append(result)
         self._state = state
-        return tuple(np.array(jax.device_get(results)).T)
+        losses, accuracies = np.array(jax.device_get(results)).T
+        return losses, accuracies
 
     def gradients(
         self, indices: np.ndarray, keys: np.ndarray
@@ -154,7 +155,8 @@ class Steps:
 
     @functools.cached_property
     def _gradient_program(self):
-        return jax.jit(jax.grad(self._batch_loss, has_aux=True))
+        gradients = jax.grad(self._batch_loss, has_aux=True)
+        return jax.jit(gradients, out_shardings=self._whole)
 
     def _compiled(self, function):
         # Losses and state are kept whole on every device; the state's buffers

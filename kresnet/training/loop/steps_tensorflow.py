@@ -34,7 +34,7 @@ def mean_over_parts(
     """
     if parts == 1:
         return function(*arguments)
-    shapes = []
+    shapes: list[tf.TensorShape] = []
 
     def flat(part):
         results = function(*part)
@@ -174,7 +174,7 @@ class Steps:
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         return tf.reduce_mean(losses), (logits, moved)
 
-    def values(self) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    def values(self) -> tuple[list[tf.Tensor], ...]:
         """Those of the variables now, trainable and not."""
         return tuple(
             [tf.convert_to_tensor(variable.value) for variable in variables]
@@ -305,7 +305,7 @@ class Steps:
     def _forward_and_backward(self, indices, keys):
         """Gradients, variables that move with values, loss, accuracy."""
         trainable, non_trainable = self.values()
-        moving = []
+        moving: list[int] = []
 
         def run(indices, keys):
             pixels, labels = self.examples(indices)
