@@ -78,6 +78,13 @@ def export(
             f"--format: must be one of {', '.join(MODEL_FILES)}. "
             f"Received: {format}"
         )
+    if out is None:
+        folder = run.folder if isinstance(run, Trained) else Path(run)
+        ending = "" if format == "tf_saved_model" else f"-{format}"
+        out = folder / f"export{ending}"
+    out = Path(out)
+    # Before the run is opened, which takes its time.
+    _refuse_unusable_name(out, format)
     network = open_trained(run, checkpoint).with_layers("export")
     if (backend := keras.backend.backend()) != "tensorflow":
         raise SpecError(
@@ -86,11 +93,6 @@ def export(
             f"kresnet export {shlex.quote(str(network.folder))}"
         )
     check_installed(format)
-    if out is None:
-        ending = "" if format == "tf_saved_model" else f"-{format}"
-        out = network.folder / f"export{ending}"
-    out = Path(out)
-    _refuse_unusable_name(out, format)
     _refuse_existing(out)
     _write(out, format, network, network.data(data_dir))
     return out
