@@ -78,7 +78,7 @@ import pathlib
 import sys
 import keras
 import kresnet
-from kresnet.training import preparation
+from kresnet.training import experiment
 
 def some_images(name, data_dir):
     data = load_dataset(name, data_dir)
@@ -90,8 +90,8 @@ def some_images(name, data_dir):
         test_labels=data.test_labels[:100],
     )
 
-load_dataset = preparation.load_dataset
-preparation.load_dataset = some_images
+load_dataset = experiment.load_dataset
+experiment.load_dataset = some_images
 place, home = sys.argv[1:]
 devices, _, loop = place.partition(", ")
 if loop:  # what accelerators run
