@@ -191,8 +191,9 @@ def test_a_study_that_loses_a_node_and_a_process_ends_with_the_same_weights(
     _, said = study.communicate()
 
     assert study.returncode == 0, said
-    # On the lost node Ray may leave a run the time to save, or not.
-    for folder, iteration in ((lost, r"[1-3]\d\d"), (killed, "[1-3]00")):
+    # On the lost node Ray may leave a run the time to save, or not; who is
+    # killed goes on from an evaluation or a checkpoint, every 50 iterations.
+    for folder, iteration in ((lost, r"[1-3]\d\d"), (killed, "[1-3][05]0")):
         log = folder.with_name(f"{folder.name}.log").read_text()
         assert re.search(f"continuing at iteration {iteration} of 400", log)
 
