@@ -153,9 +153,11 @@ def test_the_protocol_says_which_statistics(run):
 
 
 @pytest.mark.parametrize("option", [{"split": "dev"}, {"batch_norm": "none"}])
-def test_unknown_options_are_refused_with_those_allowed(run, option):
+def test_unknown_options_are_refused_with_those_allowed(run, option, tmp_path):
+    out = tmp_path / "new"
     with pytest.raises(SpecError, match=r"must be one of .* Received: "):
-        evaluate(run, **option)
+        evaluate(run, **option, out=out)
+    assert not out.exists()
 
 
 def test_other_data_than_those_of_the_run_are_refused(run):

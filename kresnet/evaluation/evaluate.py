@@ -72,9 +72,11 @@ def result_path(
     """The file of an evaluation, its folder made now; `None` for nowhere.
 
     Raises:
-        SpecError: `out` is empty, inside an export, or another run.
+        SpecError: An unknown split or choice of statistics, or `out` is empty,
+            inside an export, or another run.
         CannotWriteError: It cannot be made.
     """
+    _check(split, batch_norm)
     folder = network.results if out is None else _made_folder(network, out)
     if folder is None:
         return None
@@ -111,8 +113,7 @@ def measure(
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Evaluation:
     """Evaluates a network and writes nothing; else as `evaluate`."""
-    _check("split", split, SPLITS)
-    _check("batch-norm", batch_norm, BATCH_NORMS)
+    _check(split, batch_norm)
     run = None
     if batch_norm == "re-estimated":
         run = network.with_layers("--batch-norm re-estimated")
@@ -141,11 +142,16 @@ def measure(
     )
 
 
-def _check(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SpecError(
-            f"--{name}: must be one of {', '.join(allowed)}. Received: {value}"
-        )
+def _check(split: str, batch_norm: str) -> None:
+    for name, value, allowed in (
+        ("split", split, SPLITS),
+        ("batch-norm", batch_norm, BATCH_NORMS),
+    ):
+        if value not in allowed:
+            raise SpecError(
+                f"--{name}: must be one of {', '.join(allowed)}. Received:"
+                f" {value}"
+            )
 
 
 def _images(data: Dataset, split, train, held_out):
