@@ -225,6 +225,22 @@ def test_a_signal_to_all_and_to_those_they_started_saves_and_stops(
 
 
 @pytest.mark.slow
+def test_where_the_training_diverges_process_0_says_it(pair, tmp_path):
+    """The others see it too, while they measure together."""
+    warm_up = (
+        "--set=training.warm_up={learning_rate: 0.000001,"
+        " until_training_error: 5.0, over: 3, limit: 6}"
+    )
+
+    all_end(
+        pair(tmp_path / "run", warm_up, "--gradients-every=6"),
+        70,
+        "the warm-up has not ended after 6 iterations",
+        "process 0 ended with exit code 70",
+    )
+
+
+@pytest.mark.slow
 def test_what_one_is_refused_ends_all(pair, tmp_path):
     foreign = tmp_path / "run" / "thesis.txt"
     foreign.parent.mkdir()

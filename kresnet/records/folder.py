@@ -33,13 +33,11 @@ class RunFolder:
 
     Args:
         path: The folder.
-        needed: Bytes that must be free, or the run would not get far.
         wait: Seconds to wait for another process that holds the lock.
     """
 
-    def __init__(self, path: Path, needed: int = 0, wait: float = 0):
+    def __init__(self, path: Path, wait: float = 0):
         self.path = Path(path)
-        self.needed = needed
         self.wait = wait
         self.spec = self.path / "spec.yaml"
         self.record = self.path / RUN
@@ -54,7 +52,6 @@ class RunFolder:
         while not self._take_lock(last_try=time.monotonic() >= end):
             time.sleep(0.2)
         try:
-            self._check_space()
             self._sign_lock()
         except BaseException:
             self.__exit__()
@@ -134,7 +131,12 @@ class RunFolder:
         self._lock.seek(0)
         return self._lock.read()
 
-    def _check_space(self):
+    def check_space(self, needed: int) -> None:
+        """Checks that there is room for all the bytes that checkpoints need.
+
+        Raises:
+            CannotWriteError: There is not, and the run would not get far.
+        """
         # Without those that were set aside: they stay. What a killed process
         # left in a temporary folder is removed before the next save.
         there = sum(
@@ -144,7 +146,7 @@ class RunFolder:
             for path in folder.rglob("*")
             if path.is_file()
         )
-        needed = max(0, self.needed - there)
+        needed = max(0, needed - there)
         free = shutil.disk_usage(self.path).free
         if free < needed:
             raise CannotWriteError(

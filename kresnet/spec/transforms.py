@@ -33,10 +33,6 @@ class Transform(Fields):
     keeps_colours: ClassVar[bool] = True
     layer: str
 
-    def statistics(self, image: Shape) -> int:
-        """Returns how many numbers it keeps of the training split."""
-        return 0
-
     def order_problems(
         self, before: Sequence["Transform"]
     ) -> Iterator[Problem]:
@@ -76,10 +72,6 @@ class PerPixelMean(_Mean):
         description="Subtracts the mean image of the training split."
     )
 
-    def statistics(self, image: Shape) -> int:
-        """Keeps the mean image."""
-        return math.prod(image)
-
 
 class ChannelMean(_Mean):
     """Subtracts the mean colour of the training split.
@@ -91,10 +83,6 @@ class ChannelMean(_Mean):
     layer: Literal["channel_mean"] = Field(
         description="Subtracts the mean colour of the training split."
     )
-
-    def statistics(self, image: Shape) -> int:
-        """Keeps the mean colour."""
-        return image[2]
 
 
 class ChannelStandardize(_Mean):
@@ -109,10 +97,6 @@ class ChannelStandardize(_Mean):
         description="Subtracts the mean colour of the training split and"
         " divides by its standard deviation."
     )
-
-    def statistics(self, image: Shape) -> int:
-        """Keeps the mean and the deviation of each channel."""
-        return 2 * image[2]
 
 
 class Rescale(Transform):
@@ -141,10 +125,6 @@ class ZCAWhitening(Transform):
         le=1_000_000,
         description="Added to the variances, in the images' units squared.",
     )
-
-    def statistics(self, image: Shape) -> int:
-        """Keeps the mean image and a square matrix."""
-        return math.prod(image) + math.prod(image) ** 2
 
     def order_problems(self, before: Sequence[Transform]) -> Iterator[Problem]:
         """Whitening has a filter of its own for every place of an image.
@@ -188,10 +168,6 @@ class FancyPCA(Transform):
         description="Standard deviation of the draws; 0.1 is the published"
         " one.",
     )
-
-    def statistics(self, image: Shape) -> int:
-        """Keeps three axes and their variances."""
-        return 3 * 3 + 3
 
     def order_problems(self, before: Sequence[Transform]) -> Iterator[Problem]:
         """Its shift is in proportion to the square of the pixels' scale.

@@ -51,7 +51,12 @@ from kresnet.training.resuming import (
     newest_of_this_experiment,
     read_same_experiment,
 )
-from kresnet.training.saving import NonFiniteWeightsError, Saver
+from kresnet.training.saving import (
+    CHECKPOINTS,
+    NonFiniteWeightsError,
+    Saver,
+    checkpoint_bytes,
+)
 from kresnet.training.team import Agreement
 
 DIVERGENCES = (NonFiniteLossError, NonFiniteWeightsError, WarmUpError)
@@ -339,6 +344,8 @@ class Experiment:
 
     def _begin(self) -> None:
         """Sets weights and logs to where the run is."""
+        if self.leads:
+            self.folder.check_space(CHECKPOINTS * checkpoint_bytes(self.model))
         if self.newest:
             from_arrays(self.model.weights, self.newest.weights)
             from_arrays(self.model.optimizer.variables, self.newest.optimizer)

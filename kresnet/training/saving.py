@@ -1,7 +1,9 @@
 """Saving during training: regularly, at the best, and on a signal."""
 
+import math
 from collections.abc import Callable
 
+import keras
 import numpy as np
 
 from kresnet.callbacks import IterationCallback, Throughput, next_multiple
@@ -14,6 +16,23 @@ from kresnet.training.team import Agreement
 
 class NonFiniteWeightsError(RuntimeError):
     """An update overflowed, before any loss showed it."""
+
+
+# The last two, the best, and one being written.
+CHECKPOINTS = 4
+# What stands before an array in its file: path, type, shape and place.
+HEADER = 192
+# The manifest, with what the callbacks must remember.
+MANIFEST = 8_192
+
+
+def checkpoint_bytes(model: keras.Model) -> int:
+    """Bytes of one checkpoint; a little more than it will be."""
+    variables = [*model.weights, *model.optimizer.variables]
+    return MANIFEST + sum(
+        HEADER + math.prod(each.shape) * np.dtype(each.dtype).itemsize
+        for each in variables
+    )
 
 
 class Saver(IterationCallback):

@@ -19,12 +19,8 @@ from kresnet.records.folder import RunFolder
 from kresnet.seeds import seed_option
 from kresnet.spec import Spec, load_spec
 from kresnet.training.begin_with import open_source
-from kresnet.training.checkpoint_size import checkpoint_bytes
 from kresnet.training.experiment import Experiment
 from kresnet.training.options import Options
-
-# The last two, the best, and one being written.
-CHECKPOINTS = 4
 
 
 @without_retracing_warnings()
@@ -92,8 +88,7 @@ def train(
     if chosen.deterministic:
         make_gpus_deterministic()
     source = None if deepen is None else open_source(deepen, spec)
-    needed = CHECKPOINTS * checkpoint_bytes(spec)
-    folder = RunFolder(Path(out), needed, chosen.wait_for_lock)
+    folder = RunFolder(Path(out), chosen.wait_for_lock)
     team = join(membership, chosen.devices, notify) if membership else Team()
     Experiment(folder, spec, seed, chosen, team, console, source).run()
     return folder.path
