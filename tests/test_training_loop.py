@@ -64,6 +64,10 @@ for out in sys.argv[1:]:
                 "training.learning_rate={start: 0.01, divide_by: 10, at: [10]}",
                 f"training.evaluate_every={every}",
                 "data.validation=0",
+                "model.stages=[{block: basic, shortcut: A, blocks: 1,"
+                " width: 8, stride: 1}, {block: basic, shortcut: A, blocks: 1,"
+                " width: 16, stride: 2}]",
+                "model.stem.width=8",
             ],
             rematerialize=again,
             deterministic=again,
