@@ -16,7 +16,8 @@ from kresnet.callbacks import (
     Throughput,
     updates_done,
 )
-from kresnet.data import Order
+from kresnet.data import Order, Source
+from kresnet.data.source import ARRAYS, make_dataset
 from kresnet.errors import DivergedError
 from kresnet.network import adapt_transforms, training_model
 from kresnet.spec import Spec
@@ -60,13 +61,14 @@ def tiny(spec: Spec) -> Spec:
     )
 
 
-def tiny_data(spec: Spec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, labels and the training split for a tiny spec."""
+def tiny_data(spec: Spec) -> tuple[Source, np.ndarray]:
+    """Images and the training split for a tiny spec."""
     count = 4 * spec.training.batch_size
     shape = (count, *spec.model.input)
     images = np.arange(math.prod(shape)).reshape(shape).astype("uint8")
     labels = (np.arange(count) % spec.model.classes).astype("int32")
-    return images, labels, np.arange(count)
+    arrays = dict(zip(ARRAYS, (images, labels) * 2, strict=True))
+    return make_dataset("tiny", (), arrays), np.arange(count)
 
 
 class TrainingPath:
@@ -78,8 +80,7 @@ class TrainingPath:
     Args:
         spec: What to train.
         seed: Of initial weights, order and draws.
-        images: Training images of the data set, uint8.
-        labels: Their labels.
+        source: Has the training images.
         indices: The training split.
         folder: Where losses.csv goes.
         precision: Of the convolutions; see `build_model`.
@@ -96,8 +97,7 @@ class TrainingPath:
         self,
         spec: Spec,
         seed: int,
-        images: np.ndarray,
-        labels: np.ndarray,
+        source: Source,
         indices: np.ndarray,
         folder: Path,
         precision: str = "float32",
@@ -110,10 +110,10 @@ class TrainingPath:
             [keras.Input(spec.model.input), keras.layers.Identity()]
         )
         self.transforms_model = training_model(transforms, nothing)
-        adapt_transforms(transforms, images[indices])
+        adapt_transforms(transforms, source.images("train", indices))
         rate = (training.warm_up or training.learning_rate).model_dump()
         start = rate.get("learning_rate", rate.get("start"))
-        self.steps = make_steps(self.model, spec, images, labels)
+        self.steps = make_steps(self.model, spec, source)
         self.order = Order(indices, training.batch_size, seed)
         self._throughput = Throughput(skip=1)
         schedule = IterationSchedule(start)

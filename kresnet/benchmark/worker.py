@@ -86,9 +86,10 @@ def start(job_file: str) -> dict[str, Part]:
     path = TrainingPath(
         spec,
         seed,
-        data.train_images,
-        data.train_labels,
-        split_train_validation(len(data.train_images), spec.data.validation)[0],
+        data,
+        split_train_validation(len(data.labels("train")), spec.data.validation)[
+            0
+        ],
         folder,
         mixed,
     )

@@ -2,6 +2,13 @@
 
 from kresnet.data.open import load_dataset
 from kresnet.data.order import Order, split_train_validation
-from kresnet.data.source import Dataset
+from kresnet.data.source import Dataset, Images, Source
 
-__all__ = ["Dataset", "Order", "load_dataset", "split_train_validation"]
+__all__ = [
+    "Dataset",
+    "Images",
+    "Order",
+    "Source",
+    "load_dataset",
+    "split_train_validation",
+]

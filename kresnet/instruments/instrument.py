@@ -265,9 +265,9 @@ def measure_run(
         )
     data = opened.data(data_dir)
     train, _ = split_train_validation(
-        len(data.train_images), opened.spec.data.validation
+        len(data.labels("train")), opened.spec.data.validation
     )
-    pixels = data.train_images[train]
+    pixels = data.images("train", train)
     sample = pixels[: images or None]
     if initial:
         transforms = build_transforms(opened.spec.data, opened.spec.model.input)

@@ -5,6 +5,7 @@ could drift (design decision: the transforms belong to the model).
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -23,6 +24,9 @@ from kresnet.layers.keyed import KeyedLayer
 from kresnet.machine.place import refuse_missing_devices
 from kresnet.network.precision import layer_precision
 from kresnet.spec import DataSpec
+
+if TYPE_CHECKING:
+    from kresnet.data import Images
 
 
 def _rescale(divide_by: float, name: str) -> keras.layers.Layer:
@@ -69,7 +73,7 @@ def build_transforms(
 
 
 def adapt_transforms(
-    layers: Sequence[keras.layers.Layer], images: np.ndarray
+    layers: Sequence[keras.layers.Layer], images: "Images | np.ndarray"
 ) -> None:
     """Adapts each layer that has statistics, after the layers before it.
 

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from kresnet import sealed_folder
+from kresnet.data import Images
 from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.records.export import ExportRecord
 from kresnet.records.identity import Identity
@@ -75,7 +76,7 @@ class Export(Trained):
                 f" install 'kresnet[{format}]'"
             ) from error
 
-    def logits(self, pixels: np.ndarray) -> np.ndarray:
+    def logits(self, pixels: Images | np.ndarray) -> np.ndarray:
         probabilities = np.concatenate(
             [
                 self.probabilities(np.ascontiguousarray(pixels[i : i + BATCH]))

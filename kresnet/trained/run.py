@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kresnet.data import Images
 from kresnet.errors import InputMissingError, SpecError
 from kresnet.machine.settings import FLOATX, check_floatx
 from kresnet.network import (
@@ -65,10 +66,10 @@ class Run(RecordedRun, Trained):
     def _model(self) -> keras.Model:
         return self.inference_model()
 
-    def logits(self, pixels: np.ndarray) -> np.ndarray:
+    def logits(self, pixels: Images | np.ndarray) -> np.ndarray:
         return predict_logits(self._model, pixels)
 
-    def re_estimated(self, images: np.ndarray) -> "Run":
+    def re_estimated(self, images: Images) -> "Run":
         """The same with batch-norm statistics of these training images."""
         weights, used = re_estimate(self.spec, self.checkpoint.weights, images)
         return dataclasses.replace(

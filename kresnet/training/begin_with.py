@@ -10,6 +10,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from kresnet.architecture import Counting, Map, ModelSpec, walk
+from kresnet.data import Images
 from kresnet.errors import InputMissingError, SpecError
 from kresnet.network.build import find_places
 from kresnet.network.transforms import inference_model
@@ -28,7 +29,7 @@ def stage_statistics(
     transforms: Sequence[keras.layers.Layer],
     network: keras.Model,
     spec: ModelSpec,
-    images: np.ndarray,
+    images: Images | np.ndarray,
     batch_size: int = 500,
 ) -> list[MeanAndVariance]:
     """Mean and (biased) variance of each channel that a stage emits.
@@ -156,13 +157,12 @@ class Source:
             run_test_error=self.run.record.test_error,
         )
 
-    def initial_weights(self, deep: Spec, images: np.ndarray) -> Arrays:
+    def initial_weights(self, deep: Spec, images: Images) -> Arrays:
         """Weights of the deeper model, transforms included.
 
         Args:
             deep: The spec of the deeper model.
-            images: The training split, uint8 array of shape
-                `(count, height, width, channels)`.
+            images: The training split.
 
         Returns:
             Float arrays by the path of their variable.

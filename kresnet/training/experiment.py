@@ -18,7 +18,7 @@ from kresnet.callbacks import (
     WarmUp,
     WarmUpError,
 )
-from kresnet.data import Order, load_dataset, split_train_validation
+from kresnet.data import Images, Order, load_dataset, split_train_validation
 from kresnet.errors import BadDataError, DivergedError, StoppedError
 from kresnet.instruments import Subject
 from kresnet.machine.facts import keep_compiled_programs, make_deterministic
@@ -195,7 +195,7 @@ class Experiment:
             )
         )
         self.train_indices, self.held_out = split_train_validation(
-            len(self.data.train_images), spec.data.validation
+            len(self.data.labels("train")), spec.data.validation
         )
         self.notify(f"building {spec.name}, seed {self.seed}")
         self.models = assemble(
@@ -227,8 +227,8 @@ class Experiment:
         if self.source and not self.record.now.deepened:
             self.record.change(deepened=self.source.record)
 
-    def _train_images(self) -> np.ndarray:
-        return self.data.train_images[self.train_indices]
+    def _train_images(self) -> Images:
+        return self.data.images("train", self.train_indices)
 
     def _make_callbacks(self) -> None:
         """Makes the callbacks, in the order in which they are called."""
@@ -268,8 +268,7 @@ class Experiment:
             last,
             self.schedule,
             self._evaluate,
-            self.data.train_images[self.held_out],
-            self.data.train_labels[self.held_out],
+            self.data.images("train", self.held_out),
             self.throughput,
             check_lock,
         )
@@ -338,7 +337,7 @@ class Experiment:
         self.agreement.exchange()  # all compute them, or nobody
         return self.steps.gradients(indices, keys)
 
-    def _evaluate(self, images: np.ndarray) -> np.ndarray:
+    def _evaluate(self, images: Images) -> np.ndarray:
         with self.progress.doing("evaluating"):
             return self.models.logits(images)
 
@@ -417,12 +416,7 @@ class Experiment:
                 self.progress,
                 Signals(self.agreement),
             ):
-                self.steps = make_steps(
-                    self.model,
-                    self.spec,
-                    self.data.train_images,
-                    self.data.train_labels,
-                )
+                self.steps = make_steps(self.model, self.spec, self.data)
                 train_in_chunks(
                     self.steps,
                     self.order,
@@ -501,9 +495,9 @@ class Experiment:
 
     def _test(self, weights: Arrays | None = None) -> dict[str, float]:
         """Error (%) and loss on the test images; `None`: the weights now."""
-        logits = self.models.logits(self.data.test_images, weights)
-        labels = self.data.test_labels
+        images = self.data.images("test")
+        logits = self.models.logits(images, weights)
         return {
-            "test_error": measures.error(logits, labels),
-            "test_loss": measures.cross_entropy(logits, labels),
+            "test_error": measures.error(logits, images.labels),
+            "test_loss": measures.cross_entropy(logits, images.labels),
         }

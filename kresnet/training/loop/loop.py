@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from kresnet.callbacks import IterationCallback
-from kresnet.data import Order
+from kresnet.data import Order, Source
 from kresnet.spec import Spec
 
 SECONDS = 0.5
@@ -94,26 +94,23 @@ class Steps(Protocol):
         """
 
 
-def make_steps(
-    model: keras.Model, spec: Spec, images: np.ndarray, labels: np.ndarray
-) -> Steps:
+def make_steps(model: keras.Model, spec: Spec, source: Source) -> Steps:
     """The updates of a model, on the current Keras backend.
 
     Args:
         model: Pixels and keys to logits, with an optimiser.
         spec: What is trained.
-        images: All training images, uint8, which go to the device.
-        labels: Theirs.
+        source: Has the training images, which go to the device.
     """
     if keras.backend.backend() == "jax":
         from kresnet.training.loop import steps_jax
 
-        return steps_jax.Steps(model, images, labels)
+        return steps_jax.Steps(model, source)
     from kresnet.training.loop import steps_tensorflow
 
     group = spec.model.batch_norm.images_per_statistic
     return steps_tensorflow.Steps(
-        model, images, labels, spec.training.batch_size, group
+        model, source, spec.training.batch_size, group
     )
 
 

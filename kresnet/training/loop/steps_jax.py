@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from jax import numpy as jnp
 
+from kresnet.data import Source
+
 
 class Steps:
     """See `kresnet.training.loop.loop.Steps`.
@@ -23,8 +25,7 @@ class Steps:
 
     Args:
         model: Pixels and keys to logits, with an optimiser.
-        images: uint8 array, goes to the device.
-        labels: Theirs.
+        source: Its training images and labels go to the device.
 
     Attributes:
         one_program: Whether a chunk is one program.
@@ -32,9 +33,7 @@ class Steps:
 
     capacity = 512
 
-    def __init__(
-        self, model: keras.Model, images: np.ndarray, labels: np.ndarray
-    ):
+    def __init__(self, model: keras.Model, source: Source):
         self.model = model
         self._whole = self._parts = None
         placed = model.variables[0].value.sharding
@@ -45,7 +44,8 @@ class Steps:
             self._whole = jax.sharding.NamedSharding(
                 mesh, jax.sharding.PartitionSpec()
             )
-        self.images, self.labels = map(self._put, (images, labels))
+        self.images = self._put(source.read("train", slice(None)))
+        self.labels = self._put(source.labels("train"))
         # The state, while the variables are not up to date.
         self._state: tuple[list[jax.Array], ...] | None = None
 

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kresnet.data import Source
+
 
 def mean_over_parts(
     function: Callable[..., list[tf.Tensor]],
@@ -106,8 +108,7 @@ class Steps:
 
     Args:
         model: Pixels and keys to logits, with an optimiser.
-        images: uint8 array, goes to the device.
-        labels: Theirs.
+        source: Its training images and labels go to the device.
         batch_size: Images in a batch, over all replicas.
         group: Images in a group of batch norm; `None` for a whole batch.
 
@@ -122,8 +123,7 @@ class Steps:
     def __init__(
         self,
         model: keras.Model,
-        images: np.ndarray,
-        labels: np.ndarray,
+        source: Source,
         batch_size: int,
         group: int | None,
     ):
@@ -132,6 +132,8 @@ class Steps:
         self.group = group
         self.strategy = model.distribute_strategy
         self.replicas = self.strategy.num_replicas_in_sync
+        images = source.read("train", slice(None))
+        labels = source.labels("train")
         if self.replicas == 1:
             self.images, self.labels = tf.constant(images), tf.constant(labels)
             devices = (self.images.device,)
