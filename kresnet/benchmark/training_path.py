@@ -16,7 +16,7 @@ from kresnet.callbacks import (
     Throughput,
     updates_done,
 )
-from kresnet.data import Order, Source
+from kresnet.data import Feed, Source
 from kresnet.data.source import ARRAYS, make_dataset
 from kresnet.errors import DivergedError
 from kresnet.network import adapt_transforms, training_model
@@ -114,7 +114,9 @@ class TrainingPath:
         rate = (training.warm_up or training.learning_rate).model_dump()
         start = rate.get("learning_rate", rate.get("start"))
         self.steps = make_steps(self.model, spec, source)
-        self.order = Order(indices, training.batch_size, seed)
+        self.order = Feed(
+            source, indices, training.batch_size, seed, training.iterations
+        )
         self._throughput = Throughput(skip=1)
         schedule = IterationSchedule(start)
         losses = LossLog(folder / "losses.csv")

@@ -1,11 +1,13 @@
 """Images, their split, and the order in which a run sees them."""
 
+from kresnet.data.feed import Feed
 from kresnet.data.open import load_dataset
 from kresnet.data.order import Order, split_train_validation
 from kresnet.data.source import Dataset, Images, Source
 
 __all__ = [
     "Dataset",
+    "Feed",
     "Images",
     "Order",
     "Source",

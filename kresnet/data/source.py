@@ -18,6 +18,7 @@ class Source:
     Attributes:
         name: The name a spec uses.
         class_names: One name per label, in the order of the labels.
+        input: Height, width and channels of an image.
         fingerprint: SHA-256 of the contents, hexadecimal: equal wherever and
             however the same images, labels and names were read.
         in_memory: Whether all pixels may be asked for at once and lie on the
@@ -26,6 +27,7 @@ class Source:
 
     name: str
     class_names: tuple[str, ...]
+    input: tuple[int, int, int]
     fingerprint: str
     in_memory = False
 
@@ -51,9 +53,9 @@ class Source:
             split: "train" or "test".
             indices: Integers, shape `(count,)`, or a slice: places in the
                 split.
-            keys: uint64, shape `(count,)`: an image is drawn from by its key
-                alone, see `Order.views`. `None` for images as they are
-                evaluated.
+            keys: uint64, shape `(count,)`: what is drawn for an image depends
+                on its key alone, see `Order.views`. `None` for images as they
+                are evaluated.
 
         Returns:
             uint8, shape `(count, height, width, channels)`.
@@ -118,6 +120,11 @@ class Dataset(Source):
     test_labels: np.ndarray
     fingerprint: str
     in_memory = True
+
+    @property
+    def input(self) -> tuple[int, int, int]:
+        """See `Source`."""
+        return self.train_images.shape[1:]
 
     def labels(self, split):
         """See `Source.labels`."""

@@ -66,8 +66,8 @@ class Subject:
         images: Makes the sample, training images, uint8.
         order: Gives the batches of the training. Defaults to `None`, for a
             network that is not in training.
-        gradients: Gradients of the loss on a batch, from its indices and keys,
-            in the order of the trainable variables. Defaults likewise.
+        gradients: Gradients of the loss on a batch that `order` gives, in the
+            order of the trainable variables. Defaults likewise.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Subject:
         network: Callable[[], "keras.Model"],
         images: Callable[[], "np.ndarray"],
         order: "Order | None" = None,
-        gradients: "Callable[[np.ndarray, np.ndarray], Sequence] | None" = None,
+        gradients: Callable[..., Sequence] | None = None,
     ):
         self.spec = spec
         self.transforms = transforms
@@ -122,8 +122,7 @@ class Subject:
         """
         if not (self.order and self._gradients and self._model):
             raise ValueError("a network has gradients only while it trains")
-        indices, keys = self.order.batches(self._iteration, 1)
-        gradients = self._gradients(indices[0], keys[0])
+        gradients = self._gradients(*self.order.batch(self._iteration))
         variables = self._model.trainable_variables
         paths = (variable.path for variable in variables)
         return dict(zip(paths, gradients, strict=True))

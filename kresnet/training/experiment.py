@@ -18,7 +18,7 @@ from kresnet.callbacks import (
     WarmUp,
     WarmUpError,
 )
-from kresnet.data import Images, Order, load_dataset, split_train_validation
+from kresnet.data import Feed, Images, load_dataset, split_train_validation
 from kresnet.errors import BadDataError, DivergedError, StoppedError
 from kresnet.instruments import Subject
 from kresnet.machine.facts import keep_compiled_programs, make_deterministic
@@ -206,8 +206,12 @@ class Experiment:
             placement.scope,
         )
         self.model = self.models.model
-        self.order = Order(
-            self.train_indices, spec.training.batch_size, self.seed
+        self.order = Feed(
+            self.data,
+            self.train_indices,
+            spec.training.batch_size,
+            self.seed,
+            spec.training.iterations,
         )
         self._make_callbacks()
 
@@ -333,9 +337,9 @@ class Experiment:
         with self.throughput.excluded(), self.progress.doing("measuring"):
             yield
 
-    def _gradients(self, indices: np.ndarray, keys: np.ndarray) -> list:
+    def _gradients(self, *batch: np.ndarray) -> list:
         self.agreement.exchange()  # all compute them, or nobody
-        return self.steps.gradients(indices, keys)
+        return self.steps.gradients(*batch)
 
     def _evaluate(self, images: Images) -> np.ndarray:
         with self.progress.doing("evaluating"):
