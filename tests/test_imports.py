@@ -48,7 +48,6 @@ ORDER = (
 KNOW_TENSORFLOW = {
     "kresnet/benchmark/parts_tensorflow.py",
     "kresnet/benchmark/worker.py",
-    "kresnet/data/cifar10.py",
     "kresnet/data/tfds.py",
     "kresnet/machine/place_tensorflow.py",
     "kresnet/trained/runtimes.py",
