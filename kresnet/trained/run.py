@@ -2,11 +2,13 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from kresnet.architecture import StageFields
 from kresnet.errors import InputMissingError, SpecError
 from kresnet.machine.settings import FLOATX, check_floatx
 from kresnet.network import (
@@ -79,10 +81,14 @@ class Run(RecordedRun, Trained):
         )
 
 
-def load_run(folder: Path, checkpoint: int | None = None) -> Run:
+def load_run(
+    folder: Path,
+    checkpoint: int | None = None,
+    stages: Sequence[type[StageFields]] = (),
+) -> Run:
     """Opens a run folder, finished or not; see `open_trained`."""
     check_floatx()
-    run = read_recorded_run(folder)
+    run = read_recorded_run(folder, stages)
     checkpoints = Checkpoints(
         RunFolder(folder).checkpoints, notify, identity=run.identity
     )
