@@ -126,9 +126,8 @@ class KeyedLayer(ImageLayer):
 
     def __call__(self, images, keys, *args, **kwargs):
         """Checks images and keys and calls the layer."""
-        shape = shape_of(images)
-        check_images(shape, self.sizes)
-        keys = _checked(keys, shape[0])
+        check_images(shape_of(images), self.sizes)
+        keys = _checked(keys, images.shape[0])
         return super().__call__(images, keys, *args, **kwargs)
 
     # `training` is not True by default: Keras would hand that default on to
