@@ -50,7 +50,7 @@ KNOW_TENSORFLOW = {
     "kresnet/benchmark/worker.py",
     "kresnet/data/cifar10.py",
     "kresnet/data/tfds.py",
-    "kresnet/machine/place_tensorflow.py",
+    "kresnet/machine/place.py",
     "kresnet/trained/runtimes.py",
     "kresnet/exporting/formats.py",
     "kresnet/layers/batch_normalization.py",

@@ -130,7 +130,7 @@ class _Trace:
 
 
 def _frozen(model):
-    """Says which layers, those of inner models too, and variables are frozen."""
+    """Says which layers, also of inner models, and variables are frozen."""
     layers = [model]
     for layer in layers:  # which grows meanwhile
         layers += getattr(layer, "layers", ())
