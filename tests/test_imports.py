@@ -59,7 +59,7 @@ KNOW_TENSORFLOW = {
     "kresnet/machine/facts.py",
     "kresnet/training/loop/steps_tensorflow.py",
     "kresnet/training/loop/optimizer.py",
-    "kresnet/machine/settings.py",
+    "kresnet/machine/surroundings.py",
 }
 LIGHT = {
     "errors",

@@ -10,7 +10,7 @@ import numpy as np
 
 from kresnet.architecture import StageFields
 from kresnet.errors import InputMissingError, SpecError
-from kresnet.machine.settings import FLOATX, check_floatx
+from kresnet.machine.surroundings import FLOATX, check_floatx
 from kresnet.network import (
     all_variables,
     build_model,
