@@ -25,6 +25,6 @@ def devices(
 
     loaded = load_spec(spec, overrides or ())
     import_keras_quietly()
-    from kresnet.machine.overview import overview
+    from kresnet.machine.place import overview
 
     say(*overview(devices, loaded))

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from kresnet.errors import SpecError
 from kresnet.machine.surroundings import (
@@ -100,7 +101,8 @@ def _hidden(packages: Iterable[str]) -> Iterator[None]:
     hidden = [name for name in packages if name not in sys.modules]
     # What Python's import system documents: with `None` there an import
     # raises ModuleNotFoundError.
-    sys.modules.update(dict.fromkeys(hidden))
+    modules: dict[str, Any] = sys.modules
+    modules.update(dict.fromkeys(hidden))
     try:
         yield
     finally:

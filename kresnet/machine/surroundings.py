@@ -1,6 +1,6 @@
-"""What surrounds Keras: environment variables, and its settings file.
+"""What Keras and its backend obey: environment, settings file, global settings.
 
-Which are refused, which recorded. Nothing here imports Keras at its top.
+Some are refused and some recorded. Importing this does not import Keras.
 """
 
 import importlib.util
@@ -40,6 +40,9 @@ ALLOWED = {
     "image_data_format": ("channels_last", "channels_first"),
     "nnx_enabled": (False,),
 }
+
+# Where Keras' floatx comes from, for messages.
+FLOATX = "Keras' floatx (keras.config.set_floatx, or floatx in its keras.json)"
 
 
 def refuse_environment(limits: bool = True) -> None:
@@ -130,6 +133,75 @@ def refuse_limits() -> None:
     for name, limit in zip(LIMITS, limits, strict=True):
         if limit:
             raise _limited(name, limit)
+
+
+def check_settings(precision: str) -> None:
+    """Refuses global settings under which a run would not be what it says.
+
+    The dtype policy and the image data format are not among them: layers are
+    built the same whatever these are.
+
+    Args:
+        precision: Of the convolutions; see `kresnet.training.Options`.
+
+    Raises:
+        SpecError: A setting is one of these, or `precision` does not go with
+            Keras' floatx.
+    """
+    import keras
+
+    check_floatx()
+    if precision == "bfloat16" and keras.config.floatx() != "float32":
+        raise SpecError(
+            f"--precision: bfloat16 needs {FLOATX} to be float32. Received:"
+            f" {keras.config.floatx()}"
+        )
+    if keras.backend.backend() == "tensorflow":
+        _check_tensorflow()
+    elif keras.distribution.distribution() is not None:
+        raise SpecError(
+            "--devices: names the devices of a run, and a keras.distribution"
+            " must not be set besides"
+        )
+
+
+def check_floatx() -> None:
+    """Refuses a floatx that is neither float32 nor float64.
+
+    Raises:
+        SpecError: It is another, or JAX would take float32 for float64.
+    """
+    import keras
+
+    floatx = keras.config.floatx()
+    if floatx not in ("float32", "float64"):
+        raise SpecError(
+            f"{FLOATX}: must be float32 or float64. Received: {floatx}"
+        )
+    if floatx == "float64" and keras.backend.backend() == "jax":
+        import jax
+
+        if not jax.config.jax_enable_x64:
+            raise SpecError(
+                f"{FLOATX}: float64 needs JAX_ENABLE_X64=1 on JAX, which"
+                " computes in float32 without it"
+            )
+
+
+def _check_tensorflow():
+    import tensorflow as tf
+
+    if tf.distribute.has_strategy():
+        raise SpecError(
+            "--devices: names the devices of a run, which must not be inside"
+            " the scope of a tf.distribute strategy"
+        )
+    for name, on in tf.config.optimizer.get_experimental_options().items():
+        if on and name.startswith("auto_mixed_precision"):
+            raise SpecError(
+                "--precision: names the precision of a run, and TensorFlow's"
+                f" optimizer option {name} must be off"
+            )
 
 
 def _limited(name: str, limit: object) -> SpecError:

@@ -4,7 +4,7 @@ Both share their layers, so there is no second copy of the preprocessing that
 could drift (design decision: the transforms belong to the model).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -34,7 +34,7 @@ def _rescale(divide_by: float, name: str) -> keras.layers.Layer:
     return keras.layers.Rescaling(np.float64(1 / divide_by), name=name)
 
 
-TRANSFORMS = {
+TRANSFORMS: dict[str, Callable[..., keras.layers.Layer]] = {
     "per_pixel_mean": PerPixelMean,
     "channel_mean": ChannelMean,
     "channel_standardize": ChannelStandardize,

@@ -1,11 +1,16 @@
 """What the manifest of an export says of it."""
 
+from collections.abc import Sequence
 from typing import Literal
 
+from pydantic import SerializeAsAny, create_model
+
+from kresnet.architecture import StageFields
 from kresnet.documents import Fields
 from kresnet.records.identity import Identity
 from kresnet.records.run import Amount, Count
 from kresnet.spec import Spec
+from kresnet.spec.spec import spec_class
 
 Format = Literal["tf_saved_model", "litert", "onnx"]
 
@@ -27,5 +32,18 @@ class ExportRecord(Fields):
     format: Format
     iteration: Count
     identity: Identity
-    spec: Spec
+    spec: SerializeAsAny[Spec]
     compared: dict[str, Amount] | None = None
+
+
+def export_record_class(
+    stages: Sequence[type[StageFields]],
+) -> type[ExportRecord]:
+    """Returns the class of records of networks that may have other stages."""
+    if not stages:
+        return ExportRecord
+    return create_model(
+        "ExportRecord",
+        __base__=ExportRecord,
+        spec=(SerializeAsAny[spec_class(tuple(stages))], ...),
+    )

@@ -2,14 +2,16 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from kresnet.architecture import StageFields
 from kresnet.data import Images
 from kresnet.errors import InputMissingError, SpecError
-from kresnet.machine.settings import FLOATX, check_floatx
+from kresnet.machine.surroundings import FLOATX, check_floatx
 from kresnet.network import (
     all_variables,
     build_model,
@@ -80,10 +82,14 @@ class Run(RecordedRun, Trained):
         )
 
 
-def load_run(folder: Path, checkpoint: int | None = None) -> Run:
+def load_run(
+    folder: Path,
+    checkpoint: int | None = None,
+    stages: Sequence[type[StageFields]] = (),
+) -> Run:
     """Opens a run folder, finished or not; see `open_trained`."""
     check_floatx()
-    run = read_recorded_run(folder)
+    run = read_recorded_run(folder, stages)
     checkpoints = Checkpoints(
         RunFolder(folder).checkpoints, notify, identity=run.identity
     )

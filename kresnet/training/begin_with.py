@@ -39,7 +39,7 @@ def stage_statistics(
     """
     ends = find_places(network, spec).ends
     observer = inference_model(transforms, keras.Model(network.input, ends))
-    sums = [np.zeros((2, stage.emits)) for stage in spec.stages]
+    sums = [np.zeros((2, end.shape[-1])) for end in ends]
     for start in range(0, len(images), batch_size):
         found = observer.predict_on_batch(images[start : start + batch_size])
         found = found if isinstance(found, list) else [found]
@@ -86,11 +86,11 @@ class _Identities(Counting):
         self._epsilon = deep.batch_norm.epsilon
         self._statistics = statistics
 
-    def convolution(self, x, width, kernel, stride, name):
+    def convolution(self, x, width, kernel, stride, name, **more):
         if self._added():
             path = f"{self.place.named(name)}/kernel"
             self.arrays[path] = identity_kernel(width)
-        return super().convolution(x, width, kernel, stride, name)
+        return super().convolution(x, width, kernel, stride, name, **more)
 
     def norm(self, x, name):
         if self._added():

@@ -24,8 +24,8 @@ from kresnet.instruments import Subject
 from kresnet.machine.facts import keep_compiled_programs, make_deterministic
 from kresnet.machine.memory import out_of_memory_said
 from kresnet.machine.place import Placement, place, place_team
-from kresnet.machine.settings import FLOATX
 from kresnet.machine.signals import Signals
+from kresnet.machine.surroundings import FLOATX
 from kresnet.machine.team import Team
 from kresnet.network import adapt_transforms, build_model
 from kresnet.notices import notifier
