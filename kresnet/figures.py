@@ -14,7 +14,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kresnet.errors import write_error
 from kresnet.files import replace_file
 from kresnet.printable import printable
 
@@ -197,10 +196,7 @@ def save_figure(figure: Figure, path: Path) -> Path:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=150)
         content = buffer.getvalue()
-    try:
-        replace_file(path, content)
-    except OSError as error:
-        raise write_error(path, error) from error
+    replace_file(path, content)
     return path
 
 

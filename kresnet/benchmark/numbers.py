@@ -8,7 +8,6 @@ from rich.table import Table
 
 from kresnet.benchmark.bench import REFERENCE, Benchmark
 from kresnet.benchmark.floor import BYTES, bytes_moved, operations
-from kresnet.errors import write_error
 from kresnet.files import replace_file
 
 
@@ -215,7 +214,4 @@ def write_values(path: Path, values: list[dict]) -> None:
     Raises:
         KresnetError: The file cannot be written.
     """
-    try:
-        replace_file(path, json.dumps(values, indent=1) + "\n")
-    except OSError as error:
-        raise write_error(path, error) from error
+    replace_file(path, json.dumps(values, indent=1) + "\n")

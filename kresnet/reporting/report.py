@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
-from kresnet.errors import BadDataError, KresnetError, write_error
+from kresnet.errors import BadDataError, KresnetError
 from kresnet.figures import ReportFigure, save_figure
-from kresnet.files import replace_file
+from kresnet.files import make_folder, replace_file
 from kresnet.instruments import INSTRUMENTS, Instrument, Measured
 from kresnet.reporting import sections
 from kresnet.reporting.confusion import confusion_figures
@@ -58,10 +58,7 @@ def write_report(
     """
     reported = read_runs([Path(path) for path in paths])
     folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(folder, error) from error
+    make_folder(folder)
     problems: list[str] = []
     every = [*(each() for each in INSTRUMENTS), *instruments]
     evaluations = read_all_evaluations(reported, problems.append)
@@ -174,10 +171,7 @@ def _write(
     figures: list[ReportFigure],
 ) -> Path:
     page = folder / PAGE
-    try:
-        replace_file(page, text)
-    except OSError as error:
-        raise write_error(page, error) from error
+    replace_file(page, text)
     for each in figures:
         for ending in ("png", "svg"):
             save_figure(each.figure, folder / f"{each.name}.{ending}")
