@@ -170,7 +170,7 @@ def stacked_panels(
         axes.set(xlabel=panel.xlabel, ylabel=ylabel)
         axes.margins(x=0.02)
         axes.grid(alpha=0.3)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params("x", integer=True)
     set_title(every[0], title)
     legend_below(figure, network_handles(labels, palette))
     return figure

@@ -67,8 +67,8 @@ def _read(name: str, shipped: Shipped) -> tuple[bytes, str]:
     bare = os.path.basename(name) == name and not name.endswith(".yaml")
     if bare and not os.path.isfile(name):
         if name in shipped.names():
-            file = shipped.file(name)
-            return file.read_bytes(), str(file)
+            own = shipped.file(name)
+            return own.read_bytes(), str(own)
         if not os.path.exists(name):
             near = difflib.get_close_matches(name, shipped.names(), n=1)
             hint = f"did you mean {near[0]}? " if near else ""

@@ -118,7 +118,7 @@ class _Reader:
             self.refuse(start.start_mark, "YAML directives are not allowed")
         self.document.value = self.node(next(events), events, ())
         next(events)  # the document's end
-        second = next(events, None)
+        second: Any = next(events, None)
         if second is not None:
             mark = second.start_mark
             raise UnreadableError(

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import Field, model_validator
 
@@ -168,7 +168,8 @@ class RecordedRun:
     @property
     def seed(self) -> int:
         """Seed of the run."""
-        return self.record.identity.seed
+        # A record has it: it is checked when it is made or read.
+        return cast(int, self.record.identity.seed)
 
     @property
     def finished(self) -> bool:

@@ -45,7 +45,7 @@ def confusion_figure(
         matrix: Integer `(classes, classes)`: row = true class, column =
             predicted.
         class_names: Names in the order of the labels, one for every row.
-        title: Above the figure.
+        title: The title above the figure.
     """
     if matrix.shape != (len(class_names), len(class_names)):
         raise ValueError(
