@@ -44,18 +44,15 @@ class KilledError(Exception):
 def train_in_task(
     arguments: list[str], environment: dict[str, str], log: str
 ) -> int:
-    """Runs `kresnet` on this node.
+    """Runs `kresnet` on this node and returns its exit code.
 
     A task that is cancelled, or whose worker is asked to end, lets the run save
     and stop.
 
     Args:
-        arguments: Of the command line.
-        environment: What to add to that of the node.
-        log: Where the run's output is appended.
-
-    Returns:
-        The exit code of the run.
+        arguments: The words of the command line after `kresnet`.
+        environment: Variables to add to those of the node.
+        log: The file that the run's output is appended to.
 
     Raises:
         KilledError: It was killed, or stopped by somebody else.
@@ -103,10 +100,10 @@ class RayEngine:
     """Runs every run of a study in a task with devices of its own.
 
     Attributes:
-        address: Of a Ray cluster, or "auto" on one of its machines; `None`
-            takes RAY_ADDRESS, else starts Ray on this machine alone.
-        cpus: Threads of a run without a GPU, and what a task reserves. The
-            bits of its result depend on it, and on no node.
+        address: That of a Ray cluster, or "auto" on one of its machines;
+            `None` takes RAY_ADDRESS, else starts Ray on this machine alone.
+        cpus: CPUs that a run reserves; without a GPU also its threads, on
+            which its bits depend, as they do on no node.
         gpus: GPUs of a run; `None` for 1 where the cluster has any, else 0.
     """
 
@@ -217,9 +214,9 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
             "--engine ray needs ray, not installed here: pip install"
             " 'kresnet[ray]'"
         ) from error
-    _reach(address)
     handler = signal.getsignal(signal.SIGTERM)
     try:
+        _reach(address)
         ray.init(
             address=address,
             log_to_driver=False,
@@ -227,7 +224,9 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
             **more,
         )
     except ConnectionError as error:
-        raise _no_cluster(address, error) from error
+        raise DeviceMissingError(
+            f"{address}: no Ray cluster to connect to: {error}"
+        ) from error
     finally:
         with contextlib.suppress(ValueError):  # of another thread than main
             # Ray's own would exit with 15.
@@ -239,11 +238,7 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
 
 
 def _shorten_temporary_folder() -> None:
-    """Ray's sockets are below it, and no name of a socket may be long.
-
-    Raises:
-        SpecError: RAY_TMPDIR, which is Ray's own, names such a folder.
-    """
+    """Sockets are below it; a RAY_TMPDIR that is too long is a `SpecError`."""
     own = os.environ.get("RAY_TMPDIR")
     folder = own or os.environ.get("TMPDIR", "")
     if len(os.fsencode(folder)) <= LONGEST_FOLDER:
@@ -260,19 +255,13 @@ def _shorten_temporary_folder() -> None:
 
 
 def _reach(address: str) -> None:
-    """Fails at once where Ray itself would try for minutes."""
+    """Raises `ConnectionError` at once, where Ray would try for minutes."""
     host, _, port = address.rpartition(":")
     if port.isdigit() and "://" not in host:
         try:
             socket.create_connection((host.strip("[]"), int(port)), 10).close()
         except OSError as error:
-            raise _no_cluster(address, error) from error
-
-
-def _no_cluster(address: str, error: Exception) -> DeviceMissingError:
-    return DeviceMissingError(
-        f"{address}: no Ray cluster to connect to: {error}"
-    )
+            raise ConnectionError(str(error)) from error
 
 
 def _ready(
