@@ -14,12 +14,9 @@ def current_values(model: keras.Model) -> Iterator[None]:
 
     On JAX `fit` keeps the state to itself during an epoch, and the variables
     are empty. `Callback.model` would hand all of it back, which takes a deep
-    network's callbacks milliseconds a step; here only scalars are lent. Keras
-    has no public way to them: this is for Keras 3.15.
-
-    Args:
-        model: A compiled model; variables are read, not assigned.
+    network's callbacks milliseconds a step; here only scalars are lent.
     """
+    # Keras 3.15 has no public way to them.
     pairs = []
     if not getattr(model, "_jax_state_synced", True):
         state = model._jax_state or {}

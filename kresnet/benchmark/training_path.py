@@ -4,6 +4,7 @@ import io
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,14 +28,7 @@ from kresnet.training.loop.loop import make_steps, train_in_chunks
 
 
 def tiny(spec: Spec) -> Spec:
-    """Images as small as the strides allow, narrow layers, as many groups.
-
-    Args:
-        spec: Any spec.
-
-    Returns:
-        A spec with the same layers and two images per group of batch norm.
-    """
+    """The spec with the least of images, widths and groups of batch norm."""
     model, training = spec.model, spec.training
     side = model.stem.stride * math.prod(s.stride for s in model.stages)
     narrow = math.gcd(model.stem.width, *(s.width for s in model.stages))
@@ -87,7 +81,7 @@ class TrainingPath:
 
     Attributes:
         model: The training model.
-        steps: Its updates.
+        steps: Its updates, of the class of the backend.
         transforms_model: Its transforms alone.
         order: Indices and keys of each iteration.
     """
@@ -113,7 +107,7 @@ class TrainingPath:
         adapt_transforms(transforms, images[indices])
         rate = (training.warm_up or training.learning_rate).model_dump()
         start = rate.get("learning_rate", rate.get("start"))
-        self.steps = make_steps(self.model, spec, images, labels)
+        self.steps: Any = make_steps(self.model, spec, images, labels)
         self.order = Order(indices, training.batch_size, seed)
         self._throughput = Throughput(skip=1)
         schedule = IterationSchedule(start)

@@ -80,9 +80,7 @@ def confusion_figure(
     return figure
 
 
-def confusion_figures(
-    evaluations: list[Evaluations],
-) -> Iterator[ReportFigure]:
+def confusion_figures(evaluations: list[Evaluations]) -> Iterator[ReportFigure]:
     """A figure for each, with the counts of all of its runs added up."""
     for each in evaluations:
         first = each.found[0]

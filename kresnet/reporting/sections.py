@@ -99,8 +99,12 @@ def _result(group: Group) -> Row:
         paper = PAPER_TEST_ERROR[name]
     errors: dict[str, list[float | None]] = {
         "test, last iteration": last,
-        "test, best by validation": [each and each.test_error for each in best],
-        "validation, best": [each and each.validation_error for each in best],
+        "test, best by validation": [
+            each.test_error if each else None for each in best
+        ],
+        "validation, best": [
+            each.validation_error if each else None for each in best
+        ],
     }
     return {
         "network": joined(group.label, *changes),

@@ -64,11 +64,7 @@ LONGEST_SILENCE = 600
 # then, and yields every run with its exit code as it ends. Closed before the
 # end, it stops the others.
 Engine = Callable[
-    [
-        Sequence[PlannedRun],
-        str | os.PathLike[str] | None,
-        Callable[[], None],
-    ],
+    [Sequence[PlannedRun], str | os.PathLike[str] | None, Callable[[], None]],
     Generator[tuple[PlannedRun, int], None, None],
 ]
 

@@ -82,12 +82,7 @@ RETRIES = 5
 # yet that the machine is gone.
 WAIT_FOR_LOCK = GRACE + 240
 # What the bits of a run depend on, or where its data are.
-PASSED_ON = (
-    "JAX_PLATFORMS",
-    "KERAS_BACKEND",
-    "KRESNET_DATA_DIR",
-    *ARITHMETIC,
-)
+PASSED_ON = ("JAX_PLATFORMS", "KERAS_BACKEND", "KRESNET_DATA_DIR", *ARITHMETIC)
 # Bytes: a socket's name has 107 at most, 70 of them below this folder.
 LONGEST_FOLDER = 37
 SHORT_FOLDER = "/tmp"  # noqa: S108, where Ray's files are anyway
