@@ -38,9 +38,9 @@ def current_values(model: keras.Model) -> Iterator[None]:
 class IterationCallback(keras.callbacks.Callback):
     """A callback that knows the iteration: the number of updates done.
 
-    It is what the optimiser of `model.compile` has counted, whatever a batch
-    was: with `gradient_accumulation_steps` several batches are one update,
-    with `steps_per_execution` a step is several, and one that a
+    The optimiser of `model.compile` counts it, whatever a batch was: with
+    `gradient_accumulation_steps` several batches are one update, with
+    `steps_per_execution` a step is several, and one that a
     `LossScaleOptimizer` skips is none. So it is right after a restart too,
     and for a second `fit`.
 
@@ -109,11 +109,9 @@ class IterationCallback(keras.callbacks.Callback):
             self.iteration = updates_done(self._watched)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Takes back an update that was counted without a batch.
-
-        Several replicas on TensorFlow learn that the data has ended while
-        they run an update, of which counting alone needs no batch.
-        """
+        """Takes back an update that was counted without a batch."""
+        # Replicas on TensorFlow learn that the data have ended while they run
+        # an update; its count is the one part that needs no batch.
         model = self._watched
         strategy = getattr(model, "distribute_strategy", None)
         if strategy is None or strategy.num_replicas_in_sync == 1:

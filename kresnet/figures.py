@@ -56,14 +56,14 @@ class ReportFigure:
 
     @property
     def name(self) -> str:
-        """Of its files, without ending."""
+        """The name of its files, without their endings."""
         words = re.sub(r"[^a-z0-9]+", "-", self.title.lower())
         words = words.strip("-")[:LONGEST_NAME]
         return f"{self.place}-{self.kind}-{words}"
 
     @property
     def place(self) -> str:
-        """Of the ids of its parts in the page."""
+        """The beginning of the ids of its parts in the page."""
         return f"figure{self.number}"
 
 
@@ -149,9 +149,10 @@ def stacked_panels(
 
     Args:
         panels: From top to bottom.
-        labels: Of the network of each line; those that share it, a colour.
+        labels: The network of each line, which has a colour for all of its
+            lines.
         ylabel: What is measured, in every panel.
-        title: Above the figure.
+        title: The title above the figure.
     """
     figure = new_figure(WIDTH, LEGEND_HEIGHT + len(panels) * PANEL_HEIGHT)
     palette = palette_of(labels)

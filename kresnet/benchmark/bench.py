@@ -149,7 +149,7 @@ def bench(
         iterations: Iterations that are measured at a time.
         rounds: How often each part of each subject is measured.
         precision: "float32", "float64", or "bfloat16" as of `train`.
-        data_dir: Where prepared data sets are; see `load_dataset`.
+        data_dir: The folder of prepared data sets; see `load_dataset`.
         seed: Decides initial weights, order and draws.
         notify: Is told what goes on.
 

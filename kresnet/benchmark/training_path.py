@@ -71,13 +71,13 @@ class TrainingPath:
 
     Args:
         spec: What to train.
-        seed: Of initial weights, order and draws.
+        seed: Decides initial weights, order and draws.
         images: Training images of the data set, uint8.
         labels: Their labels.
         indices: The training split.
-        folder: Where losses.csv goes.
-        precision: Of the convolutions; see `build_model`.
-        finite: Whether losses must be.
+        folder: The folder of losses.csv.
+        precision: The precision of convolutions; see `build_model`.
+        finite: Whether losses must be finite.
 
     Attributes:
         model: The training model.

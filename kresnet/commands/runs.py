@@ -65,7 +65,7 @@ def study(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Of a Ray cluster; auto on one of its machines."
+            help="The address of a Ray cluster; auto on one of its machines."
             " [default: $RAY_ADDRESS, then a Ray of its own]",
         ),
     ] = None,

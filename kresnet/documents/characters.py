@@ -21,7 +21,7 @@ _FREE = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'|(?<!\S)#.*')
 
 
 def odd_character(text: str) -> int | None:
-    """Where the first character is that is no plain space and is not seen."""
+    """The place of the first character that is not seen and no plain space."""
     for place, each in enumerate(text):
         if each not in "\r\n" and (not each.isprintable() or each in _UNSEEN):
             return place

@@ -15,7 +15,7 @@ from kresnet.documents.problems import (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value or a key stands.
+    """The place of a value or a key.
 
     Attributes:
         order: Sorts places: files first by line and column, then overrides.

@@ -14,7 +14,7 @@ from kresnet.explain.training import training_points
 from kresnet.records.run import RunRecord
 from kresnet.spec import Spec
 
-# Those that a point speaks of, or that change nothing about the result.
+# Fields that a point speaks of, or that change nothing about the result.
 COVERED = {
     "Spec": "name expect model data training",
     "ModelSpec": "input stem stages classes batch_norm",

@@ -34,7 +34,7 @@ def paper_network(model: ModelSpec) -> str | None:
 
 
 def paper_n(model: ModelSpec) -> int | None:
-    """The n of section 4.2, whatever the shortcuts; `None` for other shapes."""
+    """The n of section 4.2, for any shortcuts; `None` for other shapes."""
     stem, blocks = model.stem, {stage.blocks for stage in model.stages}
     same = (
         tuple(model.input) == (32, 32, 3)
@@ -126,7 +126,7 @@ def _shortcuts(model: ModelSpec) -> Point:
 
 
 def batch_norm_points(spec: Spec) -> Iterator[Point]:
-    """Where batch norm stands and how it takes its statistics in training."""
+    """The place of batch norm, and its statistics in training."""
     norm, batch = spec.model.batch_norm, spec.training.batch_size
     blocks = {stage.block for stage in spec.model.stages}
     known = blocks <= {"plain", "basic"}

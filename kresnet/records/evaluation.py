@@ -23,9 +23,9 @@ class Protocol(Fields):
 
     Attributes:
         data: The title of the data set.
-        images: How many.
+        images: The number of images.
         views: Which part of an image the network saw, in words.
-        batch_norm_statistics: Where they come from, in words.
+        batch_norm_statistics: The origin of the statistics, in words.
         network: Says that it was an export; `None` for a run.
         iteration: Updates done.
     """

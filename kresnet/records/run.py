@@ -52,9 +52,9 @@ class Conditions(Fields):
     """Options and devices that the bits of a result depend on.
 
     Attributes:
-        devices: How many of which kind, such as "2 gpu".
-        device_ids: Which; `None` for the first ones.
-        processes: How many trained together.
+        devices: The number of devices and their kind, such as "2 gpu".
+        device_ids: Their numbers; `None` for the first ones.
+        processes: The number of processes that trained together.
     """
 
     rematerialize: Flag = False

@@ -72,7 +72,7 @@ def caption(text: str, proxy: bool) -> str:
 
 Notify = Callable[[str], object]
 
-# Is told of a folder that could not be looked into, and why.
+# Receives a folder that could not be looked into, and why.
 Unseen = Callable[[Path, str], object]
 
 
@@ -259,7 +259,7 @@ class Evaluations:
 def read_all_evaluations(
     reported: ReportedRuns, notify: Notify
 ) -> list[Evaluations]:
-    """Those of the finished runs at their last iteration, by protocol."""
+    """The evaluations of finished runs at their last iteration."""
     evaluations = []
     for group in reported.groups:
         by_file: dict[str, list[Evaluation]] = {}

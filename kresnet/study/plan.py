@@ -86,7 +86,7 @@ def scaled(spec: Spec, budget: Fraction) -> Spec:
             )
         changes["warm_up"] = warm_up.model_copy(update={"limit": limit})
     changed = training.model_copy(update=changes).model_dump()
-    # Through the checks again.
+    # It is checked again.
     return Spec.model_validate({**spec.model_dump(), "training": changed})
 
 
@@ -98,7 +98,7 @@ class PlannedRun:
         run: Its entry in the study.
         spec: What is run, the budget applied.
         seed: Its seed.
-        spec_file: Where the spec is written to.
+        spec_file: The file that the spec is written to.
         folder: The run folder.
         source: The folder of an earlier run, with whose weights this one
             begins, deepened.

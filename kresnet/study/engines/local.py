@@ -17,7 +17,7 @@ def one_by_one(
 
     Args:
         planned: What to run.
-        data_dir: Where prepared data sets are; see `load_dataset`.
+        data_dir: The folder of prepared data sets; see `load_dataset`.
         changed: Called before each run.
 
     Yields:

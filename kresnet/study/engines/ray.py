@@ -116,7 +116,7 @@ class RayEngine:
 
         Args:
             planned: What to run; the folders must be the same on every node.
-            data_dir: Where prepared data sets are, on every node.
+            data_dir: The folder of prepared data sets, on every node.
             changed: Called every second.
 
         Raises:
@@ -262,7 +262,7 @@ def _reach(address: str) -> None:
 def _ready(
     waiting: Sequence[PlannedRun], pending: Iterable[PlannedRun]
 ) -> list[PlannedRun]:
-    """Those that begin with the weights of no run that is still to end."""
+    """The runs that begin with the weights of no run that is still to end."""
     unfinished = {each.folder for each in (*waiting, *pending)}
     return [each for each in waiting if each.source not in unfinished]
 
@@ -270,7 +270,8 @@ def _ready(
 def _arguments(
     each: PlannedRun, data_dir: str | os.PathLike[str] | None
 ) -> list[str]:
-    """Those of `kresnet`; a node has a current folder of its own."""
+    """The arguments of `kresnet` on any node."""
+    # A node has a current folder of its own.
     each = dataclasses.replace(
         each,
         spec_file=each.spec_file.absolute(),
@@ -284,7 +285,7 @@ def _arguments(
 
 
 def _log(each: PlannedRun) -> Path:
-    """Where a run writes what it would say: beside its folder."""
+    """The file of what a run says, beside its folder."""
     return each.folder.absolute().with_name(f"{each.folder.name}.log")
 
 
