@@ -10,18 +10,8 @@ from kresnet.spec import Spec
 def training_points(spec: Spec) -> Iterator[Point]:
     """How the weights are updated."""
     training, rate = spec.training, spec.training.learning_rate
-    yield Point(
-        "batch",
-        "128 images",
-        f"{training.batch_size:,} images",
-        equal_if(training.batch_size == 128),
-    )
-    yield Point(
-        "iterations",
-        "64,000",
-        f"{training.iterations:,}",
-        equal_if(training.iterations == 64_000),
-    )
+    yield _number("batch", 128, training.batch_size, " images")
+    yield _number("iterations", 64_000, training.iterations)
     yield Point(
         "learning rate",
         "0.1, divided by 10 at 32,000 and 48,000 iterations",
@@ -34,12 +24,7 @@ def training_points(spec: Spec) -> Iterator[Point]:
         ),
     )
     yield _warm_up(spec)
-    yield Point(
-        "momentum",
-        "0.9",
-        f"{training.momentum:g}",
-        equal_if(training.momentum == 0.9),
-    )
+    yield _number("momentum", 0.9, training.momentum)
     yield Point(
         "momentum, form",
         "that of its system (Caffe): v ← momentum · v + rate · gradient;"
@@ -47,12 +32,7 @@ def training_points(spec: Spec) -> Iterator[Point]:
         "the same: the rate is inside v",
         EQUAL,
     )
-    yield Point(
-        "weight decay",
-        "0.0001",
-        f"{training.weight_decay:g}",
-        equal_if(training.weight_decay == 1e-4),
-    )
+    yield _number("weight decay", 1e-4, training.weight_decay)
     yield Point(
         "weight decay, form",
         "that of its system (Caffe): decay · w is added to the gradient and"
@@ -82,6 +62,13 @@ def training_points(spec: Spec) -> Iterator[Point]:
         equal_if(clip is None),
     )
     yield Point("dropout", "none", "none", EQUAL)
+
+
+def _number(topic: str, paper: float, here: float, unit: str = "") -> Point:
+    """The point of a number that the paper states."""
+    form = ",d" if isinstance(paper, int) else "g"
+    texts = [f"{number:{form}}{unit}" for number in (paper, here)]
+    return Point(topic, texts[0], texts[1], equal_if(here == paper))
 
 
 def _listed(numbers: Sequence[int]) -> str:
