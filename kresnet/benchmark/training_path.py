@@ -4,6 +4,7 @@ import io
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,14 +29,7 @@ from kresnet.training.loop.loop import make_steps, train_in_chunks
 
 
 def tiny(spec: Spec) -> Spec:
-    """Images as small as the strides allow, narrow layers, as many groups.
-
-    Args:
-        spec: Any spec.
-
-    Returns:
-        A spec with the same layers and two images per group of batch norm.
-    """
+    """The spec with the least of images, widths and groups of batch norm."""
     model, training = spec.model, spec.training
     side = model.stem.stride * math.prod(s.stride for s in model.stages)
     narrow = math.gcd(model.stem.width, *(s.width for s in model.stages))
@@ -79,16 +73,16 @@ class TrainingPath:
 
     Args:
         spec: What to train.
-        seed: Of initial weights, order and draws.
+        seed: Decides initial weights, order and draws.
         source: Has the training images.
         indices: The training split.
-        folder: Where losses.csv goes.
-        precision: Of the convolutions; see `build_model`.
-        finite: Whether losses must be.
+        folder: The folder of losses.csv.
+        precision: The precision of convolutions; see `build_model`.
+        finite: Whether losses must be finite.
 
     Attributes:
         model: The training model.
-        steps: Its updates.
+        steps: Its updates, of the class of the backend.
         transforms_model: Its transforms alone.
         order: Indices and keys of each iteration.
     """
@@ -113,7 +107,7 @@ class TrainingPath:
         adapt_transforms(transforms, source.images("train", indices))
         rate = (training.warm_up or training.learning_rate).model_dump()
         start = rate.get("learning_rate", rate.get("start"))
-        self.steps = make_steps(self.model, spec, source)
+        self.steps: Any = make_steps(self.model, spec, source)
         self.order = Feed(
             source, indices, training.batch_size, seed, training.iterations
         )

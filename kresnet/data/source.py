@@ -18,7 +18,6 @@ class Source:
     Attributes:
         name: The name a spec uses.
         class_names: One name per label, in the order of the labels.
-        input: Height, width and channels of an image.
         fingerprint: SHA-256 of the contents, hexadecimal: equal wherever and
             however the same images, labels and names were read.
         in_memory: Whether all pixels may be asked for at once and lie on the
@@ -27,9 +26,13 @@ class Source:
 
     name: str
     class_names: tuple[str, ...]
-    input: tuple[int, int, int]
     fingerprint: str
     in_memory = False
+
+    @property
+    def input(self) -> tuple[int, ...]:
+        """Height, width and channels of an image."""
+        raise NotImplementedError
 
     def labels(self, split: str) -> np.ndarray:
         """The labels of "train" or "test".
@@ -122,8 +125,8 @@ class Dataset(Source):
     in_memory = True
 
     @property
-    def input(self) -> tuple[int, int, int]:
-        """See `Source`."""
+    def input(self) -> tuple[int, ...]:
+        """See `Source.input`."""
         return self.train_images.shape[1:]
 
     def labels(self, split):

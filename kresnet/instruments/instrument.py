@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kresnet.errors import SpecError, write_error
+from kresnet.errors import SpecError
 from kresnet.files import replace_file
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.spec import Spec
@@ -307,7 +307,4 @@ def write_rows(rows: Rows, path: str | os.PathLike[str]) -> None:
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    try:
-        replace_file(Path(path), text.getvalue())
-    except OSError as error:
-        raise write_error(path, error) from error
+    replace_file(Path(path), text.getvalue())

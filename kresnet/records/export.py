@@ -20,10 +20,10 @@ class ExportRecord(Fields):
 
     Attributes:
         kresnet_export: Tells an export from other sealed folders.
-        format: What it is written in, as `keras.Model.export` calls it.
+        format: Its format, by the name that `keras.Model.export` has for it.
         iteration: Updates done.
-        identity: That of its run.
-        spec: That of its run.
+        identity: The identity of its run.
+        spec: The spec of its run.
         compared: On how many images it was compared with the run, and the
             largest difference of a probability; `None` until it was.
     """
@@ -45,5 +45,5 @@ def export_record_class(
     return create_model(
         "ExportRecord",
         __base__=ExportRecord,
-        spec=(SerializeAsAny[spec_class(tuple(stages))], ...),
+        spec=(spec_class(tuple(stages)), ...),
     )

@@ -47,7 +47,7 @@ class Steps(Protocol):
         self,
         indices: np.ndarray,
         keys: np.ndarray,
-        pixels: np.ndarray | None = None,
+        *pixels: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Does the updates of a chunk; afterwards see `sync`.
 
@@ -55,8 +55,8 @@ class Steps(Protocol):
             indices: int32, shape `(count, batch_size)`, of the images; the
                 same on all processes.
             keys: uint32, same shape, of the random layers.
-            pixels: uint8, shape `(count, batch_size, height, width, channels)`,
-                where `images` is `None`.
+            *pixels: uint8, shape `(count, batch_size, height, width,
+                channels)`, where `images` is `None`.
 
         Returns:
             Loss and accuracy in [0, 1] of each batch before its update, NumPy
@@ -73,14 +73,14 @@ class Steps(Protocol):
         self,
         indices: np.ndarray,
         keys: np.ndarray,
-        pixels: np.ndarray | None = None,
+        *pixels: np.ndarray,
     ) -> list:
         """Gradients of the loss on one batch; nothing changes.
 
         Args:
             indices: int32, shape `(batch_size,)`.
             keys: uint32, same shape.
-            pixels: As in `run`, of one batch.
+            *pixels: As in `run`, of one batch.
 
         Returns:
             In the order of `model.trainable_variables`.

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import keras
@@ -75,7 +74,7 @@ class Steps:
         self,
         indices: np.ndarray,
         keys: np.ndarray,
-        pixels: np.ndarray | None = None,
+        *pixels: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `kresnet.training.loop.loop.Steps`."""
         state = self._state or self.values()
@@ -91,7 +90,7 @@ class Steps:
             return np.asarray(losses)[:count], np.asarray(accuracies)[:count]
         results = []
         for i in range(count):
-            images = self.images_of(pixels, i)
+            images = self.images_of(*(x[i] for x in pixels))
             *result, state = self._iteration_program(
                 state, images, self.labels, indices[i], keys[i]
             )
@@ -104,27 +103,25 @@ class Steps:
         self,
         indices: np.ndarray,
         keys: np.ndarray,
-        pixels: np.ndarray | None = None,
+        *pixels: np.ndarray,
     ) -> list[jax.Array]:
         """See `kresnet.training.loop.loop.Steps`."""
         trainable, non_trainable, _ = self._state or self.values()
         gradients, _ = self._gradient_program(
             trainable,
             non_trainable,
-            self.images_of(pixels),
+            self.images_of(*pixels),
             self.labels,
             indices,
             keys,
         )
         return gradients
 
-    def images_of(
-        self, pixels: np.ndarray | None = None, place: Any = ...
-    ) -> jax.Array:
-        """All images on the device, or the pixels handed in at a place."""
+    def images_of(self, pixels: np.ndarray | None = None) -> jax.Array:
+        """All images on the device, or the pixels of a batch handed in."""
         if pixels is None:
             return self.images
-        return self._put(pixels[place], self._parts)
+        return self._put(pixels, self._parts)
 
     def examples(
         self, images: jax.Array, labels: jax.Array, indices: jax.Array

@@ -146,14 +146,18 @@ class Steps:
             self.labels = put(source.labels("train"))
         self._on_cpu = all("CPU" in device for device in devices)
 
-    def run(self, *batches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def run(
+        self, indices: np.ndarray, keys: np.ndarray, *pixels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """See `kresnet.training.loop.loop.Steps`."""
-        losses, accuracies = self._chunk(*batches)
+        losses, accuracies = self._chunk(indices, keys, *pixels)
         return losses.numpy(), accuracies.numpy()
 
-    def gradients(self, *batch: np.ndarray) -> list[tf.Tensor]:
+    def gradients(
+        self, indices: np.ndarray, keys: np.ndarray, *pixels: np.ndarray
+    ) -> list[tf.Tensor]:
         """See `kresnet.training.loop.loop.Steps`."""
-        return self._gradients(*batch)
+        return self._gradients(indices, keys, *pixels)
 
     def sync(self) -> None:
         """See `kresnet.training.loop.loop.Steps`."""
