@@ -18,6 +18,20 @@ for number, default in (
         signal.signal(number, default)
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--whole",
+        action="store_true",
+        help="run the dear tests whole: more places, kills and specs",
+    )
+
+
+@pytest.fixture(scope="session")
+def whole_form(pytestconfig) -> bool:
+    """Whether tests that have a short form and a whole one run the whole."""
+    return pytestconfig.getoption("whole")
+
+
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory):
     """The folder of a short, finished run on digits; do not write into it."""

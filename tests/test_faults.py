@@ -190,13 +190,15 @@ def test_a_disk_that_is_full_in_the_events_is_said_once(tmp_path):
     assert full_disk.full_in_the_events(tmp_path / "runs") > 200
 
 
-def test_every_spec_is_accepted_or_refused_line_by_line(tmp_path):
+def test_every_spec_is_accepted_or_refused_line_by_line(tmp_path, whole_form):
     """The same as commands, none with more than a CPU-second or 300 MB.
 
     The campaign's own program: it fails if one takes more.
     """
+    commands = 50 if whole_form else 10
+
     run = subprocess.run(
-        [sys.executable, specs.__file__, tmp_path, "500", "50", "0"],
+        [sys.executable, specs.__file__, tmp_path, "500", str(commands), "0"],
         capture_output=True,
         text=True,
         check=False,
@@ -205,7 +207,7 @@ def test_every_spec_is_accepted_or_refused_line_by_line(tmp_path):
     assert run.returncode == 0, run.stderr
     found = re.fullmatch(
         r"500 specs: (\d+) accepted, the others refused .*\n"
-        r"50 of them as commands: .*\n",
+        rf"{commands} of them as commands: .*\n",
         run.stdout,
     )
     assert 50 < int(found[1]) < 450
@@ -292,9 +294,11 @@ def test_a_training_does_not_grow(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_like_one_that_was_not(
-    tmp_path, generator
+    tmp_path, generator, whole_form
 ):
-    """Five kills, most of them soon after a checkpoint or in the next."""
-    done = killed_often(tmp_path / "runs", 5, generator)
+    """Most of the kills are soon after a checkpoint or in the next."""
+    kills, last = (5, 400) if whole_form else (2, 100)
 
-    assert (done.kills, done.runs) == (5, 1)
+    done = killed_often(tmp_path / "runs", kills, generator, last=last)
+
+    assert (done.kills, done.runs) == (kills, 1)

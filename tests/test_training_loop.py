@@ -4,9 +4,11 @@ In float64 and at a low learning rate, so that rounding has no time to grow.
 """
 
 import json
+import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,47 +18,87 @@ from tensorboard.backend.event_processing.event_accumulator import (
 )
 
 PROGRAM = """
+import contextlib
+import os
 import sys
+from unittest import mock
+import keras
 import kresnet
-kind, out, every = sys.argv[1:]
-if kind == "one program":  # what an accelerator runs
-    from kresnet.training.loop.steps_jax import Steps
-    Steps.one_program = True
-if kind.endswith("whole batch"):  # what an accelerator runs
-    from kresnet.training.loop.steps_tensorflow import Steps
-    Steps.smallest_pass = 1000
-again = "again" in kind
-if kind.startswith("calls") and again:  # as beside a GPU that is not used
+
+if keras.backend.backend() == "jax":
     import jax
-    jax.default_backend = lambda: "gpu"
-overrides = [
-    "training.iterations=20",
-    "training.learning_rate={start: 0.01, divide_by: 10, at: [10]}",
-    f"training.evaluate_every={every}",
-    "data.validation=0",
-]
-kresnet.train(
-    "digits",
-    out,
-    overrides=overrides,
-    rematerialize=again,
-    deterministic=again,
-)
+    from kresnet.training.loop.steps_jax import Steps
+else:
+    import tensorflow as tf
+    from kresnet.training.loop.steps_tensorflow import Steps
+    update = Steps.update
+    def traced(self, indices, keys):
+        print("traced", indices.shape[0], keys.shape[0], self.passes,
+              file=sys.stderr)
+        return update(self, indices, keys)
+    Steps.update = traced
+    options = tf.config.optimizer
+    mine = {"remapping": False, "constant_folding": False}
+    options.set_experimental_options(mine)
+
+def what_an_accelerator_runs(kind):
+    if kind == "one program":
+        return mock.patch.object(Steps, "one_program", True)
+    if kind.endswith("whole batch"):
+        return mock.patch.object(Steps, "smallest_pass", 1000)
+    if kind == "calls, computing again":  # beside a GPU that is not used
+        return mock.patch.object(jax, "default_backend", lambda: "gpu")
+    return contextlib.nullcontext()
+
+for out in sys.argv[1:]:
+    kind, _, every = os.path.basename(out).partition("-")
+    again = "again" in kind
+    print("== run:", out, file=sys.stderr)
+    with what_an_accelerator_runs(kind):
+        kresnet.train(
+            "digits",
+            out,
+            devices="cpu:2" if "two devices" in kind else "cpu",
+            overrides=[
+                "training.iterations=20",
+                "training.learning_rate={start: 0.01, divide_by: 10, at: [10]}",
+                f"training.evaluate_every={every}",
+                "data.validation=0",
+                "model.stages=[{block: basic, shortcut: A, blocks: 1,"
+                " width: 8, stride: 1}, {block: basic, shortcut: A, blocks: 1,"
+                " width: 16, stride: 2}]",
+                "model.stem.width=8",
+            ],
+            rematerialize=again,
+            deterministic=again,
+        )
+if keras.backend.backend() == "tensorflow":
+    # The caller's graph optimiser is as it was, whatever the loop leaves out.
+    off = {name for name, on in options.get_experimental_options().items()
+           if on is False and not name.startswith("disable")}
+    assert off == set(mine), off
 """
 pytestmark = pytest.mark.slow
 
-# Kind of loop, and iterations between evaluations, which end a chunk.
-KINDS = [
-    ("tensorflow", 1),
-    ("tensorflow", 20),
-    ("tensorflow, whole batch", 20),
-    ("calls", 1),
-    ("calls", 20),
-    ("one program", 1),
-    ("one program", 20),
-    ("tensorflow, computing again", 20),
-    ("calls, computing again", 20),
-]
+# Kind of loop, and iterations between evaluations, which end a chunk. The
+# devices of a process are made for its first run, and what is deterministic
+# stays so: it is the last.
+KINDS = {
+    "tensorflow": [
+        ("tensorflow, two devices", 7),
+        ("tensorflow", 1),
+        ("tensorflow", 20),
+        ("tensorflow, whole batch", 20),
+        ("tensorflow, computing again", 20),
+    ],
+    "jax": [
+        ("calls", 1),
+        ("calls", 20),
+        ("one program", 1),
+        ("one program", 20),
+        ("calls, computing again", 20),
+    ],
+}
 
 
 def recorded(folder):
@@ -73,39 +115,43 @@ def runs(tmp_path_factory):
     home = tmp_path_factory.mktemp("float64")
     hidden = home / "hidden"
     hidden.mkdir()
+    environment = dict(os.environ)
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     (hidden / "tensorflow.py").write_text("raise ImportError('hidden')")
+    (home / "keras.json").write_text(json.dumps({"floatx": "float64"}))
     found = {}
-    for kind, every in KINDS:
-        on_jax = not kind.startswith("tensorflow")
-        backend = "jax" if on_jax else "tensorflow"
-        (home / "keras.json").write_text(
-            json.dumps({"floatx": "float64", "backend": backend})
-        )
-        out = home / f"{kind}-{every}"
+    for backend, kinds in KINDS.items():
+        outs = [str(home / f"{kind}-{every}") for kind, every in kinds]
         run = subprocess.run(
-            [sys.executable, "-c", PROGRAM, kind, str(out), str(every)],
+            [sys.executable, "-c", PROGRAM, *outs],
             capture_output=True,
             text=True,
             check=False,
             env={
-                **os.environ,
+                **environment,
                 "KERAS_HOME": str(home),
                 "KERAS_BACKEND": backend,
                 "JAX_ENABLE_X64": "1",
                 "JAX_LOG_COMPILES": "1",
+                "XDG_CACHE_HOME": str(home / "cache"),
                 # Runs on JAX must do without TensorFlow.
-                "PYTHONPATH": str(hidden) if on_jax else "",
+                "PYTHONPATH": str(hidden) if backend == "jax" else "",
             },
         )
         assert run.returncode == 0, run.stderr
-        rows = (out / "metrics.csv").read_text().splitlines()[1:]
-        assert len(rows) == 20 // every
-        assert all(row.endswith(",,") for row in rows)  # no validation images
-        # TensorBoard's events are written without TensorFlow too.
-        assert recorded(out / "events") == [int(r.split(",")[0]) for r in rows]
-        weights = out / "checkpoints" / "00000020" / "weights.safetensors"
-        options = json.loads((out / "run.json").read_text())["options"]
-        found[kind, every] = load_file(weights), run.stderr, options
+        said = run.stderr.split("== run: ")[1:]
+        for each, out, text in zip(kinds, map(Path, outs), said, strict=True):
+            rows = (out / "metrics.csv").read_text().splitlines()[1:]
+            assert len(rows) == math.ceil(20 / each[1])
+            assert all(row.endswith(",,") for row in rows)  # not validated
+            # TensorBoard's events are written without TensorFlow too.
+            steps = [int(row.split(",")[0]) for row in rows]
+            assert recorded(out / "events") == steps
+            weights = out / "checkpoints" / "00000020" / "weights.safetensors"
+            options = json.loads((out / "run.json").read_text())["options"]
+            found[each] = load_file(weights), text, options
+    # What JAX compiled is kept for the next run.
+    assert any((home / "cache" / "kresnet" / "jax").iterdir())
     return found
 
 
@@ -174,70 +220,21 @@ def test_neither_a_chunk_s_length_nor_a_new_rate_compiles_anew(
     assert said.count(f"Finished XLA compilation of jit({function})") == 1
 
 
-TRACED = """
-import sys
-import kresnet
-import tensorflow as tf
-from kresnet.training.loop.steps_tensorflow import Steps
-
-update = Steps.update
-def traced(self, indices, keys):
-    print(indices.shape[0], keys.shape[0], self.passes)
-    return update(self, indices, keys)
-Steps.update = traced
-options = tf.config.optimizer
-mine = {"remapping": False, "constant_folding": False}
-options.set_experimental_options(mine)
-kresnet.train("digits", sys.argv[1], devices=sys.argv[2], overrides=[
-    "training.iterations=9",
-    "training.learning_rate.at=[3]",
-    "training.evaluate_every=4",
-])
-# The caller's graph optimiser is as it was, whatever the loop leaves out.
-off = {name for name, on in options.get_experimental_options().items()
-       if on is False and not name.startswith("disable")}
-assert off == set(mine), off
-"""
-
-
 @pytest.mark.parametrize(
-    ("devices", "batches"), [("cpu", ["128 128 2"]), ("cpu:2", ["64 64 1"] * 2)]
+    ("kind", "every", "batches"),
+    [
+        ("tensorflow", 1, ["traced 128 128 2"]),
+        ("tensorflow", 20, ["traced 128 128 2"]),
+        ("tensorflow, two devices", 7, ["traced 64 64 1"] * 2),
+    ],
 )
 def test_tensorflow_traces_once_and_knows_the_size_of_a_batch(
-    tmp_path, devices, batches
+    runs, kind, every, batches
 ):
     """By the size the fused kernel of batch norm is chosen.
 
     Once per replica, whatever the lengths of the chunks and the rate.
     """
-    run = subprocess.run(
-        [sys.executable, "-c", TRACED, str(tmp_path / "run"), devices],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-    )
+    said = runs[kind, every][1].splitlines()
 
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines() == batches
-
-
-def test_what_jax_compiled_is_kept_for_the_next_run(tmp_path):
-    pytest.importorskip("jax")
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": "jax",
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-    }
-    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-    program = "import kresnet; kresnet.train('digits', 'run', overrides=["
-    program += "'training.iterations=2', 'training.learning_rate.at=[]'])"
-
-    subprocess.run(
-        [sys.executable, "-c", program],
-        check=True,
-        cwd=tmp_path,
-        env=environment,
-    )
-
-    assert any((tmp_path / "cache" / "kresnet" / "jax").iterdir())
+    assert [line for line in said if line.startswith("traced")] == batches

@@ -11,7 +11,7 @@ from pathlib import Path
 from kresnet.errors import InputMissingError, SpecError
 
 BACKENDS = ("tensorflow", "jax")
-# They end `fit` and `predict` early: a run would be short, a test incomplete.
+# Limits end `fit` and `predict` early: a test would be incomplete.
 LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 NNX = "KERAS_NNX_ENABLED"
 # Threads of the backends.
@@ -21,7 +21,7 @@ THREADS = (
     "TF_NUM_INTEROP_THREADS",
     "TF_NUM_INTRAOP_THREADS",
 )
-# What else the bits of a result depend on: kernels, and how exact they are.
+# The bits of a result depend on these too: on kernels and their precision.
 ARITHMETIC = (
     "JAX_DEFAULT_MATMUL_PRECISION",
     "JAX_ENABLE_X64",
@@ -46,11 +46,11 @@ FLOATX = "Keras' floatx (keras.config.set_floatx, or floatx in its keras.json)"
 
 
 def refuse_environment(limits: bool = True) -> None:
-    """Refuses what Keras would obey when it is imported; call it before.
+    """Refuses variables that Keras would obey; call it before its import.
 
     Args:
-        limits: Whether limits of `fit` and `predict` are refused, which a
-            program of its own may have.
+        limits: Whether limits of `fit` and `predict` are refused; a user's own
+            program may have them.
 
     Raises:
         SpecError: A backend that kresnet does not have, or a limit that would
@@ -70,12 +70,12 @@ def refuse_environment(limits: bool = True) -> None:
 
 
 def refuse_settings_file() -> None:
-    """Refuses values with which Keras cannot be imported, or kresnet used.
+    """Refuses a keras.json with which Keras cannot be imported, or kresnet used.
 
-    What is no JSON Keras does not obey.
+    Keras does not obey a file that is no JSON.
 
     Raises:
-        SpecError: There is such a value.
+        SpecError: The file holds such a value.
     """
     path = _settings_file()
     try:
@@ -107,10 +107,10 @@ def refuse_backend(source: str, name: str) -> None:
 
     Args:
         source: What named it, for the message.
-        name: As of `KERAS_BACKEND`.
+        name: The backend, as `KERAS_BACKEND` names it.
 
     Raises:
-        SpecError: It is none of kresnet's.
+        SpecError: kresnet does not have it.
         InputMissingError: It is not installed.
     """
     if name not in BACKENDS:
@@ -142,7 +142,7 @@ def check_settings(precision: str) -> None:
     built the same whatever these are.
 
     Args:
-        precision: Of the convolutions; see `kresnet.training.Options`.
+        precision: See `kresnet.training.Options`.
 
     Raises:
         SpecError: A setting is one of these, or `precision` does not go with
@@ -213,7 +213,7 @@ def _limited(name: str, limit: object) -> SpecError:
 
 
 def _settings_file() -> Path:
-    """Where Keras looks for it."""
+    """Returns the path at which Keras looks for its settings."""
     folder = os.environ.get("KERAS_HOME")
     if folder is None:
         home = os.path.expanduser("~")

@@ -22,7 +22,7 @@ from kresnet.data import Feed, Images, load_dataset, split_train_validation
 from kresnet.errors import BadDataError, DivergedError, StoppedError
 from kresnet.instruments import Subject
 from kresnet.machine.facts import keep_compiled_programs, make_deterministic
-from kresnet.machine.memory import out_of_memory_said
+from kresnet.machine.memory import explain_out_of_memory
 from kresnet.machine.place import Placement, place, place_team
 from kresnet.machine.signals import Signals
 from kresnet.machine.surroundings import FLOATX
@@ -416,7 +416,7 @@ class Experiment:
             self.metrics.listeners = (self.progress, events, self.users)
         try:
             with (
-                out_of_memory_said(self.folder.path, training.batch_size),
+                explain_out_of_memory(self.folder.path, training.batch_size),
                 self.progress,
                 Signals(self.agreement),
             ):

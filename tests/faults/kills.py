@@ -55,7 +55,7 @@ def content(folder):
     return [path.read_bytes() for path in files]
 
 
-def killed_often(folder, kills, generator, early=0.0):
+def killed_often(folder, kills, generator, early=0.0, last=LAST):
     """Kills a run at random moments, lets it end, compares.
 
     Args:
@@ -64,17 +64,18 @@ def killed_often(folder, kills, generator, early=0.0):
         generator: Of the moments.
         early: Share of the kills at any moment since the process began; the
             others are shortly after it wrote a checkpoint.
+        last: Iterations of a run.
 
     Returns:
         What was done, as `Kills`.
     """
     folder.mkdir(parents=True)
     start = time.perf_counter()
-    finish(folder / "whole")
+    finish(folder / "whole", last)
     took = time.perf_counter() - start
     done, killed = Kills(), folder / "killed"
     while done.kills < kills:
-        process = train(killed)
+        process = train(killed, last)
         if generator.random() < early:
             time.sleep(generator.uniform(0, took))
         else:
@@ -85,7 +86,7 @@ def killed_often(folder, kills, generator, early=0.0):
         else:
             compare(folder)
             done.runs += 1
-    finish(killed)
+    finish(killed, last)
     compare(folder)
     done.runs += 1
     return done
