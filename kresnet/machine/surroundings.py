@@ -70,7 +70,7 @@ def refuse_environment(limits: bool = True) -> None:
 
 
 def refuse_settings_file() -> None:
-    """Refuses a keras.json with which Keras cannot be imported, or kresnet used.
+    """Refuses a keras.json that keeps Keras or kresnet from working.
 
     Keras does not obey a file that is no JSON.
 
