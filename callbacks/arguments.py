@@ -57,25 +57,24 @@ def check_number(
     Raises:
         ValueError: It is no number, not finite, or out of range.
     """
+    bounds = {
+        words: (holds, bound)
+        for words, holds, bound in (
+            ("above", operator.gt, above),
+            ("at least", operator.ge, least),
+            ("below", operator.lt, below),
+            ("at most", operator.le, most),
+        )
+        if bound is not None
+    }
     if (
         not isinstance(value, numbers.Real)
         or isinstance(value, bool)
         or not _is_finite(value)
-        or (above is not None and value <= above)
-        or (least is not None and value < least)
-        or (below is not None and not value < below)
-        or (most is not None and not value <= most)
+        or not all(holds(value, bound) for holds, bound in bounds.values())
     ):
-        bounds = {
-            "above": above,
-            "at least": least,
-            "below": below,
-            "at most": most,
-        }
         allowed = " and ".join(
-            f"{words} {bound}"
-            for words, bound in bounds.items()
-            if bound is not None
+            f"{k} {bound}" for k, (_, bound) in bounds.items()
         )
         raise ValueError(
             f"`{name}` must be a finite number {allowed}. "
@@ -92,11 +91,7 @@ def _is_finite(value: numbers.Real) -> bool:
 
 
 def check_function(name: str, value: object) -> None:
-    """Refuses what cannot be called and is not `None`.
-
-    Raises:
-        ValueError: It is something else.
-    """
+    """Raises `ValueError` for what cannot be called and is not `None`."""
     if value is not None and not callable(value):
         raise ValueError(
             f"`{name}` must be a function or None. Received: {name}={value!r}"

@@ -14,12 +14,9 @@ def current_values(model: keras.Model) -> Iterator[None]:
 
     On JAX `fit` keeps the state to itself during an epoch, and the variables
     are empty. `Callback.model` would hand all of it back, which takes a deep
-    network's callbacks milliseconds a step; here only scalars are lent. Keras
-    has no public way to them: this is for Keras 3.15.
-
-    Args:
-        model: A compiled model; variables are read, not assigned.
+    network's callbacks milliseconds a step; here only scalars are lent.
     """
+    # Keras 3.15 has no public way to them.
     pairs = []
     if not getattr(model, "_jax_state_synced", True):
         state = model._jax_state or {}
@@ -41,9 +38,9 @@ def current_values(model: keras.Model) -> Iterator[None]:
 class IterationCallback(keras.callbacks.Callback):
     """A callback that knows the iteration: the number of updates done.
 
-    It is what the optimiser of `model.compile` has counted, whatever a batch
-    was: with `gradient_accumulation_steps` several batches are one update,
-    with `steps_per_execution` a step is several, and one that a
+    The optimiser of `model.compile` counts it, whatever a batch was: with
+    `gradient_accumulation_steps` several batches are one update, with
+    `steps_per_execution` a step is several, and one that a
     `LossScaleOptimizer` skips is none. So it is right after a restart too,
     and for a second `fit`.
 
@@ -112,11 +109,9 @@ class IterationCallback(keras.callbacks.Callback):
             self.iteration = updates_done(self._watched)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Takes back an update that was counted without a batch.
-
-        Several replicas on TensorFlow learn that the data has ended while
-        they run an update, of which counting alone needs no batch.
-        """
+        """Takes back an update that was counted without a batch."""
+        # Replicas on TensorFlow learn that the data have ended while they run
+        # an update; its count is the one part that needs no batch.
         model = self._watched
         strategy = getattr(model, "distribute_strategy", None)
         if strategy is None or strategy.num_replicas_in_sync == 1:

@@ -29,19 +29,10 @@ class StepMean:
         self._before = {}
 
     def latest(self, model: keras.Model, name: str, value: float) -> float:
-        """The mean over the step that has just ended, called after every step.
+        """The mean over the step that has just ended; asked after every step.
 
-        Args:
-            model: The model that is trained.
-            name: Of the metric.
-            value: What the logs of the step say.
-
-        Returns:
-            The step's mean; or `value` where no metric of the model has it,
-            since `train_step` has then computed it of the batch.
-
-        Raises:
-            ValueError: The metric is no `keras.metrics.Mean`.
+        It is `value`, which the logs say, where no metric of the model has
+        that: `train_step` has then computed it of the batch.
         """
         mean = None
         with current_values(model):
@@ -59,10 +50,11 @@ class StepMean:
 
 
 def _metrics(model, name):
-    """The metrics of that name; `compile` puts its own into another one."""
+    """The metrics of that name, all of which must be means."""
     flat = [
         each
         for metric in model.metrics
+        # `compile` puts its own into another one.
         for each in getattr(metric, "metrics", [metric])
         if each.name == name
     ]

@@ -10,16 +10,14 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from kresnet.commands.bench import bench
-from kresnet.commands.devices import devices
+from kresnet.commands.machine import bench, devices
 from kresnet.commands.measure import evaluate, responses
-from kresnet.commands.report import report
+from kresnet.commands.runs import report, study
 from kresnet.commands.specs import check, diff, explain, schema, show, specs
-from kresnet.commands.study import study
 from kresnet.commands.train import train
 from kresnet.commands.use import export, predict
 from kresnet.errors import DiskFullError, InputMissingError, KresnetError
@@ -37,10 +35,10 @@ from kresnet.notices import notify
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
-# Of the click that this Typer comes with, its own or another package.
-_UsageError = typer.BadParameter.__base__
+# That of the click that this Typer comes with, its own or another package.
+_UsageError: Any = typer.BadParameter.__base__
 
-# A name that a user gave, or a folder that may not be looked into.
+# The name of a file cannot be one, or its folder may not be looked into.
 UNREACHABLE = {errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG, errno.EPERM}
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
@@ -82,28 +80,25 @@ def _caught(command: Callable, args: Sequence[str] | None) -> int:
     except Exception as error:
         if ended_by():  # and a library made an error of it
             return 1
-        if isinstance(error, OSError) and hasattr(
-            error.__context__, "exit_code"
-        ):
-            return error.__context__.exit_code  # which could not be said
-        if isinstance(error, OSError) and error.errno in _DISK:
-            notify(f"kresnet: {error}")
-            _forget_stdout()
-            return DiskFullError.exit_code
-        if isinstance(error, OSError) and error.errno in UNREACHABLE:
-            notify(f"{error.filename or 'kresnet'}: {error.strerror}")
-            return InputMissingError.exit_code
+        if isinstance(error, OSError):
+            said = getattr(error.__context__, "exit_code", None)
+            if said is not None:  # or rather: could not be said
+                return said
+            if error.errno in _DISK:
+                notify(f"kresnet: {error}")
+                _forget_stdout()
+                return DiskFullError.exit_code
+            if error.errno in UNREACHABLE:
+                notify(f"{error.filename or 'kresnet'}: {error.strerror}")
+                return InputMissingError.exit_code
         notify(_bug(error))
         return 1
     return code
 
 
 def _open_closed_streams() -> None:
-    """Gives what was closed before the start something to write to.
-
-    Python has `None` for such a stream, and the next file that is opened would
-    be the standard output of native code and of children.
-    """
+    """Gives what was closed before the start something to write to."""
+    # The next file that is opened would be the output of native code.
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -115,7 +110,7 @@ def _open_closed_streams() -> None:
 
 
 def _exit_code(command: Callable, args: Sequence[str] | None) -> int:
-    """Wrong usage is worded by Typer, which cites arguments as they are."""
+    """The exit code of a command; Typer words wrong usage."""
     try:
         code = command(args, prog_name="kresnet", standalone_mode=False)
     except _UsageError as error:
@@ -202,22 +197,11 @@ def kresnet(
         raise typer.Exit
 
 
-app.command()(check)
-app.command()(show)
-app.command()(explain)
-app.command()(diff)
-app.command()(train)
-app.command()(study)
-app.command()(evaluate)
-app.command()(report)
-app.command()(export)
-app.command()(predict)
-app.command()(responses)
-app.command()(bench)
-app.command()(devices)
-
-app.command()(specs)
-app.command()(schema)
+for each in (
+    *(check, show, explain, diff, train, study, evaluate, report, export),
+    *(predict, responses, bench, devices, specs, schema),
+):
+    app.command()(each)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from kresnet.architecture import Census, census
 from kresnet.records.run import RunRecord
 from kresnet.spec import Spec, differing_fields
 
-# Of a record: how far a run came and on what; its clocks say nothing.
+# Fields of a record: how far a run came and on what. Its clocks say nothing.
 RUN_FIELDS = {
     "status",
     "iteration",
@@ -20,7 +20,7 @@ RUN_FIELDS = {
     "hardware",
 }
 
-# Of the table: a row that one network lacks, and the columns of numbers.
+# In the table: a row that one network lacks, and the columns of numbers.
 ABSENT = ("", "", "", "")
 NUMBERS = (4, 5, 8, 9)
 
@@ -34,18 +34,18 @@ def difference(a: Described, b: Described) -> str:
         a: A spec, and what run.json says for a run.
         b: The same of the other.
     """
-    (old, old_record), (new, new_record) = a, b
+    (old, before), (new, now) = a, b
     fields = differing_fields(old, new)
     lines = fields or ["the specs are the same"]
-    if old_record is not None and new_record is not None:
-        before, now = (
-            record.identity.with_spec(spec) for spec, record in (a, b)
+    if before is not None and now is not None:
+        others = before.identity.with_spec(old).differences(
+            now.identity.with_spec(new)
         )
         found = [
-            *(f"run.{x}" for x in before.differences(now) if x not in fields),
+            *(f"run.{line}" for line in others if line not in fields),
             *_other_values(
-                old_record.model_dump(mode="json", include=RUN_FIELDS),
-                new_record.model_dump(mode="json", include=RUN_FIELDS),
+                before.model_dump(mode="json", include=RUN_FIELDS),
+                now.model_dump(mode="json", include=RUN_FIELDS),
                 "run",
             ),
         ]

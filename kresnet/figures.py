@@ -14,7 +14,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kresnet.errors import write_error
 from kresnet.files import replace_file
 from kresnet.printable import printable
 
@@ -57,14 +56,14 @@ class ReportFigure:
 
     @property
     def name(self) -> str:
-        """Of its files, without ending."""
+        """The name of its files, without their endings."""
         words = re.sub(r"[^a-z0-9]+", "-", self.title.lower())
         words = words.strip("-")[:LONGEST_NAME]
         return f"{self.place}-{self.kind}-{words}"
 
     @property
     def place(self) -> str:
-        """Of the ids of its parts in the page."""
+        """The beginning of the ids of its parts in the page."""
         return f"figure{self.number}"
 
 
@@ -150,9 +149,10 @@ def stacked_panels(
 
     Args:
         panels: From top to bottom.
-        labels: Of the network of each line; those that share it, a colour.
+        labels: The network of each line, which has a colour for all of its
+            lines.
         ylabel: What is measured, in every panel.
-        title: Above the figure.
+        title: The title above the figure.
     """
     figure = new_figure(WIDTH, LEGEND_HEIGHT + len(panels) * PANEL_HEIGHT)
     palette = palette_of(labels)
@@ -171,7 +171,7 @@ def stacked_panels(
         axes.set(xlabel=panel.xlabel, ylabel=ylabel)
         axes.margins(x=0.02)
         axes.grid(alpha=0.3)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params("x", integer=True)
     set_title(every[0], title)
     legend_below(figure, network_handles(labels, palette))
     return figure
@@ -197,10 +197,7 @@ def save_figure(figure: Figure, path: Path) -> Path:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=150)
         content = buffer.getvalue()
-    try:
-        replace_file(path, content)
-    except OSError as error:
-        raise write_error(path, error) from error
+    replace_file(path, content)
     return path
 
 

@@ -1,5 +1,6 @@
 """Small files: replaced in one step, and read whatever they hold."""
 
+import contextlib
 import errno
 import json
 import os
@@ -58,8 +59,8 @@ def replace_file(path: Path, content: str | bytes) -> None:
         content: Text, written as UTF-8, or bytes.
 
     Raises:
-        OSError: The disk is full, the folder read-only, and the like; the old
-            file is untouched.
+        CannotWriteError: The folder is read-only, gone, and the like.
+        DiskFullError: The disk is full. The old file is untouched.
     """
     if isinstance(content, str):
         content = content.encode("utf-8")
@@ -70,9 +71,25 @@ def replace_file(path: Path, content: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         own.replace(path)
-    except BaseException:
-        own.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            own.unlink()
+        if isinstance(error, OSError):
+            raise write_error(path, error) from error
         raise
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder, and those above it, unless it is there.
+
+    Raises:
+        CannotWriteError: It cannot be made.
+        DiskFullError: The disk is full.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def _temporary(path: Path) -> Path:

@@ -12,6 +12,7 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -20,12 +21,15 @@ from faults.small_cifar10 import (
     pixels_and_labels,
     prepare,
     records,
+    taken_for_cifar10,
     write_records,
 )
 
 from kresnet.data import load_dataset
 from kresnet.errors import BadDataError, InputMissingError
+from kresnet.spec import DATASETS
 
+CIFAR10 = DATASETS["cifar10"]
 DATA_DIR = os.environ.get("KRESNET_DATA_DIR")
 needs_cifar10 = pytest.mark.skipif(
     not DATA_DIR, reason="KRESNET_DATA_DIR does not name prepared data"
@@ -42,6 +46,8 @@ def environment(monkeypatch, tmp_path):
         raise urllib.error.URLError("no network in tests")
 
     monkeypatch.setattr(urllib.request, "urlopen", no_network)
+    with taken_for_cifar10():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +224,10 @@ def test_a_warm_cache_needs_no_tensorflow(prepared):
 import sys
 sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None
 from kresnet.data import load_dataset
+from kresnet.spec import DATASETS
+cifar10 = DATASETS["cifar10"]
+tfds = cifar10.tfds._replace(fingerprint=None)
+DATASETS["cifar10"] = cifar10._replace(tfds=tfds)
 dataset = load_dataset("cifar10", sys.argv[1])
 print(dataset.fingerprint, "keras" in sys.modules)
 """
@@ -231,8 +241,35 @@ print(dataset.fingerprint, "keras" in sys.modules)
     assert run.stdout.split() == [fingerprint, "False"]
 
 
+def test_other_images_than_those_published_are_refused(prepared):
+    """Also from a cache of them."""
+    facts = load_dataset("cifar10", prepared)
+    published = DATASETS["cifar10"].tfds._replace(fingerprint="a" * 64)
+    with (
+        mock.patch.dict(
+            DATASETS, cifar10=DATASETS["cifar10"]._replace(tfds=published)
+        ),
+        pytest.raises(BadDataError, match="not CIFAR-10 as it was") as caught,
+    ):
+        load_dataset("cifar10", prepared)
+    assert facts.fingerprint in str(caught.value)
+
+
+def test_any_set_of_one_size_that_tfds_prepared_is_read(prepared):
+    """Under a name of its own, with facts of its own."""
+    facts = DATASETS["cifar10"]
+    other = facts._replace(title="other images")
+    with mock.patch.dict(DATASETS, other=other):
+        dataset = load_dataset("other", prepared)
+    cifar10 = load_dataset("cifar10", prepared)
+    assert dataset.name == "other"
+    np.testing.assert_array_equal(dataset.test_images, cifar10.test_images)
+    assert dataset.fingerprint != cifar10.fingerprint
+
+
 @needs_cifar10
-def test_cifar10_is_the_published_data_set():
+def test_cifar10_is_the_published_data_set(monkeypatch):
+    monkeypatch.setitem(DATASETS, "cifar10", CIFAR10)
     dataset = load_dataset("cifar10", DATA_DIR)
     assert dataset.class_names == tuple(NAMES)
     assert dataset.train_images.shape == (50_000, 32, 32, 3)

@@ -26,7 +26,7 @@ data = load_dataset("digits")
 assembly = assemble(spec, 0, "float32", scope=placement.scope)
 adapt_transforms(assembly.transforms, data.train_images)
 model = assembly.model
-steps = make_steps(model, spec, data.train_images, data.train_labels)
+steps = make_steps(model, spec, data)
 order = Order(np.arange(len(data.train_images)), 128, 0)
 counted = model.optimizer.iterations.value._values
 for first, last in [(0, 3), (3, 4), (4, 5)]:

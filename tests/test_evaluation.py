@@ -347,7 +347,9 @@ def test_a_chosen_checkpoint_is_the_one_that_is_measured(long_run, tmp_path):
         Responses(), folder, images=10, checkpoint=45
     ).values()
     assert rows[0]["iteration"] == 45
-    with pytest.raises(ValueError, match="`checkpoint` goes with the folder"):
+    with pytest.raises(
+        ValueError, match="`checkpoint` and `stages` go with a folder"
+    ):
         evaluate(open_trained(folder), checkpoint=45)
     with pytest.raises(SpecError, match="--initial: goes without --checkpoint"):
         measure_run(Responses(), folder, initial=True, checkpoint=45)

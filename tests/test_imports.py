@@ -48,19 +48,17 @@ ORDER = (
 KNOW_TENSORFLOW = {
     "kresnet/benchmark/parts_tensorflow.py",
     "kresnet/benchmark/worker.py",
-    "kresnet/data/cifar10.py",
     "kresnet/data/tfds.py",
-    "kresnet/machine/place_tensorflow.py",
+    "kresnet/machine/place.py",
     "kresnet/trained/runtimes.py",
     "kresnet/exporting/formats.py",
-    "kresnet/layers/image_layer_tensorflow.py",
+    "kresnet/layers/batch_normalization.py",
     "kresnet/layers/in_graph_tensorflow.py",
-    "kresnet/layers/normalize_groups_tensorflow.py",
-    "kresnet/layers/rematerialize_tensorflow.py",
+    "kresnet/layers/rematerialized.py",
     "kresnet/machine/facts.py",
     "kresnet/training/loop/steps_tensorflow.py",
     "kresnet/training/loop/optimizer.py",
-    "kresnet/machine/settings.py",
+    "kresnet/machine/surroundings.py",
 }
 LIGHT = {
     "errors",

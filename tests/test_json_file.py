@@ -7,7 +7,7 @@ import pytest
 from report_page import RESULT, make_evaluation, make_run
 
 from kresnet import sealed_folder
-from kresnet.data import cifar10
+from kresnet.data import load_dataset
 from kresnet.errors import BadDataError, CannotWriteError
 from kresnet.files import LARGEST, read_json
 from kresnet.records.evaluation import read_evaluation
@@ -115,7 +115,7 @@ def test_a_damaged_description_of_a_data_set_is_bad_data(damaged, monkeypatch):
     folder = damaged("cifar10/3.0.2/dataset_info.json").parents[2]
 
     with pytest.raises(BadDataError, match=r"dataset_info\.json"):
-        cifar10.load_cifar10(folder)
+        load_dataset("cifar10", folder)
 
 
 @pytest.mark.parametrize("length", ["1e999", "Infinity", "NaN", '"x"', "[]"])
@@ -128,7 +128,7 @@ def test_a_length_that_is_no_integer_is_bad_data(tmp_path, length):
     )
 
     with pytest.raises(BadDataError, match=r"dataset_info\.json"):
-        cifar10.load_cifar10(tmp_path)
+        load_dataset("cifar10", tmp_path)
 
 
 def test_a_file_larger_than_any_of_kresnet_s_is_not_read(tmp_path):

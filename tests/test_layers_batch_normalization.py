@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from kresnet.layers import BatchNormalization
-from kresnet.layers.normalize_groups import normalize_groups
-from kresnet.layers.normalize_groups_tensorflow import (
-    normalize_groups as fused_normalize_groups,
+from kresnet.layers.batch_normalization import (
+    fused_normalize_groups,
+    normalize_groups,
 )
 
 

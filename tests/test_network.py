@@ -270,7 +270,7 @@ def test_a_whole_spec_is_refused_in_place_of_its_model():
 def test_a_network_that_the_census_does_not_count_is_refused(monkeypatch):
     """As when convolutions are made otherwise than they are counted."""
 
-    def biased(self, x, width, kernel, stride, name):
+    def biased(self, x, width, kernel, stride, name, **_):
         name = self.place.named(name)
         return keras.layers.Conv2D(
             width, kernel, stride, padding="same", name=name

@@ -6,7 +6,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from faults.small_cifar10 import prepare
+from faults.small_cifar10 import prepare, taken_for_cifar10
 
 import kresnet
 import kresnet.layers
@@ -223,14 +223,18 @@ def test_colours_are_shifted_the_same_before_and_after_a_restart(
         "data_dir": prepare(tmp_path / "data"),
         "checkpoint_every": 2,
     }
-    whole = kresnet.train("resnet20-fancy-pca", tmp_path / "whole", **options)
+    with taken_for_cifar10():
+        whole = kresnet.train(
+            "resnet20-fancy-pca", tmp_path / "whole", **options
+        )
     stopped = shutil.copytree(whole, tmp_path / "stopped")
     shutil.rmtree(stopped / "checkpoints" / "00000004")
     info = json.loads((stopped / "run.json").read_text())
     info |= {"status": "running", "iteration": 2, "checkpoint": 2}
     (stopped / "run.json").write_text(json.dumps(info))
 
-    kresnet.train("resnet20-fancy-pca", stopped, **options)
+    with taken_for_cifar10():
+        kresnet.train("resnet20-fancy-pca", stopped, **options)
 
     last = "checkpoints/00000004/weights.safetensors"
     assert (stopped / last).read_bytes() == (whole / last).read_bytes()

@@ -2,23 +2,24 @@
 
 Counted as in the paper:
 
-- Layers are those with weights on the longest path: convolutions and the
-  classifier. Projection shortcuts do not count, so a CIFAR-10 net has 6n+2.
-- Parameters are the trainable ones: convolutions without bias, scale and
-  offset of every batch norm (each projection has its own), the classifier
-  with its bias.
-- Multiply-adds are those of convolutions, projections included, and of the
-  classifier, for one image. Batch norm, additions, activations, pooling and
-  biases are left out. The paper calls them FLOPs.
+- Layers are those with weights on the longest path: convolutions and dense
+  layers. Projection shortcuts and gates do not count, so a CIFAR-10 net has
+  6n+2.
+- Parameters are the trainable ones: kernels, scale and offset of every batch
+  norm (each projection has its own), weights and biases of dense layers.
+- Multiply-adds are those of convolutions and dense layers, projections and
+  gates included, for one image. Batch norm, additions, activations, pooling
+  and biases are left out. The paper calls them FLOPs.
 
 Reference:
     He et al. 2015, section 4.2, tables 1 and 6.
 """
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
-from kresnet.architecture.parts import Parts
+from kresnet.architecture.parts import Parts, Place
 from kresnet.architecture.walk import walk
 
 if TYPE_CHECKING:  # a model is checked by its census
@@ -32,20 +33,28 @@ class Row:
     """A line of the layer table: the stem, a block, the pool or the classifier.
 
     Attributes:
-        name: The paper's name: conv1, conv2_1 …, pool, fc.
-        kind: What it is, such as "basic A".
+        place: Where it stands.
         output: Height, width and channels of its output.
-        layers: Weighted layers in it; projections do not count.
+        layers: Weighted layers in it; projections and gates do not count.
         parameters: Trainable parameters, projections included.
         multiply_adds: For one image, projections included.
     """
 
-    name: str
-    kind: str
+    place: Place
     output: Shape
     layers: int
     parameters: int
     multiply_adds: int
+
+    @property
+    def name(self) -> str:
+        """The paper's name: conv1, conv2_1 …, pool, fc."""
+        return self.place.name
+
+    @property
+    def kind(self) -> str:
+        """What it is, such as "basic A"."""
+        return self.place.kind
 
     @property
     def weighted(self) -> bool:
@@ -97,7 +106,7 @@ class Map:
     Attributes:
         shape: Height, width and channels.
         layers: Weighted layers on the longest way to it. Projections are on
-            the shorter way, so they count as the paper counts them: not.
+            the shorter way, so they do not count in the paper either.
     """
 
     shape: Shape
@@ -124,8 +133,7 @@ class Counting(Parts):
         )
         self.rows.append(
             Row(
-                self.place.name,
-                self.place.kind,
+                self.place,
                 y.shape,
                 y.layers - x.layers,
                 parameters,
@@ -137,11 +145,23 @@ class Counting(Parts):
     def channels(self, x):
         return x.shape[2]
 
-    def convolution(self, x, width, kernel, stride, name):
+    def convolution(
+        self,
+        x,
+        width,
+        kernel,
+        stride,
+        name,
+        *,
+        groups=1,
+        dilation=1,
+        bias=False,
+    ):
         height, side, channels = x.shape
         shape = (-(-height // stride), -(-side // stride), width)
-        weights = kernel**2 * channels * width
-        self._counts.append((weights, weights * shape[0] * shape[1]))
+        weights = kernel**2 * (channels // groups) * width
+        work = weights * shape[0] * shape[1]
+        self._counts.append((weights + width * bias, work))
         return Map(shape, x.layers + 1)
 
     def norm(self, x, name):
@@ -151,6 +171,9 @@ class Counting(Parts):
     def relu(self, x, name):
         return x
 
+    def sigmoid(self, x, name):
+        return x
+
     def pad_channels(self, x, width, stride, name):
         height, side, _ = x.shape
         return Map((-(-height // stride), -(-side // stride), width), x.layers)
@@ -158,10 +181,16 @@ class Counting(Parts):
     def add(self, shortcut, residual, name):
         return Map(residual.shape, max(shortcut.layers, residual.layers))
 
-    def average(self, x):
+    def multiply(self, x, gate, name):
+        return x
+
+    def average(self, x, name=""):
         return Map((1, 1, x.shape[2]), x.layers)
 
-    def dense(self, x, width):
+    def flatten(self, x, name):
+        return Map((1, 1, math.prod(x.shape)), x.layers)
+
+    def dense(self, x, width, name=""):
         weights = x.shape[2] * width
         self._counts.append((weights + width, weights))
         return Map((1, 1, width), x.layers + 1)

@@ -1,13 +1,15 @@
 """The network of a spec: sections 3.3 and 4.2 of the paper, as fields."""
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Union, get_args
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import Field, create_model, model_validator
 
 from kresnet.architecture.census import census
-from kresnet.architecture.parts import Parts, Tensor
+from kresnet.architecture.parts import Definition, Parts, Place, Tensor
 from kresnet.architecture.plain import PlainStage
 from kresnet.architecture.residual import BasicStage
 from kresnet.architecture.stage import StageFields, Stride, Width
@@ -16,6 +18,7 @@ from kresnet.documents import (
     Fields,
     Integer,
     Number,
+    Path,
     Problem,
     raise_problems,
 )
@@ -24,6 +27,12 @@ from kresnet.documents import (
 MOST_PARAMETERS = 1_000_000_000
 
 Size = Annotated[Integer, Field(ge=1, le=1_024)]
+
+
+def kernel_is_odd(stem: "Stem") -> Iterator[Problem]:
+    """An even kernel has no middle and cannot be padded evenly."""
+    if stem.kernel % 2 == 0:
+        yield Problem(("kernel",), "must be 1, 3, 5 or 7")
 
 
 class Stem(Fields):
@@ -38,6 +47,11 @@ class Stem(Fields):
     )
     width: Width
     stride: Stride
+
+    @model_validator(mode="after")
+    def _fields_fit(self) -> "Stem":
+        raise_problems((kernel_is_odd,), self)
+        return self
 
     def define(self, x: Tensor, parts: Parts) -> Tensor:
         """One layer and ReLU."""
@@ -67,7 +81,7 @@ class BatchNorm(Fields):
     epsilon: Number = Field(gt=0, lt=1, description="Added to the variance.")
 
 
-STAGES = (PlainStage, BasicStage)
+STAGES: tuple[type[StageFields], ...] = (PlainStage, BasicStage)
 Stage = Annotated[PlainStage | BasicStage, Field(discriminator="block")]
 
 
@@ -110,6 +124,23 @@ class ModelSpec(Fields):
         raise_problems(MODEL_CHECKS, self)
         return self
 
+    def before_stages(self) -> Iterator[tuple[Place, Definition]]:
+        """What stands where between the images and the stages: the stem."""
+        stem = self.stem
+        kind = f"{stem.kernel}×{stem.kernel}"
+        yield Place("conv1", kind, stem.stride), stem.define
+
+    def after_stages(self) -> Iterator[tuple[Place, Definition]]:
+        """What stands where between the stages and the logits."""
+        yield (
+            Place("pool", "global average"),
+            lambda x, parts: parts.average(x),
+        )
+        yield (
+            Place("fc", "dense"),
+            lambda x, parts: parts.dense(x, self.classes),
+        )
+
 
 def model_class(stages: tuple[type[StageFields], ...]) -> type[ModelSpec]:
     """The class of networks that may also have other stages.
@@ -128,8 +159,8 @@ def model_class(stages: tuple[type[StageFields], ...]) -> type[ModelSpec]:
                 f" called {name}"
             )
     known = ModelSpec.model_fields["stages"]
-    choice = Annotated[
-        Union[(*STAGES, *stages)],
+    choice: Any = Annotated[
+        functools.reduce(operator.or_, (*STAGES, *stages)),
         Field(discriminator="block"),
     ]
     made = create_model(
@@ -145,7 +176,7 @@ def model_class(stages: tuple[type[StageFields], ...]) -> type[ModelSpec]:
 
 
 def _name(stage: type[StageFields]) -> str:
-    """The name of a kind of stage, as its field `block` has it."""
+    """Returns the name of a kind of stage, as its field `block` has it."""
     if isinstance(stage, type) and issubclass(stage, StageFields):
         names = get_args(stage.model_fields["block"].annotation)
         if len(names) == 1 and isinstance(names[0], str):
@@ -156,23 +187,15 @@ def _name(stage: type[StageFields]) -> str:
     )
 
 
-def kernel_is_odd(model: ModelSpec) -> Iterator[Problem]:
-    """An even kernel has no middle and cannot be padded evenly."""
-    if model.stem.kernel % 2 == 0:
-        yield Problem(("stem", "kernel"), "must be 1, 3, 5 or 7")
-
-
 def strides_divide_sizes(model: ModelSpec) -> Iterator[Problem]:
     """Even padding halves a map exactly only if its sides are even."""
     height, width = model.input[:2]
     chain = [_size(height, width)]
-    strided = [(("stem",), model.stem)]
-    strided += [(("stages", i), stage) for i, stage in enumerate(model.stages)]
-    for path, part in strided:
-        stride = part.stride
+    for row in census(model).rows:
+        stride = row.place.stride
         if height % stride or width % stride:
             yield Problem(
-                (*path, "stride"),
+                (*_path(row.place), "stride"),
                 f"must divide the maps it meets; they go {'→'.join(chain)},"
                 f" and {chain[-1]} is not divisible by {stride}",
                 also=(("input",),),
@@ -185,12 +208,15 @@ def strides_divide_sizes(model: ModelSpec) -> Iterator[Problem]:
 
 def stages_take_what_comes(model: ModelSpec) -> Iterator[Problem]:
     """Each kind of stage says which channels it takes."""
-    channels, before = model.stem.width, ("stem", "width")
-    for i, stage in enumerate(model.stages):
-        for problem in stage.problems(channels):
-            inside = problem.under(("stages", i))
-            yield dataclasses.replace(inside, also=(*inside.also, before))
-        channels, before = stage.emits, ("stages", i, "width")
+    channels = model.input[2]
+    before: Path = ("input",)
+    for row in census(model).rows:
+        place = row.place
+        if place.stage is not None and place.block == 1:
+            for problem in model.stages[place.stage].problems(channels):
+                inside = problem.under(_path(place))
+                yield dataclasses.replace(inside, also=(*inside.also, before))
+        channels, before = row.output[2], (*_path(place), "width")
 
 
 def memory_can_hold_it(model: ModelSpec) -> Iterator[Problem]:
@@ -212,11 +238,15 @@ def memory_can_hold_it(model: ModelSpec) -> Iterator[Problem]:
 
 
 MODEL_CHECKS = (
-    kernel_is_odd,
     strides_divide_sizes,
     stages_take_what_comes,
     memory_can_hold_it,
 )
+
+
+def _path(place: Place) -> Path:
+    """Returns the path of the stem's or the stage's fields."""
+    return ("stem",) if place.stage is None else ("stages", place.stage)
 
 
 def _size(height: int, width: int) -> str:

@@ -8,6 +8,8 @@ from typing import Any, Self
 # What flows through a network: a shape while counting, a Keras tensor while
 # building.
 Tensor = Any
+# Says what stands at a place.
+Definition = Callable[[Tensor, "Parts"], Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,19 +56,35 @@ class Parts(abc.ABC):
         other.__dict__ |= self.__dict__ | {"place": place}
         return other
 
-    def define(
-        self, definition: Callable[[Tensor, "Parts"], Tensor], x: Tensor
-    ) -> Tensor:
+    def define(self, definition: Definition, x: Tensor) -> Tensor:
         """Lets `definition(x, parts)` say what stands at this place."""
         return definition(x, self)
 
     def layer(
-        self, x: Tensor, width: int, kernel: int, stride: int, number: str = ""
+        self,
+        x: Tensor,
+        width: int,
+        kernel: int,
+        stride: int,
+        number: str = "",
+        *,
+        norm: bool = True,
+        **more: Any,
     ) -> Tensor:
-        """A layer as the paper means it: convolution and batch norm."""
+        """A layer as the paper means it: convolution and batch norm.
+
+        Args:
+            x: What it is applied to.
+            width: Filters.
+            kernel: Side of the square kernel, in pixels.
+            stride: In pixels.
+            number: The number of the layer at its place.
+            norm: Whether batch norm follows.
+            **more: As of `convolution`.
+        """
         conv = f"conv{number}" if number else ""
-        x = self.convolution(x, width, kernel, stride, conv)
-        return self.norm(x, f"bn{number}")
+        x = self.convolution(x, width, kernel, stride, conv, **more)
+        return self.norm(x, f"bn{number}") if norm else x
 
     @abc.abstractmethod
     def channels(self, x: Tensor) -> int:
@@ -74,9 +92,30 @@ class Parts(abc.ABC):
 
     @abc.abstractmethod
     def convolution(
-        self, x: Tensor, width: int, kernel: int, stride: int, name: str
+        self,
+        x: Tensor,
+        width: int,
+        kernel: int,
+        stride: int,
+        name: str,
+        *,
+        groups: int = 1,
+        dilation: int = 1,
+        bias: bool = False,
     ) -> Tensor:
-        """A square convolution without bias, padded evenly."""
+        """A square convolution, padded evenly.
+
+        Args:
+            x: What it is applied to.
+            width: Filters.
+            kernel: Side of the square kernel, in pixels.
+            stride: In pixels; 1 where it is dilated.
+            name: Of the layer.
+            groups: Parts that channels and filters are cut into; each filter
+                sees the channels of its own part alone.
+            dilation: The distance of a kernel's neighbours, in pixels.
+            bias: Whether every filter has one.
+        """
 
     @abc.abstractmethod
     def norm(self, x: Tensor, name: str) -> Tensor:
@@ -85,6 +124,10 @@ class Parts(abc.ABC):
     @abc.abstractmethod
     def relu(self, x: Tensor, name: str) -> Tensor:
         """The activation."""
+
+    @abc.abstractmethod
+    def sigmoid(self, x: Tensor, name: str) -> Tensor:
+        """The activation of gates."""
 
     @abc.abstractmethod
     def pad_channels(
@@ -97,9 +140,20 @@ class Parts(abc.ABC):
         """The sum at the end of a residual block."""
 
     @abc.abstractmethod
-    def average(self, x: Tensor) -> Tensor:
+    def multiply(self, x: Tensor, gate: Tensor, name: str) -> Tensor:
+        """A map times its gate: another map, or a number for each channel.
+
+        The layers of the gate do not count, as those of projections.
+        """
+
+    @abc.abstractmethod
+    def average(self, x: Tensor, name: str = "") -> Tensor:
         """The mean of each channel over its map."""
 
     @abc.abstractmethod
-    def dense(self, x: Tensor, width: int) -> Tensor:
+    def flatten(self, x: Tensor, name: str) -> Tensor:
+        """All values of a map as channels, without rows and columns."""
+
+    @abc.abstractmethod
+    def dense(self, x: Tensor, width: int, name: str = "") -> Tensor:
         """A layer with a weight for each input and output, and biases."""

@@ -43,17 +43,17 @@ class BasicStage(StageFields):
     def _shortcut(self, x: Tensor, parts: Parts) -> Tensor:
         """Brings the input of a block to the shape of its output."""
         stride = parts.place.stride
-        same = stride == 1 and parts.channels(x) == self.emits
+        same = stride == 1 and parts.channels(x) == self.width
         if self.shortcut == "C" or (self.shortcut == "B" and not same):
-            x = parts.convolution(x, self.emits, 1, stride, "shortcut")
+            x = parts.convolution(x, self.width, 1, stride, "shortcut")
             return parts.norm(x, "shortcut_bn")
         return (
-            x if same else parts.pad_channels(x, self.emits, stride, "shortcut")
+            x if same else parts.pad_channels(x, self.width, stride, "shortcut")
         )
 
     def problems(self, channels: int) -> Iterator[Problem]:
         """Shortcut A can append channels of zeros but cannot drop channels."""
-        if self.shortcut == "A" and self.emits < channels:
+        if self.shortcut == "A" and self.width < channels:
             yield Problem(
                 ("width",),
                 f"must be at least {channels}, the width before it: shortcut A"

@@ -49,11 +49,6 @@ class StageFields(Fields):
         """The kind of block in words, as the table of layers shows it."""
         return self.block
 
-    @property
-    def emits(self) -> int:
-        """The channels of a block's output."""
-        return self.width
-
     def define(self, x: Tensor, parts: Parts) -> Tensor:
         """Says what a block does to its input, in terms of the parts."""
         raise NotImplementedError

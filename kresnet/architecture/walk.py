@@ -1,9 +1,9 @@
 """One walk over a network: it builds, counts and finds."""
 
-import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kresnet.architecture.parts import Parts, Place, Tensor
+from kresnet.architecture.parts import Definition, Parts, Place, Tensor
 
 if TYPE_CHECKING:  # a model is checked by the census, which walks
     from kresnet.architecture.model import ModelSpec
@@ -19,13 +19,15 @@ def walk(model: "ModelSpec", x: Tensor, parts: Parts) -> Tensor:
 
     Returns:
         The logits, as the parts make them.
-
-    Reference:
-        He et al. 2015, table 1: the names of the places.
     """
-    stem = model.stem
-    place = Place("conv1", f"{stem.kernel}×{stem.kernel}", stem.stride)
-    x = parts.at(place).define(stem.define, x)
+    for place, definition in _places(model):
+        x = parts.at(place).define(definition, x)
+    return x
+
+
+def _places(model: "ModelSpec") -> Iterator[tuple[Place, Definition]]:
+    """What stands where; the names are those of He et al. 2015, table 1."""
+    yield from model.before_stages()
     for i, stage in enumerate(model.stages):
         for j in range(1, stage.blocks + 1):
             place = Place(
@@ -36,15 +38,5 @@ def walk(model: "ModelSpec", x: Tensor, parts: Parts) -> Tensor:
                 block=j,
                 ends_stage=j == stage.blocks,
             )
-            x = parts.at(place).define(stage.define, x)
-    x = parts.at(Place("pool", "global average")).define(_average, x)
-    classifier = functools.partial(_dense, width=model.classes)
-    return parts.at(Place("fc", "dense")).define(classifier, x)
-
-
-def _average(x, parts):
-    return parts.average(x)
-
-
-def _dense(x, parts, width):
-    return parts.dense(x, width)
+            yield place, stage.define
+    yield from model.after_stages()

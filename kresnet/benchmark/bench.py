@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from kresnet import errors
 from kresnet.benchmark.serving import CEILINGS, PARTS
@@ -24,9 +25,9 @@ class Subject:
     """A process that trains and is asked how long parts of it take.
 
     Args:
-        name: For tables and messages.
-        program: Its arguments after the Python interpreter.
-        environment: What is set for it besides this process's environment.
+        name: Its name in tables and messages.
+        program: The arguments of the Python interpreter that runs it.
+        environment: Variables that it has besides those of this process.
 
     Raises:
         KresnetError: What the process could not do, said in its words.
@@ -34,10 +35,7 @@ class Subject:
     """
 
     def __init__(
-        self,
-        name: str,
-        program: Sequence[str],
-        environment: Mapping[str, str],
+        self, name: str, program: Sequence[str], environment: Mapping[str, str]
     ):
         self.name = name
         self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
@@ -49,6 +47,9 @@ class Subject:
             text=True,
             env={**os.environ, **environment},
         )
+        # Pipes, as asked for.
+        self._requests: Any = self._process.stdin
+        self._answers: Any = self._process.stdout
         try:
             self._answer()
         except BaseException:
@@ -59,8 +60,8 @@ class Subject:
         """Asks for a part; see `kresnet.benchmark.serving`."""
         request = json.dumps({"part": part, "iterations": iterations})
         try:
-            self._process.stdin.write(request + "\n")
-            self._process.stdin.flush()
+            self._requests.write(request + "\n")
+            self._requests.flush()
         except BrokenPipeError:
             pass  # it ended: its last words follow
         return self._answer()
@@ -71,14 +72,14 @@ class Subject:
         self._process.communicate()
         self._said.close()
 
-    def __enter__(self):
+    def __enter__(self) -> "Subject":
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _answer(self) -> dict:
-        line = self._process.stdout.readline()
+        line = self._answers.readline()
         if not line:
             code = self._process.wait()
             self._said.seek(0)
@@ -87,20 +88,16 @@ class Subject:
         answer = json.loads(line)
         if "error" in answer:
             first, *more = answer["error"]
-            raise _error(answer["kind"])(f"{self.name}: {first}", *more)
+            kinds = errors.KresnetError.__subclasses__()
+            by_name = {kind.__name__: kind for kind in kinds}
+            kind = by_name.get(answer["kind"], errors.KresnetError)
+            raise kind(f"{self.name}: {first}", *more)
         return answer
-
-
-def _error(name: str) -> type[errors.KresnetError]:
-    kinds = {
-        kind.__name__: kind for kind in errors.KresnetError.__subclasses__()
-    }
-    return kinds.get(name, errors.KresnetError)
 
 
 PRECISIONS = ("float32", "bfloat16", "float64")
 REFERENCE = "reference"
-# Iterations of the host's part for one of the others: they are tiny.
+# The host's part has so many times the iterations of others: they are tiny.
 _TINY = 5
 
 
@@ -110,12 +107,12 @@ class Benchmark:
 
     Attributes:
         spec: What was trained.
-        precision: Of its arithmetic.
+        precision: The precision of its arithmetic.
         facts: What each subject says about itself, by its name.
-        rounds: By subject and part, what each round took: `iterations`,
+        rounds: What each round took, by subject and part: `iterations`,
             `seconds` and `cpu_seconds` of them all.
-        load: Mean number of processes wanting to run, over the minute before
-            and the minute at the end.
+        load: Mean number of processes that wanted to run, in the minute
+            before and in the last minute.
     """
 
     spec: Spec
@@ -146,15 +143,15 @@ def bench(
     Args:
         spec: The path of a spec, or the name of a shipped one.
         overrides: Changes such as `"training.batch_size=64"`.
-        backends: Of "tensorflow" and "jax"; all that are installed by default.
+        backends: "tensorflow" and "jax"; all that are installed by default.
         reference: A program, run as `python PROGRAM JOB`, that answers as
             `kresnet.benchmark.serving` says.
-        iterations: Of training, measured at a time.
+        iterations: Iterations that are measured at a time.
         rounds: How often each part of each subject is measured.
         precision: "float32", "float64", or "bfloat16" as of `train`.
-        data_dir: Where prepared data sets are; see `load_dataset`.
-        seed: Of initial weights, order and draws.
-        notify: Told what is going on.
+        data_dir: The folder of prepared data sets; see `load_dataset`.
+        seed: Decides initial weights, order and draws.
+        notify: Is told what goes on.
 
     Raises:
         KresnetError: A spec, a backend, data or the reference is not there or
@@ -194,23 +191,40 @@ def open_subjects(
 ) -> Iterator[list[Subject]]:
     """Starts a process for each backend, then one for the reference.
 
-    Args and errors as of `bench`. The reference begins with the weights of the
-    first backend.
+    Arguments and errors are those of `bench`. The reference begins with the
+    weights of the first backend.
     """
-    _check(precision, backends, reference)
+    if precision not in PRECISIONS:
+        raise SpecError(
+            f"--precision: must be one of {', '.join(PRECISIONS)}. "
+            f"Received: {precision}"
+        )
+    for backend in backends:
+        refuse_backend("--backend", backend)
+    if reference is not None and not Path(reference).exists():
+        raise InputMissingError(f"--reference: {reference} does not exist")
     seed = seed_option(seed)
     backends = backends or [b for b in BACKENDS if importlib.util.find_spec(b)]
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="kresnet-bench-")
         )
-        subjects = []
+        fields = {
+            "spec": dump_spec(spec),
+            "fields": spec.model_dump(mode="json"),
+            "tiny_fields": tiny(spec).model_dump(mode="json"),
+            "weights": str(Path(folder, "weights.safetensors")),
+            "precision": precision,
+            "data_dir": None if data_dir is None else os.fspath(data_dir),
+            "seed": seed,
+        }
+        subjects: list[Subject] = []
 
-        def start(name, program, **environment):
+        def start(name: str, program: list[str], **environment: str) -> None:
             # A folder each: every subject writes a losses.csv.
-            own = Path(folder, name)
-            own.mkdir()
-            job = _write_job(own, folder, spec, precision, data_dir, seed)
+            job = Path(folder, name, "job.json")
+            job.parent.mkdir()
+            job.write_text(json.dumps(fields), "utf-8")
             notify(f"{spec.name}: preparing {name}")
             subject = Subject(name, [*program, str(job)], environment)
             subjects.append(stack.enter_context(subject))
@@ -228,37 +242,14 @@ def open_subjects(
         yield subjects
 
 
-def _check(precision, backends, reference):
-    if precision not in PRECISIONS:
-        raise SpecError(
-            f"--precision: must be one of {', '.join(PRECISIONS)}. "
-            f"Received: {precision}"
-        )
-    for backend in backends:
-        refuse_backend("--backend", backend)
-    if reference is not None and not Path(reference).exists():
-        raise InputMissingError(f"--reference: {reference} does not exist")
-
-
-def _write_job(own, shared, spec, precision, data_dir, seed) -> Path:
-    job = own / "job.json"
-    fields = {
-        "spec": dump_spec(spec),
-        "fields": spec.model_dump(mode="json"),
-        "tiny_fields": tiny(spec).model_dump(mode="json"),
-        "weights": str(Path(shared, "weights.safetensors")),
-        "precision": precision,
-        "data_dir": None if data_dir is None else os.fspath(data_dir),
-        "seed": seed,
-    }
-    job.write_text(json.dumps(fields), "utf-8")
-    return job
-
-
-def _measure(subjects, iterations, rounds, name, notify):
-    found: dict[str, dict[str, list]] = {
-        subject.name: {} for subject in subjects
-    }
+def _measure(
+    subjects: list[Subject],
+    iterations: int,
+    rounds: int,
+    name: str,
+    notify: Callable[[str], None],
+) -> dict[str, dict[str, list[dict]]]:
+    found: dict[str, dict[str, list[dict]]] = {s.name: {} for s in subjects}
     for part in (*CEILINGS, "whole", *(p for p in PARTS if p != "whole")):
         notify(f"{name}: measuring {part}")
         count = iterations * (_TINY if part == "host" else 1)

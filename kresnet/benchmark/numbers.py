@@ -8,7 +8,6 @@ from rich.table import Table
 
 from kresnet.benchmark.bench import REFERENCE, Benchmark
 from kresnet.benchmark.floor import BYTES, bytes_moved, operations
-from kresnet.errors import write_error
 from kresnet.files import replace_file
 
 
@@ -30,39 +29,29 @@ def benchmark_tables(found: Benchmark) -> list[Table]:
 
 def _speeds(values, clock, title):
     table = Table("", *values["subjects"], title=title)
-    unit = "seconds" if clock == "seconds" else "CPU-seconds"
     columns = [_column(s, clock) for s in values["subjects"].values()]
-    names = [
-        "images/s",
-        "CPU-seconds per 1,000 images",
-        "  least to most",
-        f"of {unit}:",
-        *(f"  {name}" for name in SPLIT),
-        "host, ms an iteration",
-        "ratio of CPU-seconds",
-        "  least to most",
-        "ratio of seconds",
-        "  least to most",
-        "times the floor",
-    ]
-    for row in zip(names, *columns, strict=True):
-        table.add_row(*row)
+    for rows in zip(*columns, strict=True):
+        table.add_row(rows[0][0], *(value for _, value in rows))
     return table
 
 
 def _column(subject, clock):
+    """The names of the rows, and what a subject has there."""
     (ratio,) = (v for k, v in subject.items() if k.startswith("ratio_to_"))
-    yield f"{subject['images_per_second']:,.0f}"
-    yield f"{subject['cpu_seconds_per_1000_images']:.3g}"
-    yield _range(subject["cpu_seconds_spread"])
-    yield ""
-    for value in subject["split"][clock].values():
-        yield f"{value:.3f}"
-    yield f"{1_000 * subject['host_seconds_per_iteration'][clock]:.2f}"
+    spread = "  least to most"
+    yield "images/s", f"{subject['images_per_second']:,.0f}"
+    cost = f"{subject['cpu_seconds_per_1000_images']:.3g}"
+    yield "CPU-seconds per 1,000 images", cost
+    yield spread, _range(subject["cpu_seconds_spread"])
+    yield f"of {UNITS[clock]}:", ""
+    for name, value in subject["split"][clock].items():
+        yield f"  {name}", f"{value:.3f}"
+    host = 1_000 * subject["host_seconds_per_iteration"][clock]
+    yield "host, ms an iteration", f"{host:.2f}"
     for measure in ("cpu_seconds", "seconds"):
-        yield f"{ratio[measure]['median']:.3f}"
-        yield _range(ratio[measure])
-    yield f"{subject['of_floor'][clock]:.2f}"
+        yield f"ratio of {UNITS[measure]}", f"{ratio[measure]['median']:.3f}"
+        yield spread, _range(ratio[measure])
+    yield "times the floor", f"{subject['of_floor'][clock]:.2f}"
 
 
 def _range(spread):
@@ -71,10 +60,9 @@ def _range(spread):
 
 def _limits(values, clock, title):
     rates, floors = values["machine"][clock], values["floor_per_1000_images"]
-    per = "second" if clock == "seconds" else "CPU-second"
     table = Table(
         "",
-        f"a {per}",
+        f"a {UNITS[clock].removesuffix('s')}",
         "least per 1,000 images",
         title=f"{title}: the machine's limit",
     )
@@ -87,7 +75,8 @@ def _limits(values, clock, title):
     return table
 
 
-CLOCKS = ("seconds", "cpu_seconds")
+UNITS = {"seconds": "seconds", "cpu_seconds": "CPU-seconds"}
+CLOCKS = tuple(UNITS)
 # A row of the split, and the parts whose difference it is.
 SPLIT = {
     "transforms": ("transforms", None),
@@ -144,7 +133,7 @@ def benchmark_values(found: Benchmark) -> dict:
 
 
 def _of(found, round_, clock):
-    """Of one round, per 1,000 images."""
+    """What a round took for 1,000 images."""
     images = round_["iterations"] * found.spec.training.batch_size
     return 1_000 * round_[clock] / images
 
@@ -180,7 +169,7 @@ def _spread(numbers):
 
 
 def _rates(found, clock):
-    """The machine at its best: any subject's, any round's."""
+    """The machine at its best, in any round of any subject."""
 
     def best(part, count):
         return max(
@@ -210,12 +199,5 @@ def _floors(found):
 
 
 def write_values(path: Path, values: list[dict]) -> None:
-    """Writes what `benchmark_values` returned, one entry per spec.
-
-    Raises:
-        KresnetError: The file cannot be written.
-    """
-    try:
-        replace_file(path, json.dumps(values, indent=1) + "\n")
-    except OSError as error:
-        raise write_error(path, error) from error
+    """Writes what `benchmark_values` returned, one entry per spec."""
+    replace_file(path, json.dumps(values, indent=1) + "\n")

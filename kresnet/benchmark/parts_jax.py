@@ -13,13 +13,15 @@ def parts(path: TrainingPath) -> dict[str, Part]:
     # Images are arguments; captured, they would be constants.
     @jax.jit
     def transforms(values, images, labels, indices, keys):
+        pixels, _ = steps.examples(images, labels, indices)
         return path.transforms_model.stateless_call(
-            *values, [images[indices], keys], training=True
+            *values, [pixels, keys], training=True
         )
 
     @jax.jit
     def forward(values, images, labels, indices, keys):
-        return steps.loss(*values, images[indices], keys, labels[indices])
+        pixels, labels = steps.examples(images, labels, indices)
+        return steps.loss(*values, pixels, keys, labels)
 
     def each(function, model):
         def run(iterations: int) -> None:
@@ -28,8 +30,10 @@ def parts(path: TrainingPath) -> dict[str, Part]:
                 model.non_trainable_variables,
             )
             values = [[v.value for v in group] for group in variables]
-            for batch in zip(*order.batches(0, iterations), strict=True):
-                result = function(values, steps.images, steps.labels, *batch)
+            batches = zip(*order.batches(0, iterations), strict=True)
+            for indices, keys, *pixels in batches:
+                images = steps.images_of(*pixels)
+                result = function(values, images, steps.labels, indices, keys)
             jax.block_until_ready(result)
 
         return timed(run)

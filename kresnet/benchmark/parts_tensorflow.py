@@ -9,16 +9,16 @@ def parts(path: TrainingPath) -> dict[str, Part]:
     """Compiled functions, each doing what the one before does and more."""
     steps, order = path.steps, path.order
 
-    def transforms(indices, keys):
-        pixels, _ = steps.examples(indices)
+    def transforms(indices, keys, pixels=None):
+        pixels, _ = steps.examples(indices, pixels)
         return path.transforms_model([pixels, keys], training=True)
 
-    def loss(indices, keys):
-        pixels, labels = steps.examples(indices)
+    def loss(indices, keys, pixels=None):
+        pixels, labels = steps.examples(indices, pixels)
         return [steps.loss(*steps.values(), pixels, keys, labels)[0]]
 
-    def forward(indices, keys):
-        return mean_over_parts(loss, (indices, keys), steps.passes)
+    def forward(*batch):
+        return mean_over_parts(loss, batch, steps.passes)
 
     def each(function):
         def run(iterations: int) -> None:

@@ -7,6 +7,7 @@ standard input, answers go where standard output went; what libraries print goes
 to standard error.
 """
 
+import functools
 import json
 import os
 import sys
@@ -56,7 +57,7 @@ def serve(start: Callable[[], dict[str, Part]]) -> None:
             found = {"error": lines, "kind": type(error).__name__}
         print(json.dumps(found), file=answers, flush=True)
 
-    parts = {}
+    parts: dict[str, Part] = {}
 
     def begin() -> dict:
         parts.update(start())
@@ -66,4 +67,4 @@ def serve(start: Callable[[], dict[str, Part]]) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         part = parts[request["part"]]
-        answer(lambda part=part, n=request["iterations"]: part(n))
+        answer(functools.partial(part, request["iterations"]))

@@ -4,6 +4,7 @@ import io
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,8 @@ from kresnet.callbacks import (
     Throughput,
     updates_done,
 )
-from kresnet.data import Order
+from kresnet.data import Feed, Source
+from kresnet.data.source import ARRAYS, make_dataset
 from kresnet.errors import DivergedError
 from kresnet.network import adapt_transforms, training_model
 from kresnet.spec import Spec
@@ -27,14 +29,7 @@ from kresnet.training.loop.loop import make_steps, train_in_chunks
 
 
 def tiny(spec: Spec) -> Spec:
-    """Images as small as the strides allow, narrow layers, as many groups.
-
-    Args:
-        spec: Any spec.
-
-    Returns:
-        A spec with the same layers and two images per group of batch norm.
-    """
+    """The spec with the least of images, widths and groups of batch norm."""
     model, training = spec.model, spec.training
     side = model.stem.stride * math.prod(s.stride for s in model.stages)
     narrow = math.gcd(model.stem.width, *(s.width for s in model.stages))
@@ -60,13 +55,14 @@ def tiny(spec: Spec) -> Spec:
     )
 
 
-def tiny_data(spec: Spec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, labels and the training split for a tiny spec."""
+def tiny_data(spec: Spec) -> tuple[Source, np.ndarray]:
+    """Images and the training split for a tiny spec."""
     count = 4 * spec.training.batch_size
     shape = (count, *spec.model.input)
     images = np.arange(math.prod(shape)).reshape(shape).astype("uint8")
     labels = (np.arange(count) % spec.model.classes).astype("int32")
-    return images, labels, np.arange(count)
+    arrays = dict(zip(ARRAYS, (images, labels) * 2, strict=True))
+    return make_dataset("tiny", (), arrays), np.arange(count)
 
 
 class TrainingPath:
@@ -77,17 +73,16 @@ class TrainingPath:
 
     Args:
         spec: What to train.
-        seed: Of initial weights, order and draws.
-        images: Training images of the data set, uint8.
-        labels: Their labels.
+        seed: Decides initial weights, order and draws.
+        source: Has the training images.
         indices: The training split.
-        folder: Where losses.csv goes.
-        precision: Of the convolutions; see `build_model`.
-        finite: Whether losses must be.
+        folder: The folder of losses.csv.
+        precision: The precision of convolutions; see `build_model`.
+        finite: Whether losses must be finite.
 
     Attributes:
         model: The training model.
-        steps: Its updates.
+        steps: Its updates, of the class of the backend.
         transforms_model: Its transforms alone.
         order: Indices and keys of each iteration.
     """
@@ -96,8 +91,7 @@ class TrainingPath:
         self,
         spec: Spec,
         seed: int,
-        images: np.ndarray,
-        labels: np.ndarray,
+        source: Source,
         indices: np.ndarray,
         folder: Path,
         precision: str = "float32",
@@ -110,11 +104,13 @@ class TrainingPath:
             [keras.Input(spec.model.input), keras.layers.Identity()]
         )
         self.transforms_model = training_model(transforms, nothing)
-        adapt_transforms(transforms, images[indices])
+        adapt_transforms(transforms, source.images("train", indices))
         rate = (training.warm_up or training.learning_rate).model_dump()
         start = rate.get("learning_rate", rate.get("start"))
-        self.steps = make_steps(self.model, spec, images, labels)
-        self.order = Order(indices, training.batch_size, seed)
+        self.steps: Any = make_steps(self.model, spec, source)
+        self.order = Feed(
+            source, indices, training.batch_size, seed, training.iterations
+        )
         self._throughput = Throughput(skip=1)
         schedule = IterationSchedule(start)
         losses = LossLog(folder / "losses.csv")

@@ -5,8 +5,6 @@ import json
 import sys
 from pathlib import Path
 
-from keras import ops
-
 from kresnet.benchmark.floor import BYTES
 from kresnet.benchmark.serving import Part, serve, timed
 from kresnet.machine.start_keras import import_keras_quietly
@@ -17,16 +15,9 @@ MIB = {"cpu": 256, "gpu": 4_096}
 
 
 def ceilings(kind: str, dtype: str) -> tuple[dict, dict[str, Part]]:
-    """Parts that measure the machine, and what one iteration of each is.
+    """Operations of a product, bytes of a copy, and parts that do them."""
+    from keras import ops
 
-    Args:
-        kind: "cpu" or "gpu".
-        dtype: Of the numbers.
-
-    Returns:
-        Operations of a product (a multiply-add is two) and bytes, read and
-        written, of a copy; the two parts.
-    """
     side = SIDE[kind]
     size = MIB[kind] * 2**20 // BYTES[dtype]
     held = {}
@@ -46,8 +37,8 @@ def ceilings(kind: str, dtype: str) -> tuple[dict, dict[str, Part]]:
         float(result[0])
 
     counts = {
-        "product_operations": 2 * side**3,
-        "copy_bytes": 2 * MIB[kind] * 2**20,
+        "product_operations": 2 * side**3,  # a multiply-add is two
+        "copy_bytes": 2 * MIB[kind] * 2**20,  # read and written
     }
     return counts, {"product": timed(product), "copy": timed(copy)}
 
@@ -68,13 +59,8 @@ def start(job_file: str) -> dict[str, Part]:
     from safetensors.numpy import save_file
 
     from kresnet.benchmark.training_path import TrainingPath, tiny, tiny_data
-    from kresnet.benchmark.worker import ceilings
     from kresnet.data import load_dataset, split_train_validation
-    from kresnet.machine.facts import (
-        hardware,
-        make_deterministic,
-        versions,
-    )
+    from kresnet.machine.facts import hardware, make_deterministic, versions
     from kresnet.spec import load_spec
     from kresnet.trained.arrays import to_arrays
 
@@ -86,9 +72,10 @@ def start(job_file: str) -> dict[str, Part]:
     path = TrainingPath(
         spec,
         seed,
-        data.train_images,
-        data.train_labels,
-        split_train_validation(len(data.train_images), spec.data.validation)[0],
+        data,
+        split_train_validation(len(data.labels("train")), spec.data.validation)[
+            0
+        ],
         folder,
         mixed,
     )

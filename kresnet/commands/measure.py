@@ -73,8 +73,7 @@ def responses(
         ),
     ] = 1_000,
     initial: Annotated[
-        bool,
-        typer.Option("--initial", help="Of the initial weights."),
+        bool, typer.Option("--initial", help="Measure the initial weights.")
     ] = False,
     data_dir: DataDir = None,
     out: Annotated[

@@ -79,10 +79,10 @@ def _annotation(name: str) -> Any:
         ]
     words = get_args(kind) if get_origin(kind) is Literal else ()
     metavar = METAVARS.get(name, "|".join(words) or "N")
-    told = typer.Option(metavar=metavar, help=field.description)
+    shown = typer.Option(metavar=metavar, help=field.description)
     # Bounds are checked by the model, whose words they are.
     plain = str if words or name in METAVARS else int
-    return Annotated[plain | None if field.default is None else plain, told]
+    return Annotated[plain | None if field.default is None else plain, shown]
 
 
 METAVARS = {"devices": "all|N|LIST|cpu[:N]"}
@@ -90,11 +90,7 @@ DeviceList = _annotation("devices")
 
 
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command an option for every field of `RunOptions`.
-
-    Args:
-        command: Takes them as `**options`.
-    """
+    """Gives a command that takes `**options` those of `RunOptions`."""
     own = inspect.signature(command)
     parameters = [
         each

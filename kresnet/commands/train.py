@@ -46,8 +46,7 @@ def train(
         typer.Option(metavar="N", help="How many processes there are."),
     ] = None,
     process: Annotated[
-        int | None,
-        typer.Option(metavar="I", help="Which this one is, from 0."),
+        int | None, typer.Option(metavar="I", help="Which this one is, from 0.")
     ] = None,
     deepen: Annotated[
         str | None,

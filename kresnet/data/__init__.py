@@ -1,7 +1,16 @@
 """Images, their split, and the order in which a run sees them."""
 
+from kresnet.data.feed import Feed
 from kresnet.data.open import load_dataset
 from kresnet.data.order import Order, split_train_validation
-from kresnet.data.source import Dataset
+from kresnet.data.source import Dataset, Images, Source
 
-__all__ = ["Dataset", "Order", "load_dataset", "split_train_validation"]
+__all__ = [
+    "Dataset",
+    "Feed",
+    "Images",
+    "Order",
+    "Source",
+    "load_dataset",
+    "split_train_validation",
+]

@@ -2,9 +2,10 @@
 
 import os
 
-from kresnet.data.cifar10 import load_cifar10
 from kresnet.data.digits import load_digits
 from kresnet.data.source import Dataset
+from kresnet.data.tfds import load_tfds
+from kresnet.spec import DATASETS
 
 
 def load_dataset(
@@ -25,10 +26,12 @@ def load_dataset(
         BadDataError: the data is damaged or not what it says it is.
         ValueError: `name` is not the name of a data set.
     """
-    if name == "cifar10":
-        return load_cifar10(data_dir)
     if name == "digits":
         return load_digits()
-    raise ValueError(
-        f"`name` must be 'cifar10' or 'digits'. Received: name={name!r}"
-    )
+    facts = DATASETS.get(name)
+    if facts is None or facts.tfds is None:
+        raise ValueError(
+            f"`name` must be {' or '.join(map(repr, DATASETS))}. "
+            f"Received: name={name!r}"
+        )
+    return load_tfds(name, facts, facts.tfds, data_dir)

@@ -41,9 +41,10 @@ def split_train_validation(
     return np.sort(order[validation:]), np.sort(order[:validation])
 
 
-# Words of the counter-based generator's key: they keep the two uses apart.
+# Words of the counter-based generator's key: they keep the uses apart.
 _PERMUTATION = 1
 _KEYS = 2
+_VIEWS = 3
 
 
 class Order:
@@ -54,9 +55,10 @@ class Order:
     the endless sequence of epochs, so no image is dropped and none is seen
     twice in an epoch. Nothing has to be saved to continue a run.
 
-    Both come from the raw 64-bit words of Philox, a counter-based generator
-    (Salmon et al. 2011): NumPy promises that the streams of its bit generators
-    never change, and promises nothing of the kind for `Generator`'s methods.
+    All numbers come from the raw 64-bit words of Philox, a counter-based
+    generator (Salmon et al. 2011): NumPy promises that the streams of its bit
+    generators never change, and promises nothing of the kind for `Generator`'s
+    methods.
 
     Args:
         indices: Integer array, the positions of the images to draw from.
@@ -81,11 +83,11 @@ class Order:
             )
         self.batch_size = batch_size
         self.seed = check_seed(seed)
-        self._epochs: dict[int, np.ndarray] = {}
+        self._epochs: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def batches(
         self, first_iteration: int, count: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, ...]:
         """Returns the images and keys of `count` iterations.
 
         Args:
@@ -104,37 +106,58 @@ class Order:
                 "`first_iteration` and `count` must not be negative. Received: "
                 f"first_iteration={first_iteration}, count={count}"
             )
-        size = self.batch_size
-        positions = np.arange(
-            first_iteration * size, (first_iteration + count) * size
-        )
-        epochs, places = np.divmod(positions, self.indices.size)
-        images = np.empty(positions.shape, np.int32)
-        keys = np.empty((count, size), np.uint32)
-        if count:
-            for epoch in range(epochs[0], epochs[-1] + 1):
-                here = epochs == epoch
-                images[here] = self._epoch(epoch)[places[here]]
+        images = np.empty((count, self.batch_size), np.int32)
+        keys = np.empty((count, self.batch_size), np.uint32)
         for row in range(count):
-            raw = self._raw(_KEYS, first_iteration + row, size)
+            iteration = first_iteration + row
+            images[row], _ = self._images_and_views(iteration)
+            raw = self._raw(_KEYS, iteration, self.batch_size)
             keys[row] = raw >> np.uint64(32)
-        return images.reshape(count, size), keys
+        return images, keys
 
-    def batch(self, iteration: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the `(batch_size,)` images and keys of one iteration."""
-        images, keys = self.batches(iteration, 1)
-        return images[0], keys[0]
+    def batch(self, iteration: int) -> tuple[np.ndarray, ...]:
+        """Returns the same of one iteration, `(batch_size,)`."""
+        return tuple(each[0] for each in self.batches(iteration, 1))
 
-    def _epoch(self, epoch: int) -> np.ndarray:
-        """The images of one epoch in their order; the last two are kept."""
-        order = self._epochs.get(epoch)
-        if order is None:
+    def views(self, iteration: int) -> np.ndarray:
+        """Returns the keys by which a source draws the images of an iteration.
+
+        Such a key depends on the seed, the epoch and the image alone: not on
+        the size of a batch, nor on which images are trained on.
+
+        Returns:
+            uint64, shape `(batch_size,)`.
+        """
+        return self._images_and_views(iteration)[1]
+
+    def close(self) -> None:
+        """Ends what reads ahead; see `Feed`. Here nothing does."""
+
+    def _images_and_views(self, iteration: int) -> tuple[np.ndarray, ...]:
+        """Images of an iteration, and the keys of their views."""
+        parts = []
+        position = iteration * self.batch_size
+        end = position + self.batch_size
+        while position < end:
+            epoch, place = divmod(position, self.indices.size)
+            stop = min(self.indices.size, place + end - position)
+            parts.append([x[place:stop] for x in self._epoch(epoch)])
+            position += stop - place
+        images, views = map(np.concatenate, zip(*parts, strict=True))
+        return images, views
+
+    def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same of an epoch; the last two epochs are kept."""
+        found = self._epochs.get(epoch)
+        if found is None:
             raw = self._raw(_PERMUTATION, epoch, self.indices.size)
-            order = self.indices[np.argsort(raw, kind="stable")]
+            images = self.indices[np.argsort(raw, kind="stable")]
+            views = self._raw(_VIEWS, epoch, int(images.max()) + 1)[images]
+            found = images, views
             # Two, because a batch may hold the end of one and the next's start.
             kept = list(self._epochs.items())[-1:]
-            self._epochs = dict([*kept, (epoch, order)])
-        return order
+            self._epochs = dict([*kept, (epoch, found)])
+        return found
 
     def _raw(self, use: int, number: int, count: int) -> np.ndarray:
         """The first `count` 64-bit words of one of the seed's streams."""

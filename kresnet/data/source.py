@@ -1,27 +1,118 @@
-"""What a data set is: pixels, labels, and a fingerprint of both."""
+"""What a source of images is, and the one whose pixels are in memory."""
 
+import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
 
 import numpy as np
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Images with labels, split into training and test set.
+class Source:
+    """Images of one size with labels, split into training and test set.
+
+    Whoever needs pixels asks `read`, or `images`, which asks it for them. A
+    subclass whose pixels do not lie in memory brings `labels` and `read`.
 
     Attributes:
         name: The name a spec uses.
         class_names: One name per label, in the order of the labels.
-        train_images: uint8, shape `(N, height, width, channels)`.
-        train_labels: int32, shape `(N,)`, from 0 to the number of classes - 1.
-        test_images: uint8, as `train_images`.
-        test_labels: int32, as `train_labels`.
         fingerprint: SHA-256 of the contents, hexadecimal: equal wherever and
             however the same images, labels and names were read.
+        in_memory: Whether all pixels may be asked for at once and lie on the
+            device during training. Else they are read for each batch.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    fingerprint: str
+    in_memory = False
+
+    @property
+    def input(self) -> tuple[int, ...]:
+        """Height, width and channels of an image."""
+        raise NotImplementedError
+
+    def labels(self, split: str) -> np.ndarray:
+        """The labels of "train" or "test".
+
+        Returns:
+            int32, shape `(N,)`, from 0 to the number of classes - 1.
+        """
+        raise NotImplementedError
+
+    def read(
+        self,
+        split: str,
+        indices: np.ndarray | slice,
+        keys: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Reads images, in the order of the indices.
+
+        Training reads in a thread of its own, so two calls may run at once.
+
+        Args:
+            split: "train" or "test".
+            indices: Integers, shape `(count,)`, or a slice: places in the
+                split.
+            keys: uint64, shape `(count,)`: what is drawn for an image depends
+                on its key alone, see `Order.views`. `None` for images as they
+                are evaluated.
+
+        Returns:
+            uint8, shape `(count, height, width, channels)`.
+
+        Raises:
+            KresnetError: An image is missing or damaged.
+        """
+        raise NotImplementedError
+
+    def images(self, split: str, indices: np.ndarray | None = None) -> "Images":
+        """Images of a split, not read yet; `None` for all of it."""
+        if indices is None:
+            indices = np.arange(len(self.labels(split)))
+        return Images(self, split, indices)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Images:
+    """Images of a source in some order, as they are evaluated.
+
+    A slice of them reads their pixels: uint8, shape
+    `(count, height, width, channels)`.
+
+    Attributes:
+        source: Has them.
+        split: "train" or "test".
+        indices: Integers, shape `(N,)`: their places in the split.
+    """
+
+    source: Source
+    split: str
+    indices: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        return self.source.read(self.split, self.indices[part])
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Their labels, int32, shape `(N,)`."""
+        return self.source.labels(self.split)[self.indices]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset(Source):
+    """A source whose pixels are arrays in memory, or mapped from a file.
+
+    Attributes:
+        train_images: uint8, shape `(N, height, width, channels)`.
+        train_labels: int32, shape `(N,)`.
+        test_images: uint8, as `train_images`.
+        test_labels: int32, as `train_labels`.
     """
 
     name: str
@@ -31,6 +122,21 @@ class Dataset:
     test_images: np.ndarray
     test_labels: np.ndarray
     fingerprint: str
+    in_memory = True
+
+    @property
+    def input(self) -> tuple[int, ...]:
+        """See `Source.input`."""
+        return self.train_images.shape[1:]
+
+    def labels(self, split):
+        """See `Source.labels`."""
+        return {"train": self.train_labels, "test": self.test_labels}[split]
+
+    def read(self, split, indices, keys=None):
+        """See `Source.read`; an image is the same whatever its key."""
+        images = {"train": self.train_images, "test": self.test_images}[split]
+        return images[indices]
 
 
 def make_dataset(

@@ -14,13 +14,7 @@ from kresnet.documents.fields import (
     raise_problems,
 )
 from kresnet.documents.overrides import apply_overrides
-from kresnet.documents.problems import (
-    Path,
-    Problem,
-    as_yaml,
-    field_name,
-    shown,
-)
+from kresnet.documents.problems import Path, Problem, as_yaml, field_name, shown
 from kresnet.documents.shipped import SPECS, STUDIES, Shipped, read_document
 from kresnet.documents.wording import validated, value_problems
 from kresnet.documents.yaml_reader import plain_scalar

@@ -21,11 +21,10 @@ _FREE = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'|(?<!\S)#.*')
 
 
 def odd_character(text: str) -> int | None:
-    """Where the first character is that is no plain space and is not seen."""
+    """The place of the first character that is not seen and no plain space."""
     for place, each in enumerate(text):
-        if each in "\r\n" or (each.isprintable() and each not in _UNSEEN):
-            continue
-        return place
+        if each not in "\r\n" and (not each.isprintable() or each in _UNSEEN):
+            return place
     return None
 
 
@@ -54,19 +53,16 @@ def named(character: str) -> str:
 
 
 def stumbling_block(text: str, line: int) -> tuple[int, int] | None:
-    """Line and column of what the parser stumbled over, in or before a line.
-
-    An odd character is read as a part of its word, and the parser stumbles
-    there or in the next line that is not empty.
-    """
-    lines = [_FREE.sub(_blank, each) for each in text.split("\n")]
+    """Line and column of the odd character that stopped the parser."""
+    lines = [
+        _FREE.sub(lambda free: " " * len(free.group()), each)
+        for each in text.split("\n")
+    ]
+    # It was read as a part of its word: the parser stops there or in the next
+    # line that is not empty.
     before = [i for i in range(min(line, len(lines))) if lines[i].strip()]
     for i in (*before[-1:], line):
         place = odd_character(lines[i]) if i < len(lines) else None
         if place is not None:
             return i, place
     return None
-
-
-def _blank(found: re.Match[str]) -> str:
-    return " " * len(found.group())

@@ -3,12 +3,19 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from kresnet.documents.problems import Path, Problem, as_yaml, field_name, shown
+from kresnet.documents.problems import (
+    Path,
+    Problem,
+    as_yaml,
+    field_name,
+    shown,
+    value_at,
+)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value or a key stands.
+    """The place of a value or a key.
 
     Attributes:
         order: Sorts places: files first by line and column, then overrides.
@@ -71,7 +78,7 @@ class Document:
         self.unusable -= inside
 
     def report(self, problem: Problem) -> None:
-        """Finds the place of a problem and keeps its line."""
+        """Keeps the line of a problem, and its place."""
         place = self.place(problem)
         name, message = field_name(problem.path), problem.message
         line = f"{name}{' ' if message.startswith('is ') else ': '}{message}"
@@ -81,7 +88,7 @@ class Document:
         self.problems.append((place, line.removeprefix(": ")))
 
     def place(self, problem: Problem) -> Place:
-        """Returns the place to cite: an override's, if one is involved."""
+        """The place to cite: an override's, if one is involved."""
         own = self.nearest(
             problem.path, self.keys if problem.key else self.values
         )
@@ -89,7 +96,7 @@ class Document:
         return next((place for place in places if place.from_override), own)
 
     def nearest(self, path: Path, places: dict | None = None) -> Place:
-        """Returns the place of a path, or of the part that lacks it."""
+        """The place of a path, or of the part that lacks it."""
         if places is not None and path in places:
             return places[path]
         while path not in self.values:
@@ -97,18 +104,15 @@ class Document:
         return self.values[path]
 
     def received(self, path: Path) -> str:
-        """Writes what a field holds as it was written."""
-        if path not in self.values:
-            return "nothing"
-        text = self.values[path].text
-        if text:
+        """What a field holds, as it was written."""
+        if path in self.values and (text := self.values[path].text):
             return shown(text)
-        value = self.value
-        for step in path:
-            value = value[step]
-        return shown(as_yaml(value))
+        try:
+            return shown(as_yaml(value_at(self.value, path)))
+        except (KeyError, IndexError):
+            return "nothing"
 
     def lines(self) -> list[str]:
-        """Returns every problem as one line, sorted by place."""
+        """Every problem as one line, sorted by place."""
         ordered = sorted(self.problems, key=lambda each: each[0].order)
         return list(dict.fromkeys(f"{p.label}: {line}" for p, line in ordered))

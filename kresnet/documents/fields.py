@@ -61,19 +61,11 @@ def raise_problems(checks: Iterable[Check], part: BaseModel) -> None:
     Raises:
         pydantic.ValidationError: There are problems.
     """
-    errors = [
-        InitErrorDetails(
-            type=PydanticCustomError(
-                "problem",
-                "{message}",
-                {"message": problem.message, "problem": problem},
-            ),
-            loc=problem.path,
-            input=None,
-        )
-        for check in checks
-        for problem in check(part)
-    ]
+    errors = []
+    for problem in (each for check in checks for each in check(part)):
+        context = {"message": problem.message, "problem": problem}
+        kind = PydanticCustomError("problem", "{message}", context)
+        errors.append(InitErrorDetails(type=kind, loc=problem.path, input=None))
     if errors:
         raise ValidationError.from_exception_data(
             type(part).__name__, errors, hide_input=True

@@ -25,16 +25,19 @@ class Problem:
     key: bool = False
 
     def under(self, place: Path) -> "Problem":
-        """Returns a problem of a part as one of the whole.
-
-        Args:
-            place: The path of the part in the whole.
-        """
+        """A problem of the part at a place, as one of the whole."""
         return replace(
             self,
             path=(*place, *self.path),
             also=tuple((*place, *path) for path in self.also),
         )
+
+
+def value_at(value: Any, path: Path) -> Any:
+    """The part of a value at a path."""
+    for step in path:
+        value = value[step]
+    return value
 
 
 def field_name(path: Path) -> str:
@@ -49,7 +52,7 @@ def field_name(path: Path) -> str:
 
 
 def shown(value: Any, longest: int = 60) -> str:
-    """Returns text that is safe and short enough to be put in a message."""
+    """Text that is safe and short enough to be put in a message."""
     text = str(value)
     if not text.isprintable():
         text = repr(text)

@@ -28,20 +28,15 @@ class Shipped:
     listing: str
 
     def names(self) -> list[str]:
-        """Returns the names in natural order, `resnet20` before `resnet110`."""
-        names = [
-            file.name.removesuffix(".yaml")
-            for file in self._folder().iterdir()
-            if file.name.endswith(".yaml")
-        ]
-        return sorted(names, key=_natural)
+        """The names in natural order, `resnet20` before `resnet110`."""
+        folder = resources.files("kresnet.specs") / self.folder
+        names = [file.name for file in folder.iterdir()]
+        found = [n.removesuffix(".yaml") for n in names if n.endswith(".yaml")]
+        return sorted(found, key=_natural)
 
     def file(self, name: str) -> Traversable:
-        """Returns the file of a name, which need not exist."""
-        return self._folder() / f"{name}.yaml"
-
-    def _folder(self) -> Traversable:
-        return resources.files("kresnet.specs") / self.folder
+        """The file of a name, which need not exist."""
+        return resources.files("kresnet.specs") / self.folder / f"{name}.yaml"
 
 
 SPECS = Shipped("spec", "", "`kresnet specs` lists them")
@@ -72,8 +67,8 @@ def _read(name: str, shipped: Shipped) -> tuple[bytes, str]:
     bare = os.path.basename(name) == name and not name.endswith(".yaml")
     if bare and not os.path.isfile(name):
         if name in shipped.names():
-            found = shipped.file(name)
-            return found.read_bytes(), str(found)
+            own = shipped.file(name)
+            return own.read_bytes(), str(own)
         if not os.path.exists(name):
             near = difflib.get_close_matches(name, shipped.names(), n=1)
             hint = f"did you mean {near[0]}? " if near else ""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from kresnet.documents.document import Document
-from kresnet.documents.problems import Path, Problem
+from kresnet.documents.problems import Path, Problem, value_at
 from kresnet.errors import SpecError
 
 _FOUND = {
@@ -48,9 +48,6 @@ def validated(
         remark: Called with the name of a field whose value is refused and the
             mapping or list that holds it; returns what to add to the message.
 
-    Returns:
-        The value of the document as an instance of the model.
-
     Raises:
         SpecError: Something is wrong: a line for each problem, as
             "path:line:column: field: what is wrong. Received: …".
@@ -66,7 +63,11 @@ def validated(
         except ValidationError as error:
             wording = _Wording(document.value, model, remark)
             for problem in wording.problems(error):
-                if not _concerns_refused(problem, document):
+                if not any(  # else it follows from what was refused already
+                    path[: len(refused)] == refused
+                    for path in (problem.path, *problem.also)
+                    for refused in document.unusable
+                ):
                     document.report(problem)
     if document.problems or valid is None:
         raise SpecError(*document.lines())
@@ -76,25 +77,12 @@ def validated(
 def value_problems(
     values: dict[str, Any], model: type[Model]
 ) -> tuple[Model | None, list[Problem]]:
-    """Checks values that come from no document.
-
-    Returns:
-        The values as an instance of the model, or `None` and what is wrong.
-    """
+    """Values of no document as their model, or `None`; and what is wrong."""
     try:
         return model.model_validate(values), []
     except ValidationError as error:
         wording = _Wording(values, model, lambda field, holder: "")
         return None, wording.problems(error)
-
-
-def _concerns_refused(problem: Problem, document: Document) -> bool:
-    """Says whether a problem follows from a value that was refused already."""
-    return any(
-        path[: len(refused)] == refused
-        for path in (problem.path, *problem.also)
-        for refused in document.unusable
-    )
 
 
 class _Schema:
@@ -130,7 +118,7 @@ class _Schema:
         self.fields = list(part.get("properties", ()))
 
     def child(self, step: str | int) -> "_Schema":
-        """Returns the schema of a field or an entry; empty if unknown."""
+        """The schema of a field or an entry; empty if unknown."""
         if isinstance(step, int):
             entries = self.part.get("prefixItems", [])[step : step + 1]
             found = entries[0] if entries else self.part.get("items")
@@ -160,13 +148,7 @@ def _schema_of(model: type[BaseModel]) -> _Schema:
 
 
 class _Wording:
-    """Turns pydantic's errors about a value into problems.
-
-    Args:
-        value: The raw value that was validated.
-        model: The pydantic model of the whole value.
-        remark: As for `validated`.
-    """
+    """Turns pydantic's errors about a value into problems."""
 
     def __init__(self, value: Any, model: type[BaseModel], remark: Remark):
         self.value = value
@@ -175,11 +157,10 @@ class _Wording:
         self.misspelt: set[Path] = set()  # missing fields under other names
 
     def problems(self, error: ValidationError) -> list[Problem]:
-        """Returns a problem for each mistake."""
-        errors = error.errors(include_url=False, include_input=False)
+        """A problem for each mistake."""
         found = [
             self._problem(each["type"], each["loc"], each.get("ctx", {}))
-            for each in errors
+            for each in error.errors(include_url=False, include_input=False)
         ]
         # A misspelt field is one mistake, not an unknown and a missing field.
         return [p for p in found if p and p.path not in self.misspelt]
@@ -199,7 +180,7 @@ class _Wording:
             return _missing(path, schema.wanted(), schema)
         if kind == "union_tag_not_found":
             return _missing((*path, schema.tag), _either(schema.options))
-        found = self._at(path)
+        found = value_at(self.value, path)
         if kind == "too_short" and context.get("actual_length") != len(found):
             return None  # pydantic does not count entries that are wrong
         if kind == "union_tag_invalid":
@@ -213,16 +194,15 @@ class _Wording:
             message += f"; did you mean {near}?" if near else ""
         elif kind.endswith("_type"):
             message += f", not {_FOUND[type(found)]}"
-        return Problem(
-            path, message + self.remark(path[-1], self._at(path[:-1]))
-        )
+        holder = value_at(self.value, path[:-1])
+        return Problem(path, message + self.remark(path[-1], holder))
 
     def _walk(self, loc: Path) -> tuple[Path, _Schema, _Schema, _Schema | None]:
         """Follows a location of pydantic's, which names the kinds taken.
 
         Returns:
-            The path; its schema; that of the mapping or list it is in; and the
-            choice of kinds that this is one of, if any.
+            The path; its schema; the schema of what holds it; and the choice
+            of kinds that the holder is one of, if any.
         """
         schema = parent = _schema_of(self.model)
         path: Path = ()
@@ -236,39 +216,28 @@ class _Wording:
             schema = schema.child(step)
         return path, schema, parent, choice
 
-    def _at(self, path: Path) -> Any:
-        value = self.value
-        for step in path:
-            value = value[step]
-        return value
-
     def _unknown(
         self, path: Path, parent: _Schema, choice: _Schema | None
     ) -> Problem:
         """Names the nearest field, or what would be understood."""
         name = str(path[-1])
         near = _nearest(name, parent.fields)
-        if near and near not in self._at(path[:-1]):
+        if near and near not in value_at(self.value, path[:-1]):
             self.misspelt.add((*path[:-1], near))
         message = f"; did you mean {near}?" if near else ""
-        if not message and choice is not None:
-            message = _elsewhere(name, parent, choice)
+        if not near and choice is not None:
+            having = [v for v, k in choice.kinds.items() if name in k.fields]
+            own = parent.child(choice.tag).options[0]
+            if having:
+                message = (
+                    f"; {choice.tag} {own} would ignore it, {choice.tag}"
+                    f" {_either(having)} has it"
+                )
         if not message:
             message = f"; known here: {', '.join(parent.fields)}"
         return Problem(
             path, f"unknown field{message}", received=False, key=True
         )
-
-
-def _elsewhere(name: str, parent: _Schema, choice: _Schema) -> str:
-    """Says which other kind of mapping has a field."""
-    tag, own = choice.tag, parent.child(choice.tag).options[0]
-    having = [
-        value for value, kind in choice.kinds.items() if name in kind.fields
-    ]
-    if not having:
-        return ""
-    return f"; {tag} {own} would ignore it, {tag} {_either(having)} has it"
 
 
 def _missing(path: Path, wanted: str, schema: _Schema | None = None) -> Problem:

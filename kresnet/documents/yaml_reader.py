@@ -29,6 +29,7 @@ from kresnet.documents.problems import Path, field_name, shown
 
 LONGEST_FILE = 64 * 1024  # bytes; a spec takes about one thousand
 DEEPEST = 20  # a spec nests four levels
+TOO_DEEP = f"nested deeper than {DEEPEST} levels"
 MOST_VALUES = 2_000  # a spec holds about fifty
 # Longer numbers are mistakes, and Python converts long integers slowly.
 LONGEST_NUMBER = 100
@@ -47,22 +48,13 @@ _WORDS = {
 }
 
 
-class NotYAMLError(Exception):
-    """The text is not YAML.
-
-    Attributes:
-        line: Line of the mistake, from 0.
-        column: Column of the mistake, from 0.
-    """
+class UnreadableError(Exception):
+    """The text cannot be read from a line and a column on, from 0 each."""
 
     def __init__(self, message: str, line: int, column: int):
         super().__init__(message)
         self.line = line
         self.column = column
-
-
-class UnreadableError(Exception):
-    """The rest of the text cannot be read; the document holds why."""
 
 
 def read_yaml(
@@ -77,19 +69,16 @@ def read_yaml(
         order: Place of an override among the others; `None` for a file.
 
     Returns:
-        The document with its problems; after a syntax error, `()` is among
-        its unusable paths.
+        The document; where the text is not YAML, `()` is an unusable path.
     """
     document = Document(label)
     reader = _Reader(document, order)
     try:
         reader.read(text)
-    except NotYAMLError as error:
+    except UnreadableError as error:
         place = reader.place(error.line, error.column)
         if all(known.order != place.order for known, _ in document.problems):
             document.problems.append((place, str(error)))
-        document.unusable.add(())
-    except UnreadableError:
         document.unusable.add(())
     document.values.setdefault((), reader.place(0, 0, "nothing"))
     return document
@@ -98,13 +87,13 @@ def read_yaml(
 class _Reader:
     """Builds a document from the parser's events."""
 
-    def __init__(self, document, order):
+    def __init__(self, document: Document, order: tuple[int, int, int] | None):
         self.document = document
         self.order = order
         self.count = 0
 
     def place(self, line: int, column: int, text: str = "") -> Place:
-        """Returns the place of a line and a column that count from 0."""
+        """The place of a line and a column that count from 0."""
         if self.order is not None:
             return Place(self.order, self.document.label, text)
         line, column = line + 1, column + 1
@@ -118,11 +107,6 @@ class _Reader:
         place = self.place(mark.line, mark.column)
         self.document.problems.append((place, message))
 
-    def stop(self, mark: Any, message: str) -> UnreadableError:
-        """Keeps a problem that makes the rest unreadable."""
-        self.refuse(mark, message)
-        return UnreadableError(message)
-
     def read(self, text: str) -> None:
         """Reads the document and makes sure that it is the only one."""
         self.text = text
@@ -134,10 +118,11 @@ class _Reader:
             self.refuse(start.start_mark, "YAML directives are not allowed")
         self.document.value = self.node(next(events), events, ())
         next(events)  # the document's end
-        second = next(events, None)
+        second: Any = next(events, None)
         if second is not None:
-            raise self.stop(
-                second.start_mark, "a second document; a file holds one"
+            mark = second.start_mark
+            raise UnreadableError(
+                "a second document; a file holds one", mark.line, mark.column
             )
 
     def node(self, event: Any, events: Iterator, path: Path) -> Any:
@@ -145,9 +130,10 @@ class _Reader:
         mark = event.start_mark
         self.count += 1
         if self.count > MOST_VALUES:
-            raise self.stop(mark, f"more than {MOST_VALUES:,} values")
+            message = f"more than {MOST_VALUES:,} values"
+            raise UnreadableError(message, mark.line, mark.column)
         if len(path) > DEEPEST:
-            raise self.stop(mark, f"nested deeper than {DEEPEST} levels")
+            raise UnreadableError(TOO_DEEP, mark.line, mark.column)
         self.document.values[path] = self.place(mark.line, mark.column)
         if isinstance(event, yaml.AliasEvent):
             name = shown(event.anchor)
@@ -185,11 +171,8 @@ class _Reader:
         return plain_scalar(text)
 
     def refuse_odd_character(self, event: Any, path: Path) -> None:
-        """Names the first odd character of a scalar, where it stands.
-
-        Of a key it may have hidden the colon: what the mapping says is unknown.
-        """
-        if _KEY in path:
+        """Names the first odd character of a scalar, where it stands."""
+        if _KEY in path:  # it may have hidden the colon
             self.document.unusable.add(path[: path.index(_KEY)])
         start = event.start_mark.index
         index = start + odd_character(self.text[start:])
@@ -237,7 +220,7 @@ class _Reader:
 
 
 def plain_scalar(text: str) -> bool | int | float | str | None:
-    """Returns the value of an unquoted scalar."""
+    """The value of an unquoted scalar."""
     if text in _WORDS:
         return _WORDS[text]
     if len(text) > LONGEST_NUMBER:
@@ -252,15 +235,11 @@ def plain_scalar(text: str) -> bool | int | float | str | None:
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
-    """Yields the parser's events, without those of the stream.
-
-    Raises:
-        NotYAMLError: If the text is not YAML, once the parser gets there.
-    """
+    """The parser's events, without those of the stream."""
     refused = REFUSED.search(text)
     if refused is not None:
         place = place_in(text, refused.start())
-        raise NotYAMLError(f"not YAML: {named(refused.group())}", *place)
+        raise UnreadableError(f"not YAML: {named(refused.group())}", *place)
     stream = (yaml.StreamStartEvent, yaml.StreamEndEvent)
     try:
         for event in yaml.parse(text, Loader=_Loader):
@@ -270,16 +249,15 @@ def _events(text: str) -> Iterator[yaml.Event]:
         raise _worded(error, text) from None
 
 
-def _worded(error: yaml.MarkedYAMLError, text: str) -> NotYAMLError:
+def _worded(error: yaml.MarkedYAMLError, text: str) -> UnreadableError:
     """Says what is wrong with the syntax, and where."""
     mark: Any = error.problem_mark or error.context_mark
     if "nesting depth" in (error.problem or ""):
         # The parser reads ahead: its own limit may be met before ours.
-        message = f"nested deeper than {DEEPEST} levels"
-        return NotYAMLError(message, mark.line, mark.column)
+        return UnreadableError(TOO_DEEP, mark.line, mark.column)
     place = stumbling_block(text, mark.line)
     if place is not None:
         character = text.split("\n")[place[0]][place[1]]
-        return NotYAMLError(f"not YAML: {named(character)}", *place)
+        return UnreadableError(f"not YAML: {named(character)}", *place)
     why = ", ".join(filter(None, (error.context, error.problem)))
-    return NotYAMLError(f"not YAML: {why}", mark.line, mark.column)
+    return UnreadableError(f"not YAML: {why}", mark.line, mark.column)

@@ -7,7 +7,7 @@ from typing import Literal, cast
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from kresnet.data import Dataset, split_train_validation
+from kresnet.data import Images, Source, split_train_validation
 from kresnet.errors import SpecError, write_error
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.records.evaluation import (
@@ -119,14 +119,14 @@ def measure(
         run = network.with_layers("--batch-norm re-estimated")
     data = network.data(data_dir)
     train, held_out = split_train_validation(
-        len(data.train_images), network.spec.data.validation
+        len(data.labels("train")), network.spec.data.validation
     )
-    images, labels = _images(data, split, train, held_out)
+    images = _images(data, split, train, held_out)
     if run:
-        network = run.re_estimated(data.train_images[train])
+        network = run.re_estimated(data.images("train", train))
     return _measured(
         network.logits(images),
-        labels,
+        images.labels,
         data.class_names,
         identity=network.identity,
         protocol=Protocol(
@@ -154,13 +154,13 @@ def _check(split: str, batch_norm: str) -> None:
             )
 
 
-def _images(data: Dataset, split, train, held_out):
+def _images(data: Source, split, train, held_out) -> Images:
     if split == "test":
-        return data.test_images, data.test_labels
+        return data.images("test")
     indices = train if split == "train" else held_out
     if len(indices) == 0:
         raise SpecError("--split: the run held out no validation images")
-    return data.train_images[indices], data.train_labels[indices]
+    return data.images("train", indices)
 
 
 def _measured(logits, labels, class_names, **facts) -> Evaluation:

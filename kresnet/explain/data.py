@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from kresnet.explain.point import DEVIATES, EQUIVALENT, Point, equal_if
 from kresnet.spec import DATASETS, Spec
+from kresnet.spec.transforms import Transform
 
 PREPROCESSING = ["per_pixel_mean"]
 AUGMENTED = ["random_crop (padding 4)", "random_flip"]
@@ -17,7 +18,6 @@ def data_points(spec: Spec) -> Iterator[Point]:
     yield Point(
         "data set",
         "CIFAR-10: 50,000 training and 10,000 test images of 10 classes",
-        "section 4.2",
         f"{data.dataset}: {facts.train:,} training and {facts.test:,} test"
         f" images of {facts.classes:,} classes",
         equal_if(cifar10),
@@ -29,7 +29,6 @@ def data_points(spec: Spec) -> Iterator[Point]:
     yield Point(
         "preprocessing",
         "the per-pixel mean subtracted",
-        "section 4.2",
         f"{', '.join(always)}; fitted on the training split"
         if always
         else "none",
@@ -39,22 +38,29 @@ def data_points(spec: Spec) -> Iterator[Point]:
         "augmentation",
         "4 pixels padded on each side, a random 32×32 crop of the image or of"
         " its mirror image",
-        "section 4.2",
         ", ".join(random) or "none",
         equal_if(sorted(random) == AUGMENTED),
     )
-    if any(t.layer == "random_crop" for t in data.transforms):
-        yield _padding([t.layer for t in data.transforms])
+    names = [t.layer for t in data.transforms]
+    if "random_crop" in names:
+        before = names[: names.index("random_crop")]
+        yield Point(
+            "padding of the crop",
+            "its value is not stated",
+            f"zeros after {', '.join(before)}"
+            if before
+            else "zeros before any other transform: black",
+            EQUIVALENT,
+        )
     yield Point(
         "order of the images",
         "not stated",
-        "section 4.2",
         "a permutation every epoch; batches run through its end",
         EQUIVALENT,
     )
 
 
-def _split(validation, train, cifar10):
+def _split(validation: int, train: int, cifar10: bool) -> Point:
     here = f"{train - validation:,} to train on, {validation:,} for validation"
     if not validation:
         here = f"all {train:,} to train on"
@@ -64,27 +70,12 @@ def _split(validation, train, cifar10):
         "the schedule was chosen on 45,000 images for training and 5,000 for"
         " validation; whether the networks of table 6 saw 45,000 or 50,000 is"
         " not stated",
-        "section 4.2",
         here,
         EQUIVALENT if open_choice else DEVIATES,
     )
 
 
-def _padding(names):
-    before = names[: names.index("random_crop")]
-    here = "zeros before any other transform: black"
-    if before:
-        here = f"zeros after {', '.join(before)}"
-    return Point(
-        "padding of the crop",
-        "its value is not stated",
-        "section 4.2",
-        here,
-        EQUIVALENT,
-    )
-
-
-def _words(transform):
+def _words(transform: Transform) -> str:
     """Writes a transform as "random_crop (padding 4)"."""
     arguments = transform.model_dump(exclude={"layer"})
     inside = ", ".join(

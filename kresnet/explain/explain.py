@@ -14,7 +14,7 @@ from kresnet.explain.training import training_points
 from kresnet.records.run import RunRecord
 from kresnet.spec import Spec
 
-# Those that a point speaks of, or that change nothing about the result.
+# Fields that a point speaks of, or that change nothing about the result.
 COVERED = {
     "Spec": "name expect model data training",
     "ModelSpec": "input stem stages classes batch_norm",
@@ -40,9 +40,9 @@ def other_points(spec: Spec) -> Iterator[Point]:
         yield Point(
             name,
             "nothing of the kind",
-            "sections 3.4 and 4.2",
             f"{value}",
             DEVIATES,
+            source="sections 3.4 and 4.2",
         )
 
 
@@ -69,7 +69,6 @@ def measurement_points() -> Iterator[Point]:
     yield Point(
         "evaluation",
         "the single view of the original 32×32 test image",
-        "section 4.2",
         "one whole image, not augmented",
         EQUAL,
     )
@@ -77,19 +76,19 @@ def measurement_points() -> Iterator[Point]:
         "batch norm, statistics in testing",
         "not in the paper; in the authors' release notes: averages over a"
         " large training batch, taken after training",
-        "release notes",
         "moving averages of training; `kresnet evaluate RUN --batch-norm"
         " re-estimated` takes them as the authors did",
         DEVIATES,
         caveat=True,
+        source="release notes",
     )
     yield Point(
         "which result is reported",
         "ResNet-110: the best and mean ± standard deviation of 5 runs; others:"
         " one run, at an iteration that is not stated",
-        "section 4.2, table 6",
         "the last iteration; the best by validation is kept apart",
         EQUIVALENT,
+        source="section 4.2, table 6",
     )
 
 

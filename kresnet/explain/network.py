@@ -3,13 +3,7 @@
 from collections.abc import Iterator
 
 from kresnet.architecture import ModelSpec, census
-from kresnet.explain.point import (
-    DEVIATES,
-    EQUAL,
-    EQUIVALENT,
-    Point,
-    equal_if,
-)
+from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, Point, equal_if
 from kresnet.spec import Spec
 
 # Layers and parameters as table 6 prints them, by n.
@@ -40,7 +34,7 @@ def paper_network(model: ModelSpec) -> str | None:
 
 
 def paper_n(model: ModelSpec) -> int | None:
-    """The n of section 4.2, whatever the shortcuts; `None` for other shapes."""
+    """The n of section 4.2, for any shortcuts; `None` for other shapes."""
     stem, blocks = model.stem, {stage.blocks for stage in model.stages}
     same = (
         tuple(model.input) == (32, 32, 3)
@@ -61,7 +55,6 @@ def network_points(spec: Spec) -> Iterator[Point]:
         "32×32×3 images; a 3×3 convolution with 16 filters; three stages of 2n"
         " 3×3 convolutions with 16, 32 and 64 filters, the first of stages 2"
         " and 3 with stride 2; global average pooling; 10 classes",
-        "section 4.2",
         _architecture(model),
         equal_if(paper_n(model) is not None),
     )
@@ -71,18 +64,18 @@ def network_points(spec: Spec) -> Iterator[Point]:
         "initialisation",
         "normal with variance 2 / fan_in (He et al., Delving deep into"
         " rectifiers), all nets from scratch",
-        "sections 3.4 and 4.2",
         "untruncated normal with variance 2 / fan_in for every kernel, the"
         " classifier's included; biases 0",
         EQUAL,
+        source="sections 3.4 and 4.2",
     )
 
 
-def _kinds(model):
+def _kinds(model: ModelSpec) -> set[str]:
     return {stage.kind for stage in model.stages}
 
 
-def _architecture(model):
+def _architecture(model: ModelSpec) -> str:
     stem = model.stem
     stages = "; ".join(
         f"{s.blocks} {s.block} block{'s' if s.blocks > 1 else ''} with"
@@ -97,7 +90,7 @@ def _architecture(model):
     )
 
 
-def _counts(model):
+def _counts(model: ModelSpec) -> Point:
     counted, n = census(model), paper_n(model)
     plain = _kinds(model) == {"plain"}
     here = (
@@ -106,7 +99,7 @@ def _counts(model):
     )
     if n is None or n not in (PLAIN_N if plain else PAPER_COUNTS):
         paper = "6n+2 layers with n = 3, 5, 7, 9, 18 or 200"
-        return Point("counts", paper, "section 4.2", here, DEVIATES)
+        return Point("counts", paper, here, DEVIATES)
     layers, millions = PAPER_COUNTS[n]
     decimals = len(millions.split(".")[1])
     same = f"{counted.parameters / 1e6:.{decimals}f}" == millions
@@ -116,41 +109,40 @@ def _counts(model):
     return Point(
         "counts",
         f"{paper}; multiply-adds are not given",
-        "section 4.2, table 6",
         here,
         equal_if(same and counted.layers == layers),
+        source="section 4.2, table 6",
     )
 
 
-def _shortcuts(model):
+def _shortcuts(model: ModelSpec) -> Point:
     kinds = _kinds(model)
     paper = "option A in all cases; a plain network has none"
     here = "none" if kinds == {"plain"} else ", ".join(sorted(kinds))
     grade = equal_if(kinds in ({"plain"}, {"basic A"}))
     if grade == DEVIATES and kinds <= {"basic A", "basic B", "basic C"}:
         here += "; the paper compares A, B and C on ImageNet (table 3)"
-    return Point("shortcuts", paper, "section 4.2", here, grade)
+    return Point("shortcuts", paper, here, grade)
 
 
 def batch_norm_points(spec: Spec) -> Iterator[Point]:
-    """Where batch norm stands and how it takes its statistics in training."""
+    """The place of batch norm, and its statistics in training."""
     norm, batch = spec.model.batch_norm, spec.training.batch_size
     blocks = {stage.block for stage in spec.model.stages}
     known = blocks <= {"plain", "basic"}
     yield Point(
         "batch norm, place",
         "after each convolution and before the activation",
-        "section 3.4",
         "the same; on projections too"
         if known
         else f"as in blocks {', '.join(sorted(blocks))}",
         equal_if(known),
+        source="section 3.4",
     )
     group = norm.images_per_statistic
     yield Point(
         "batch norm, statistics in training",
         "over the images of one GPU: 64, from a batch of 128 on two GPUs",
-        "section 4.2",
         f"over groups of {group}, whatever the number of devices"
         if group
         else f"over the whole batch of {batch:,}",
@@ -160,7 +152,6 @@ def batch_norm_points(spec: Spec) -> Iterator[Point]:
         "batch norm, ε and moving averages",
         "not stated; the practice of its system (Caffe) is ε = 1e-5 and"
         " momentum 0.9",
-        "section 4.2",
         f"ε = {norm.epsilon:g}, momentum {norm.momentum:g}",
         EQUIVALENT
         if (norm.epsilon, norm.momentum) == (1e-5, 0.9)

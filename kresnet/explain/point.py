@@ -1,7 +1,7 @@
 """A point of the paper beside a spec, and what spoils the comparison."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 EQUAL, EQUIVALENT, DEVIATES = "equal", "equivalent", "deviates"
 GRADES = {
@@ -28,7 +28,7 @@ class Point:
 
     topic: str
     paper: str
-    source: str
+    source: str = field(default="section 4.2", kw_only=True)
     here: str
     grade: str
     caveat: bool = False
@@ -37,12 +37,6 @@ class Point:
 def equal_if(condition: bool) -> str:
     """The grade of a point that is as in the paper or is not."""
     return EQUAL if condition else DEVIATES
-
-
-def listed(numbers) -> str:
-    """Writes numbers as "32,000 and 48,000"."""
-    words = [f"{number:,}" for number in numbers]
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def reasons_against(points: Iterable[Point]) -> list[str]:

@@ -16,7 +16,6 @@ def run_points(spec: Spec, record: RunRecord) -> Iterator[Point]:
     yield Point(
         "the run's end",
         "trained to the end of the schedule",
-        "section 4.2",
         progress(spec, record),
         equal_if(done),
     )
@@ -25,46 +24,31 @@ def run_points(spec: Spec, record: RunRecord) -> Iterator[Point]:
         yield Point(
             "the warm-up's end",
             "after about 400 iterations (110 layers)",
-            "section 4.2",
             "not reached" if ended is None else f"after {ended:,} iterations",
             # The rule is the paper's; when it fires is an observation.
             DEVIATES if ended is None else EQUIVALENT,
         )
+    precision = record.identity.precision
     yield Point(
         "precision",
         "that of its system (Caffe): float32",
-        "section 4.2",
-        _computed_in(record.identity.precision),
-        equal_if(record.identity.precision == FLOAT32),
+        f"convolutions in {precision}"
+        if precision == "bfloat16"
+        else precision,
+        equal_if(precision == FLOAT32),
     )
     if deepened := record.deepened:
         yield Point(
             "initial weights",
             "drawn: all nets from scratch",
-            "sections 3.4 and 4.2",
             f"those of {deepened.name} at iteration"
             f" {deepened.iteration:,}, and added blocks that"
             " are the identity: the constructed solution of section 1",
             DEVIATES,
+            source="sections 3.4 and 4.2",
         )
-    yield Point(
-        "machine",
-        "Caffe on two GPUs",
-        "section 4.2",
-        machine(record),
-        EQUIVALENT,
-    )
-    yield Point(
-        "seed",
-        "not stated",
-        "section 4.2",
-        f"{record.identity.seed}",
-        EQUIVALENT,
-    )
-
-
-def _computed_in(name: str) -> str:
-    return f"convolutions in {name}" if name == "bfloat16" else name
+    yield Point("machine", "Caffe on two GPUs", machine(record), EQUIVALENT)
+    yield Point("seed", "not stated", f"{record.identity.seed}", EQUIVALENT)
 
 
 def progress(spec: Spec, record: RunRecord) -> str:

@@ -1,43 +1,21 @@
 """Gradient descent: batch, schedule, decay, momentum."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kresnet.explain.network import paper_network
-from kresnet.explain.point import (
-    DEVIATES,
-    EQUAL,
-    EQUIVALENT,
-    Point,
-    equal_if,
-    listed,
-)
+from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, Point, equal_if
 from kresnet.spec import Spec
-
-SECTION = "section 4.2"
 
 
 def training_points(spec: Spec) -> Iterator[Point]:
     """How the weights are updated."""
     training, rate = spec.training, spec.training.learning_rate
-    yield Point(
-        "batch",
-        "128 images",
-        SECTION,
-        f"{training.batch_size:,} images",
-        equal_if(training.batch_size == 128),
-    )
-    yield Point(
-        "iterations",
-        "64,000",
-        SECTION,
-        f"{training.iterations:,}",
-        equal_if(training.iterations == 64_000),
-    )
+    yield _number("batch", 128, training.batch_size, " images")
+    yield _number("iterations", 64_000, training.iterations)
     yield Point(
         "learning rate",
         "0.1, divided by 10 at 32,000 and 48,000 iterations",
-        SECTION,
-        f"{rate.start:g}, divided by {rate.divide_by:g} at {listed(rate.at)}"
+        f"{rate.start:g}, divided by {rate.divide_by:g} at {_listed(rate.at)}"
         if rate.at
         else f"{rate.start:g} throughout",
         equal_if(
@@ -46,33 +24,19 @@ def training_points(spec: Spec) -> Iterator[Point]:
         ),
     )
     yield _warm_up(spec)
-    yield Point(
-        "momentum",
-        "0.9",
-        SECTION,
-        f"{training.momentum:g}",
-        equal_if(training.momentum == 0.9),
-    )
+    yield _number("momentum", 0.9, training.momentum)
     yield Point(
         "momentum, form",
         "that of its system (Caffe): v ← momentum · v + rate · gradient;"
         " w ← w - v",
-        SECTION,
         "the same: the rate is inside v",
         EQUAL,
     )
-    yield Point(
-        "weight decay",
-        "0.0001",
-        SECTION,
-        f"{training.weight_decay:g}",
-        equal_if(training.weight_decay == 1e-4),
-    )
+    yield _number("weight decay", 1e-4, training.weight_decay)
     yield Point(
         "weight decay, form",
         "that of its system (Caffe): decay · w is added to the gradient and"
         " passes through the momentum",
-        SECTION,
         "the same; printed losses are without it",
         EQUAL,
     )
@@ -87,7 +51,6 @@ def training_points(spec: Spec) -> Iterator[Point]:
     yield Point(
         "weight decay, of what",
         "not stated",
-        SECTION,
         ", ".join(["kernels of convolutions and classifier", *more]),
         EQUIVALENT,
     )
@@ -95,14 +58,26 @@ def training_points(spec: Spec) -> Iterator[Point]:
     yield Point(
         "gradient clipping",
         "none",
-        SECTION,
         "none" if clip is None else f"to a norm of {clip:g}",
         equal_if(clip is None),
     )
-    yield Point("dropout", "none", SECTION, "none", EQUAL)
+    yield Point("dropout", "none", "none", EQUAL)
 
 
-def _warm_up(spec):
+def _number(topic: str, paper: float, here: float, unit: str = "") -> Point:
+    """The point of a number that the paper states."""
+    form = ",d" if isinstance(paper, int) else "g"
+    texts = [f"{number:{form}}{unit}" for number in (paper, here)]
+    return Point(topic, texts[0], texts[1], equal_if(here == paper))
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Writes numbers as "32,000 and 48,000"."""
+    words = [f"{number:,}" for number in numbers]
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _warm_up(spec: Spec) -> Point:
     network, warm_up = paper_network(spec.model), spec.training.warm_up
     here = "none"
     if warm_up is not None:
@@ -128,4 +103,4 @@ def _warm_up(spec):
     else:
         paper = "none; described for the 110-layer residual network only"
         grade = equal_if(warm_up is None)
-    return Point("warm-up", paper, SECTION, here, grade)
+    return Point("warm-up", paper, here, grade)

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kresnet.data import Images
 from kresnet.errors import BadDataError
 from kresnet.trained import runtimes
 from kresnet.trained.measures import predict_logits, softmax
@@ -27,7 +28,7 @@ def compare(
     folder: Path,
     format: str,
     model: keras.Model,
-    images: np.ndarray,
+    images: Images,
     class_names: Sequence[str],
 ) -> dict[str, float | int]:
     """Runs an export in a fresh process without kresnet and compares.

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 
 from kresnet import sealed_folder
-from kresnet.data import Dataset
+from kresnet.data import Source
 from kresnet.errors import (
     CannotWriteError,
     KresnetError,
@@ -127,7 +127,7 @@ def _refuse_existing(out: Path) -> None:
     )
 
 
-def _write(out: Path, format: Format, run: Run, data: Dataset) -> None:
+def _write(out: Path, format: Format, run: Run, data: Source) -> None:
     model = run.inference_model()
     record = ExportRecord(
         kresnet_export=1,
@@ -145,7 +145,7 @@ def _write(out: Path, format: Format, run: Run, data: Dataset) -> None:
             text = json.dumps(list(names), ensure_ascii=False) + "\n"
             (own / "classes.json").write_text(text, encoding="utf-8")
             content["compared"] = compare(
-                own, format, model, data.test_images, names
+                own, format, model, data.images("test"), names
             )
     except KresnetError as error:
         raise type(error)(f"{out}: not exported: {error}") from error

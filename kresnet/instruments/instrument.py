@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kresnet.errors import SpecError, write_error
+from kresnet.errors import SpecError
 from kresnet.files import replace_file
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.spec import Spec
@@ -66,8 +66,8 @@ class Subject:
         images: Makes the sample, training images, uint8.
         order: Gives the batches of the training. Defaults to `None`, for a
             network that is not in training.
-        gradients: Gradients of the loss on a batch, from its indices and keys,
-            in the order of the trainable variables. Defaults likewise.
+        gradients: Gradients of the loss on a batch that `order` gives, in the
+            order of the trainable variables. Defaults likewise.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Subject:
         network: Callable[[], "keras.Model"],
         images: Callable[[], "np.ndarray"],
         order: "Order | None" = None,
-        gradients: "Callable[[np.ndarray, np.ndarray], Sequence] | None" = None,
+        gradients: Callable[..., Sequence] | None = None,
     ):
         self.spec = spec
         self.transforms = transforms
@@ -122,8 +122,7 @@ class Subject:
         """
         if not (self.order and self._gradients and self._model):
             raise ValueError("a network has gradients only while it trains")
-        indices, keys = self.order.batches(self._iteration, 1)
-        gradients = self._gradients(indices[0], keys[0])
+        gradients = self._gradients(*self.order.batch(self._iteration))
         variables = self._model.trainable_variables
         paths = (variable.path for variable in variables)
         return dict(zip(paths, gradients, strict=True))
@@ -265,9 +264,9 @@ def measure_run(
         )
     data = opened.data(data_dir)
     train, _ = split_train_validation(
-        len(data.train_images), opened.spec.data.validation
+        len(data.labels("train")), opened.spec.data.validation
     )
-    pixels = data.train_images[train]
+    pixels = data.images("train", train)
     sample = pixels[: images or None]
     if initial:
         transforms = build_transforms(opened.spec.data, opened.spec.model.input)
@@ -308,7 +307,4 @@ def write_rows(rows: Rows, path: str | os.PathLike[str]) -> None:
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    try:
-        replace_file(Path(path), text.getvalue())
-    except OSError as error:
-        raise write_error(path, error) from error
+    replace_file(Path(path), text.getvalue())

@@ -1,7 +1,8 @@
-"""What layers with statistics of the training images share."""
+"""The base class of layers with statistics of the training images."""
 
 import itertools
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from keras import ops
 from kresnet.layers.image_layer import NAMES, ImageLayer, check_images, shape_of
 
 Images = np.ndarray | Iterable[np.ndarray]
+Initial = tuple[tuple[int, ...], str]  # shape and initialiser
 
 _CHUNK = 1_000  # images; bounds the memory that sums take
 
@@ -17,8 +19,8 @@ _CHUNK = 1_000  # images; bounds the memory that sums take
 class AdaptedLayer(ImageLayer):
     """A layer whose weights are statistics of the training images.
 
-    A subclass creates its weights in `create_weights` and computes their
-    values in `statistics`.
+    A subclass names its weights in `initial_weights` and computes their values
+    in `statistics`.
     """
 
     # Whether the statistics are those of colours, whatever the images' size.
@@ -35,10 +37,10 @@ class AdaptedLayer(ImageLayer):
     def adapted_sizes(
         self, sizes: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
-        """Height, width and channels that all images must have; `None`: any.
+        """Returns the sizes that all images must have; `None` is any.
 
         Args:
-            sizes: Those of the first images.
+            sizes: Height, width and channels of the first images.
 
         Raises:
             ValueError: The layer cannot be built for them.
@@ -49,12 +51,16 @@ class AdaptedLayer(ImageLayer):
         check_images((None, *sizes), self.sizes, NAMES)
         return sizes
 
-    def create_weights(self, sizes: tuple[int | None, ...]) -> None:
-        """Creates the weights; `sizes` are those of `adapted_sizes`."""
+    def initial_weights(self, sizes: tuple[Any, ...]) -> dict[str, Initial]:
+        """Returns shape and initialiser of each weight, by its name.
+
+        Args:
+            sizes: What `adapted_sizes` returned.
+        """
         raise NotImplementedError
 
     def statistics(self, batches: Iterator[np.ndarray]) -> dict:
-        """The values of the weights, by their names, in float64.
+        """Returns the values of the weights, by their names, in float64.
 
         Args:
             batches: Images, `(count, height, width, channels)`, in order. All
@@ -66,7 +72,16 @@ class AdaptedLayer(ImageLayer):
         """Creates the weights for images of this shape."""
         check_images(tuple(images_shape), self.sizes)
         self.sizes = self.adapted_sizes(tuple(images_shape[1:]))
-        self.create_weights(self.sizes)
+        weights = self.initial_weights(self.sizes)
+        for name, (shape, initializer) in weights.items():
+            weight = self.add_weight(
+                name=name,
+                shape=shape,
+                initializer=initializer,
+                trainable=False,
+                autocast=False,  # pixels reach 255: too coarse in float16
+            )
+            setattr(self, name, weight)
 
     def adapt(self, data: Images) -> None:
         """Sets the weights to the statistics of `data`, summed in float64.
@@ -112,14 +127,7 @@ class AdaptedLayer(ImageLayer):
 
 
 def image_batches(data: Images) -> Iterator[np.ndarray]:
-    """Yields images in batches, as NumPy arrays.
-
-    Args:
-        data: As in `AdaptedLayer.adapt`.
-
-    Raises:
-        ValueError: As in `AdaptedLayer.adapt`.
-    """
+    """Yields images in batches, as NumPy arrays; see `AdaptedLayer.adapt`."""
     count = 0
     for batch in _batches(data):
         if len(batch):
@@ -135,14 +143,9 @@ def image_batches(data: Images) -> Iterator[np.ndarray]:
 def mean_and_covariance(
     rows: Iterable[np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and covariance of rows that come in parts, summed in float64.
+    """Returns mean `(d,)` and covariance `(d, d)` of arrays `(count, d)`.
 
-    Args:
-        rows: Arrays of shape `(count, d)`; one at a time is held.
-
-    Returns:
-        Mean, shape `(d,)`, and covariance, divided by the number of rows,
-        shape `(d, d)`.
+    They are summed in float64; the covariance is divided by the number of rows.
     """
     origin = total = products = np.zeros(())
     count = 0
@@ -164,12 +167,12 @@ def pixels(batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield batch.reshape(-1, batch.shape[-1])
 
 
-def _batches(data: Images) -> Iterator[np.ndarray]:
+def _batches(data: Any) -> Iterator[np.ndarray]:
     if _is_array(data):
         shape = shape_of(data) or ()
         if len(shape) != 4 or None in shape:
             raise _not_images(data)
-        for start in range(0, shape[0], _CHUNK):
+        for start in range(0, data.shape[0], _CHUNK):
             yield _numbers(data[start : start + _CHUNK])
         return
     if _is_endless(data):
@@ -185,7 +188,7 @@ def _batches(data: Images) -> Iterator[np.ndarray]:
 
 
 def _is_array(value: object) -> bool:
-    """Whether it is an array or a tensor, of whatever library."""
+    """Says whether a value is an array or a tensor, of whatever library."""
     return all(hasattr(value, name) for name in ("shape", "dtype", "__array__"))
 
 
@@ -197,7 +200,7 @@ def _is_endless(data: object) -> bool:
 
 
 def _numbers(batch: object) -> np.ndarray:
-    """A batch as an array of finite numbers."""
+    """Returns a batch as an array of finite numbers."""
     try:
         array = np.asarray(batch)
     except (TypeError, ValueError, RuntimeError):  # symbolic
@@ -223,7 +226,7 @@ def _numbers(batch: object) -> np.ndarray:
     return array
 
 
-def _not_images(value: object, where: str = "") -> ValueError:
+def _not_images(value: Any, where: str = "") -> ValueError:
     if _is_array(value):
         came = f"{type(value).__name__} of shape {shape_of(value)} and "
         came += f"dtype {getattr(value.dtype, 'name', value.dtype)}"

@@ -5,11 +5,6 @@ from keras import ops
 
 from kresnet.callbacks.arguments import check_integer, check_number
 
-if keras.backend.backend() == "tensorflow":
-    from kresnet.layers.normalize_groups_tensorflow import normalize_groups
-else:
-    from kresnet.layers.normalize_groups import normalize_groups
-
 
 @keras.saving.register_keras_serializable(package="kresnet")
 class BatchNormalization(keras.layers.Layer):
@@ -113,7 +108,11 @@ class BatchNormalization(keras.layers.Layer):
                 "`images_per_statistic` must divide the batch. Received: "
                 f"images_per_statistic={per_group}, a batch of {batch}"
             )
-        outputs, mean, variance = normalize_groups(
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        normalize = (
+            fused_normalize_groups if on_tensorflow else normalize_groups
+        )
+        outputs, mean, variance = normalize(
             inputs, self.gamma, self.beta, per_group, self.epsilon
         )
         self._move(self.moving_mean, mean)
@@ -139,3 +138,87 @@ class BatchNormalization(keras.layers.Layer):
             "momentum": self.momentum,
             "epsilon": self.epsilon,
         }
+
+
+def normalize_groups(inputs, gamma, beta, images_per_group, epsilon):
+    """Normalises every channel of every group of images by its own statistics.
+
+    Returns:
+        The normalised images, shape and dtype of `inputs`, and the mean over
+        the groups of their means and of their biased variances, float32 or
+        wider, shape `(channels,)`.
+    """
+    _, height, width, channels = ops.shape(inputs)
+    if images_per_group is None:
+        shape = (1, -1, channels)
+    else:
+        shape = (-1, images_per_group * height * width, channels)
+    # Not `keras.backend.result_type`: on JAX it takes float64 for float32.
+    wide = "float64" if gamma.dtype == "float64" else "float32"
+    values = ops.cast(ops.reshape(inputs, shape), wide)
+    mean, variance = ops.moments(values, axes=1, keepdims=True)
+    scale = gamma * ops.rsqrt(variance + epsilon)
+    outputs = values * scale + (beta - mean * scale)
+    return (
+        ops.cast(ops.reshape(outputs, ops.shape(inputs)), inputs.dtype),
+        _mean_over_groups(mean),
+        _mean_over_groups(variance),
+    )
+
+
+def _mean_over_groups(statistic):
+    # Not `ops.mean`: on JAX it takes float64 to float32.
+    groups = ops.cast(ops.shape(statistic)[0], statistic.dtype)
+    return ops.sum(statistic, (0, 1)) / groups
+
+
+def fused_normalize_groups(inputs, gamma, beta, images_per_group, epsilon):
+    """Does the same by TensorFlow's fused kernel, where it fits.
+
+    The kernel reads the images once where separate operations read them four
+    times: an eighth of the time of a training step of ResNet-20 on a CPU. It
+    has no float64 nor scales of float16 and takes one group at a time, so these
+    and images of unknown number or size go the general way.
+    """
+    import tensorflow as tf
+
+    batch, height, width, _ = inputs.shape
+    fits = gamma.dtype in ("float32", "bfloat16") and epsilon >= 1e-5
+    if not fits or None in inputs.shape:
+        if batch is None and images_per_group:
+            from kresnet.layers.in_graph_tensorflow import whole_groups
+
+            inputs = whole_groups(inputs, images_per_group)
+        # XLA's message, which holds this name, is all it has to say.
+        with tf.name_scope("images_per_statistic_must_divide_the_batch"):
+            return normalize_groups(
+                inputs, gamma, beta, images_per_group, epsilon
+            )
+    groups = batch // (images_per_group or batch)
+    outputs, means, variances = [], [], []
+    # Every operation counts: a net of 56 layers is prepared in seconds.
+    for part in tf.split(inputs, groups) if groups > 1 else [inputs]:
+        output, average, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=part,
+            scale=tf.convert_to_tensor(gamma),
+            offset=tf.convert_to_tensor(beta),
+            mean=[],
+            variance=[],
+            epsilon=epsilon,
+            is_training=True,
+        )
+        outputs.append(output)
+        means.append(average)
+        variances.append(variance)
+
+    def mean(tensors):
+        return tf.add_n(tensors) / groups if groups > 1 else tensors[0]
+
+    # The kernel reports the unbiased variance, N / (N - 1) of the one it uses.
+    count = batch // groups * height * width
+    biased = (count - 1) / count if count > 1 else 1.0
+    return (
+        tf.concat(outputs, 0) if groups > 1 else outputs[0],
+        mean(means),
+        mean(variances) * biased,
+    )

@@ -32,15 +32,9 @@ class ChannelMean(AdaptedLayer):
 
     any_size = True
 
-    def create_weights(self, sizes):
-        """Creates the weight `mean`, one number a channel."""
-        self.mean = self.add_weight(
-            name="mean",
-            shape=sizes[-1:],
-            initializer="zeros",
-            trainable=False,
-            autocast=False,  # pixels reach 255: too coarse in float16
-        )
+    def initial_weights(self, sizes):
+        """The mean has one number a channel."""
+        return {"mean": (sizes[-1:], "zeros")}
 
     def statistics(self, batches):
         """Returns the mean colour."""

@@ -35,17 +35,10 @@ class ChannelStandardize(AdaptedLayer):
 
     any_size = True
 
-    def create_weights(self, sizes):
-        """Creates `mean` and `deviation`, one number each a channel."""
-        for name, initializer in (("mean", "zeros"), ("deviation", "ones")):
-            weight = self.add_weight(
-                name=name,
-                shape=sizes[-1:],
-                initializer=initializer,
-                trainable=False,
-                autocast=False,  # pixels reach 255: too coarse in float16
-            )
-            setattr(self, name, weight)
+    def initial_weights(self, sizes):
+        """Mean and deviation have one number a channel."""
+        shape = sizes[-1:]
+        return {"mean": (shape, "zeros"), "deviation": (shape, "ones")}
 
     def statistics(self, batches):
         """Returns the mean colour and its deviation."""

@@ -57,22 +57,9 @@ class FancyPCA(KeyedLayer, AdaptedLayer):
         super().__init__(**kwargs)
         self.stddev = check_number("stddev", stddev, least=0)
 
-    def create_weights(self, sizes):
-        """Creates the weights `axes`, in columns, and `eigenvalues`."""
-        self.axes = self.add_weight(
-            name="axes",
-            shape=(3, 3),
-            initializer="identity",
-            trainable=False,
-            autocast=False,
-        )
-        self.eigenvalues = self.add_weight(
-            name="eigenvalues",
-            shape=(3,),
-            initializer="zeros",
-            trainable=False,
-            autocast=False,
-        )
+    def initial_weights(self, sizes):
+        """The axes are columns."""
+        return {"axes": ((3, 3), "identity"), "eigenvalues": ((3,), "zeros")}
 
     def statistics(self, batches):
         """Returns axes and eigenvalues of the colours."""

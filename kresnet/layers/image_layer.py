@@ -1,4 +1,4 @@
-"""What all layers of images share: their shape, and their use in `tf.data`."""
+"""The base class of layers of images: it checks shapes and knows `tf.data`."""
 
 import sys
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ class ImageLayer(keras.layers.Layer):
         if keras.backend.backend() != "tensorflow" and any(
             map(_in_graph, keras.tree.flatten((images, args, kwargs)))
         ):
-            from kresnet.layers.image_layer_tensorflow import call_in_graph
+            from kresnet.layers.in_graph_tensorflow import call_in_graph
 
             return call_in_graph(self, images, *args, **kwargs)
         return super().__call__(images, *args, **kwargs)
 
 
 def shape_of(tensor) -> tuple[int | None, ...] | None:
-    """The shape of an array or a tensor; `None` where it has none."""
+    """Returns the shape of an array or a tensor; `None` where it has none."""
     try:
         return tuple(tensor.shape)
     except (AttributeError, ValueError):  # a list; a tensor of unknown rank
@@ -43,15 +43,12 @@ def check_images(
     sizes: tuple[int | None, ...],
     known: Sequence[str] = (),
 ) -> None:
-    """Refuses a shape that is not that of a batch of images.
+    """Raises a ValueError if a shape is not that of a batch of images.
 
     Args:
-        shape: What was given; `None`: not even its rank is known.
-        sizes: Height, width and channels that images must have; `None`: any.
+        shape: The shape; `None` if not even its rank is known.
+        sizes: Height, width and channels that images must have; `None` is any.
         known: Those of "height", "width" and "channels" that must be known.
-
-    Raises:
-        ValueError: The shape is another.
     """
     if (
         shape is None
@@ -77,7 +74,7 @@ def check_images(
 
 
 def _in_graph(value: object) -> bool:
-    """Whether a value is a tensor of a TensorFlow graph."""
+    """Says whether a value is a tensor of a TensorFlow graph."""
     # Whoever has such a tensor has imported TensorFlow.
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and tensorflow.is_symbolic_tensor(value)

@@ -1,4 +1,4 @@
-"""What layers that draw by a key an image share, and the draws themselves."""
+"""The base class of layers that draw by a key for each image, and the draws."""
 
 import functools
 import statistics
@@ -109,15 +109,6 @@ def _uint32(value: int) -> KerasTensor:
     return ops.convert_to_tensor(value, "uint32")
 
 
-if keras.backend.backend() == "tensorflow":
-    from kresnet.layers.in_graph_tensorflow import equal_batches
-else:
-
-    def equal_batches(keys, images):
-        """Other backends know every batch, and it was compared before."""
-        return keys
-
-
 class KeyedLayer(ImageLayer):
     """A layer that changes images at random, in training only.
 
@@ -126,9 +117,8 @@ class KeyedLayer(ImageLayer):
 
     def __call__(self, images, keys, *args, **kwargs):
         """Checks images and keys and calls the layer."""
-        shape = shape_of(images)
-        check_images(shape, self.sizes)
-        keys = _checked(keys, shape[0])
+        check_images(shape_of(images), self.sizes)
+        keys = _checked(keys, images.shape[0])
         return super().__call__(images, keys, *args, **kwargs)
 
     # `training` is not True by default: Keras would hand that default on to
@@ -142,16 +132,22 @@ class KeyedLayer(ImageLayer):
         """Changes the images; see the class for arguments and result."""
         if training is not None and not training:
             return self.unchanged(images)
-        if None in (images.shape[0], keys.shape[0]):
+        # Other backends know every batch, and it was compared before.
+        if (
+            None in (images.shape[0], keys.shape[0])
+            and keras.backend.backend() == "tensorflow"
+        ):
+            from kresnet.layers.in_graph_tensorflow import equal_batches
+
             keys = equal_batches(keys, images)
         return self.draw(images, keys)
 
     def draw(self, images: KerasTensor, keys: KerasTensor) -> KerasTensor:
-        """The images changed at random, each by its own key."""
+        """Returns the images changed at random, each by its own key."""
         raise NotImplementedError
 
     def unchanged(self, images: KerasTensor) -> KerasTensor:
-        """What the layer returns outside of training."""
+        """Returns what the layer makes of images outside of training."""
         return images
 
     def compute_output_shape(self, images_shape, keys_shape=None):
@@ -160,7 +156,7 @@ class KeyedLayer(ImageLayer):
 
 
 def _checked(keys, batch):
-    """Keys as they are, or as uint32 where that may be needed.
+    """Returns keys as they are, or as uint32 where that may be needed.
 
     Raises:
         ValueError: They are no integers from 0 to 2**32 - 1, or not one for

@@ -26,15 +26,9 @@ class PerPixelMean(AdaptedLayer):
         He et al. 2015, section 4.2: "the per-pixel mean subtracted".
     """
 
-    def create_weights(self, sizes):
-        """Creates the weight `mean`, of the shape of one image."""
-        self.mean = self.add_weight(
-            name="mean",
-            shape=sizes,
-            initializer="zeros",
-            trainable=False,
-            autocast=False,  # pixels reach 255: too coarse in float16
-        )
+    def initial_weights(self, sizes):
+        """The mean has the shape of one image."""
+        return {"mean": (sizes, "zeros")}
 
     def statistics(self, batches):
         """Returns the mean image."""

@@ -2,11 +2,6 @@
 
 import keras
 
-if keras.backend.backend() == "tensorflow":
-    from kresnet.layers.rematerialize_tensorflow import rematerialize
-else:
-    from kresnet.layers.rematerialize import rematerialize
-
 
 @keras.saving.register_keras_serializable(package="kresnet")
 class Rematerialized(keras.layers.Layer):
@@ -63,7 +58,7 @@ class Rematerialized(keras.layers.Layer):
         return outputs
 
     def compute_output_spec(self, inputs, training=False):
-        """What the model returns."""
+        """Returns what the model returns."""
         return self.model.compute_output_spec(inputs)
 
     def get_config(self):
@@ -81,16 +76,16 @@ class Rematerialized(keras.layers.Layer):
 
 
 class _Traces:
-    """What was traced of models with the same layers, by what is frozen."""
+    """Traces of models with the same layers; they differ in what is frozen."""
 
     def __init__(self):
         self._found = {}
 
     def fitting(self, model):
-        """The trace of a model in which the same is frozen."""
+        """Returns the trace of a model in which the same is frozen."""
         frozen = _frozen(model)
         trace = self._found.get(frozen)
-        # Of one that has changed since, a new shape would be traced wrongly.
+        # If it has changed since, a new shape would be traced wrongly.
         if trace is None or _frozen(trace.model) != frozen:
             trace = self._found[frozen] = _Trace(model)
         return trace
@@ -102,12 +97,12 @@ class _Trace:
     Attributes:
         model: The model.
         run: `(trainable, non_trainable, inputs) -> (outputs, moved)`.
-        places: Of what has moved among the non-trainable variables.
+        places: The indices of the non-trainable variables that have moved.
     """
 
     def __init__(self, model):
         self.model = model
-        self.run = rematerialize(self._compute)
+        self.run = _computed_twice(self._compute)
         self.places = []
 
     def _compute(self, trainable, non_trainable, inputs):
@@ -125,7 +120,7 @@ class _Trace:
                 "would be lost. Received: an `activity_regularizer` or "
                 f"`add_loss` in {self.model.name}"
             )
-        # Not all of them: to assign the rest is to average it over replicas.
+        # Assigning the others would average them over replicas.
         self.places = [
             place
             for place, before in enumerate(non_trainable)
@@ -135,5 +130,66 @@ class _Trace:
 
 
 def _frozen(model):
-    parts = (*model._flatten_layers(), *model.variables)
-    return tuple(part.trainable for part in parts)
+    """Says which layers, also of inner models, and variables are frozen."""
+    layers = [model]
+    for layer in layers:  # which grows meanwhile
+        layers += getattr(layer, "layers", ())
+    return tuple(not part.trainable for part in (*layers, *model.variables))
+
+
+def _computed_twice(function):
+    """Wraps `function(weights, state, inputs) -> (outputs, moved state)`.
+
+    Its activations are not kept. It is traced once for all arguments of the
+    same shapes. There are gradients of `outputs` with respect to the weights
+    and the inputs.
+    """
+    if keras.backend.backend() == "tensorflow":
+        return _computed_twice_on_tensorflow(function)
+    import jax
+
+    return jax.jit(jax.checkpoint(function))
+
+
+def _computed_twice_on_tensorflow(function):
+    """The same without `tf.recompute_grad`, which `keras.remat` is.
+
+    That one cannot be inside a `tf.function`. Outside one it is traced anew for
+    every block and searches the whole graph each time, which grows with the
+    square of the depth: ResNet-1202 takes longer than ten minutes.
+    """
+    import tensorflow as tf
+
+    @tf.function(autograph=False)
+    def traced(weights, state, inputs):
+        count = len(weights)
+
+        @tf.custom_gradient
+        def run(*arguments):
+            outputs, moved = function(
+                arguments[:count], state, arguments[count]
+            )
+
+            def gradient(upstream, *_):
+                # Not before it is needed: that is the point.
+                with tf.control_dependencies([upstream]):
+                    again = [tf.identity(value) for value in arguments]
+                with tf.GradientTape() as tape:
+                    tape.watch(again)
+                    outputs, _ = function(again[:count], state, again[count])
+                return tape.gradient(outputs, again, upstream)
+
+            return (outputs, *moved), gradient
+
+        outputs, *moved = run(*weights, inputs)
+        return outputs, moved
+
+    def read_and_run(weights, state, inputs):
+        # Values, or it would be traced anew for every variable.
+        return traced(
+            [tf.convert_to_tensor(value) for value in weights],
+            [tf.convert_to_tensor(value) for value in state],
+            inputs,
+        )
+
+    return read_and_run

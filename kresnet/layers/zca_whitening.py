@@ -56,7 +56,7 @@ class ZCAWhitening(AdaptedLayer):
         self.epsilon = check_number("epsilon", epsilon, above=0)
 
     def adapted_sizes(self, sizes):
-        """Those of the first images, which must not be too large."""
+        """Takes those of the first images, which must not be too large."""
         sizes = super().adapted_sizes(sizes)
         size = math.prod(sizes)
         if size > LARGEST:
@@ -67,23 +67,10 @@ class ZCAWhitening(AdaptedLayer):
             )
         return sizes
 
-    def create_weights(self, sizes):
-        """Creates the weights `mean`, an image, and `matrix`, d × d."""
-        self.mean = self.add_weight(
-            name="mean",
-            shape=sizes,
-            initializer="zeros",
-            trainable=False,
-            autocast=False,  # pixels reach 255: too coarse in float16
-        )
+    def initial_weights(self, sizes):
+        """The mean has the shape of one image, the matrix d × d numbers."""
         size = math.prod(sizes)
-        self.matrix = self.add_weight(
-            name="matrix",
-            shape=(size, size),
-            initializer="identity",
-            trainable=False,
-            autocast=False,
-        )
+        return {"mean": (sizes, "zeros"), "matrix": ((size, size), "identity")}
 
     def statistics(self, batches):
         """Returns the mean image and the whitening matrix.

@@ -29,13 +29,13 @@ def start_child(
 ) -> subprocess.Popen:
     """Starts `kresnet` in a session of its own, on a leash.
 
-    However this process goes, its end of the child's standard input is
-    closed; the child then saves and stops, see `kresnet.machine.children`.
+    However this process ends, its end of the child's standard input is closed
+    then, and the child saves and stops.
 
     Args:
-        arguments: Of the command line.
-        more_environment: What to add to that of this process.
-        **options: Of `subprocess.Popen`.
+        arguments: The arguments of the command line.
+        more_environment: Variables to add to those of this process.
+        **options: The options of `subprocess.Popen`.
     """
     return subprocess.Popen(
         [sys.executable, "-m", "kresnet.machine.children", *arguments],
@@ -53,12 +53,12 @@ def run_child(
 ) -> int:
     """Runs `kresnet` to its end.
 
-    The child has a session of its own, so that what a terminal sends reaches
-    it once: the signals that come here are passed on. The arguments are those
-    of `start_child`.
+    The child has a session of its own and gets the signals that come here, so
+    that what a terminal sends reaches it once. The arguments are those of
+    `start_child`.
 
     Returns:
-        Its exit code; of a signal that killed it, minus its number.
+        Its exit code, or minus the number of the signal that killed it.
     """
     with (
         start_child(arguments, more_environment, **options) as process,
@@ -68,16 +68,16 @@ def run_child(
 
 
 def as_shell(code: int) -> int:
-    """An exit code as a shell names it: 128 + the number of a signal."""
+    """Returns an exit code as a shell names it: 128 + a signal's number."""
     return code if code >= 0 else exit_code(-code)
 
 
 MEMBER = "KRESNET_MEMBER"
-JOINED = "KRESNET_JOINED"  # the end of a pipe, as a file descriptor
+JOINED = "KRESNET_JOINED"  # the file descriptor of a pipe's end
 
 
 def is_member() -> bool:
-    """Whether this process was started by `supervise`."""
+    """Says whether this process was started by `supervise`."""
     return MEMBER in os.environ
 
 
@@ -88,14 +88,14 @@ def tell_parent() -> None:
 
 
 def supervise(coordinator: str) -> int:
-    """Runs this process's own command again, as a member.
+    """Runs this process's own command again, as a member of a team.
 
     Args:
         coordinator: Where the processes meet, for the message.
 
     Returns:
-        Its exit code. Where JAX ended it since another was lost, 75, and 69
-        before they had met.
+        The member's exit code. If JAX ended it because another process was
+        lost, it is 75, and 69 before they had met.
     """
     read, write = os.pipe()
     environment = {MEMBER: "1", JOINED: str(write)}
@@ -127,7 +127,7 @@ def end(code: int) -> None:
     os._exit(code)
 
 
-# Seconds to finish a step and save.
+# A child has so many seconds to finish a step and save.
 GRACE = 60
 
 

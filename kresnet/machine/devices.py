@@ -33,7 +33,7 @@ def parse_devices(text: str | None) -> DeviceRequest | None:
             virtual ones, for trials. `None`: nothing was asked for.
 
     Raises:
-        SpecError: It is none of these.
+        SpecError: The text is none of these.
     """
     if text is None:
         return None
@@ -60,11 +60,11 @@ def parse_devices(text: str | None) -> DeviceRequest | None:
 
 @dataclasses.dataclass(frozen=True)
 class Devices:
-    """Devices that were chosen.
+    """The devices that were chosen.
 
     Attributes:
         kind: "gpu" or "cpu".
-        ids: Their numbers.
+        ids: The numbers of the devices.
     """
 
     kind: str = "cpu"
@@ -72,7 +72,7 @@ class Devices:
 
     @property
     def names(self) -> list[str]:
-        """Such as "gpu:0"."""
+        """The names of the devices, such as "gpu:0"."""
         return [f"{self.kind}:{number}" for number in self.ids]
 
 
@@ -83,7 +83,7 @@ def choose_devices(
     images_per_statistic: int | None,
     backend: str,
 ) -> tuple[Devices, str | None]:
-    """Chooses devices for a run, and says what is unusual.
+    """Chooses devices for a run, and says if GPUs stay idle.
 
     On TensorFlow a group of batch norm never spans devices, so their number
     must divide that of the groups; on JAX it must divide the batch.
@@ -91,8 +91,8 @@ def choose_devices(
     Args:
         request: What was asked for; `None` takes all GPUs that fit, or one
             CPU device.
-        gpus: Names of the GPUs that the backend sees.
-        batch_size: Over all devices.
+        gpus: The names of the GPUs that the backend sees.
+        batch_size: The number of images of a batch, on all devices.
         images_per_statistic: Images in a group; `None` for the whole batch.
         backend: "tensorflow" or "jax".
 
@@ -142,11 +142,7 @@ def _existing(request: DeviceRequest, gpus: Sequence[str]) -> tuple[int, ...]:
 def refuse_uneven(
     count: int, batch_size: int, images_per_statistic: int | None, backend: str
 ) -> None:
-    """Refuses a number of devices that a batch cannot be spread over.
-
-    Raises:
-        SpecError: It cannot; names the nearest batches that can.
-    """
+    """Raises a SpecError if a batch cannot be spread over so many devices."""
     if count in _divisors(batch_size, images_per_statistic, backend):
         return
     fitting = _fitting(batch_size, images_per_statistic, backend)
@@ -168,7 +164,7 @@ def refuse_uneven(
 
 
 def _divisors(batch_size, images_per_statistic, backend) -> list[int]:
-    """Numbers of devices that fit, in order."""
+    """Returns the numbers of devices that fit, in order."""
     whole = batch_size
     if backend == "tensorflow":
         whole //= images_per_statistic or batch_size

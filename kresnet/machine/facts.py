@@ -16,7 +16,7 @@ DETERMINISTIC_XLA = "--xla_gpu_deterministic_ops=true"
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computes, by name."""
+    """Returns the versions of what computes, by name."""
     backend = keras.backend.backend()
     packages = PACKAGES + BACKEND_PACKAGES[backend]
     found = {name: metadata.version(name) for name in packages}
@@ -24,7 +24,7 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict:
-    """Machine, processor, threads, flags and devices."""
+    """Returns machine, processor, cores, flags and devices."""
     return {
         "host": platform.node(),
         "platform": platform.platform(),
@@ -44,8 +44,8 @@ def hardware() -> dict:
 def make_gpus_deterministic() -> None:
     """Asks the backend for equal bits each time on GPUs too.
 
-    It costs speed, and an operation without a deterministic kernel fails.
-    Before the backend has looked for devices.
+    Call it before the backend looks for devices. It costs speed, and an
+    operation without a deterministic kernel fails.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -61,7 +61,7 @@ def make_deterministic(seed: int) -> None:
     """Seeds every generator and asks for equal bits each time on CPUs.
 
     The bits still depend on thread counts, library versions and the number of
-    devices: they are in run.json. On a GPU only the seeds are set; see
+    devices, which are in run.json. On a GPU only the seeds are set; see
     `make_gpus_deterministic`.
     """
     # Not on JAX: it would import TensorFlow, and nothing there draws from it.
@@ -101,7 +101,7 @@ def _devices() -> list[str]:
     return [device.device_kind for device in jax.devices()]
 
 
-# Below it compiling again is as fast as reading.
+# Programs that compile faster than this are compiled again, not read.
 LEAST_SECONDS = 0.3
 OWN_CHOICE = "JAX_COMPILATION_CACHE_DIR"
 
@@ -119,7 +119,7 @@ def keep_compiled_programs() -> None:
 
     try:
         folder = cache_home() / "jax"
-    except OSError:  # nowhere to keep it
+    except OSError:  # there is nowhere to keep it
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update(

@@ -1,4 +1,4 @@
-"""Memory that ran out: telling it from other failures, and saying it."""
+"""Memory that ran out is told from other failures and reported."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,11 +7,10 @@ from kresnet.errors import OutOfMemoryError
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a backend, or Python, failed for want of memory.
+    """Says whether a backend, or Python, had no memory left.
 
-    TensorFlow raises `ResourceExhaustedError`; JAX raises a runtime error that
-    begins with the same words; neither can be named here without importing
-    the backend.
+    TensorFlow raises `ResourceExhaustedError`, and JAX a runtime error that
+    begins with the same words; naming either class would import the backend.
     """
     return (
         isinstance(error, MemoryError)
@@ -21,15 +20,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def out_of_memory_said(where: object, batch_size: int) -> Iterator[None]:
-    """Says of memory that runs out inside what may help.
+def explain_out_of_memory(where: object, batch_size: int) -> Iterator[None]:
+    """Raises an OutOfMemoryError that says what may help.
 
     Args:
-        where: What is being done there; begins the message.
-        batch_size: Of the training.
-
-    Raises:
-        OutOfMemoryError: It ran out.
+        where: What is being done inside; it begins the message.
+        batch_size: The batch size of the training.
     """
     try:
         yield

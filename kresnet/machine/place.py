@@ -1,11 +1,18 @@
-"""From what was asked for to the scope in which a model is made."""
+"""From the devices that were asked for to the scope in which a model is made.
+
+TensorFlow has a MirroredStrategy for several devices, JAX Keras' DataParallel.
+"""
 
 import contextlib
 import dataclasses
+import functools
+import os
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
+from kresnet.errors import DeviceMissingError, SpecError
 from kresnet.machine.devices import (
     Devices,
     choose_devices,
@@ -16,10 +23,10 @@ from kresnet.machine.surroundings import refuse_backend
 from kresnet.spec import Spec
 
 refuse_backend("KERAS_BACKEND", keras.backend.backend())
-if keras.backend.backend() == "tensorflow":
-    from kresnet.machine import place_tensorflow as backend
-else:
-    from kresnet.machine import place_jax as backend
+
+Scope = Callable[[], contextlib.AbstractContextManager]
+# Names that JAX_PLATFORMS may have on some machine.
+PLATFORMS = ("cpu", "cuda", "gpu", "rocm", "tpu")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,21 +34,21 @@ class Placement:
     """Devices that are ready.
 
     Attributes:
-        devices: Which.
+        devices: The devices.
         scope: Makes the context in which the training model is made.
         processes: The number of processes that the devices belong to.
     """
 
     devices: Devices
-    scope: Callable[[], contextlib.AbstractContextManager]
+    scope: Scope
     processes: int = 1
 
     @property
     def conditions(self) -> dict[str, object]:
-        """What the bits of a result depend on.
+        """What the bits of a result depend on; what is usual is left out.
 
-        Which devices, if not the first ones, and how many processes, if
-        several: what is usual is not in the records of older runs either.
+        The numbers of the devices are usual if they are the first ones, and so
+        is one process.
         """
         ids = self.devices.ids
         found: dict[str, object] = {
@@ -54,9 +61,72 @@ class Placement:
         return found
 
 
-def visible_gpus() -> list[str]:
-    """Names of the GPUs that the Keras backend sees, in its order."""
-    return backend.visible_gpus()
+def place(
+    text: str | None, spec: Spec, notify: Callable[[str], None] = lambda _: None
+) -> Placement:
+    """Prepares devices; before anything has been computed in this process.
+
+    Args:
+        text: See `parse_devices`.
+        spec: What will be run.
+        notify: Is told if GPUs stay idle that nobody excluded.
+
+    Raises:
+        DeviceMissingError: There are no such devices; lists those there are.
+        SpecError: The text is wrong, the batch cannot be spread so, or it is
+            too late: the backend has been used already.
+    """
+    devices, notice = _devices_for(text, spec)
+    if notice:
+        notify(notice)
+    return Placement(devices, _scope(devices))
+
+
+def place_team(spec: Spec, processes: int) -> Placement:
+    """Prepares all devices of all processes of a team, on JAX.
+
+    Raises:
+        SpecError: The batch cannot be spread so.
+    """
+    import jax
+
+    kind = "cpu" if jax.default_backend() == "cpu" else "gpu"
+    devices = Devices(kind, tuple(range(jax.device_count())))
+    refuse_uneven(
+        len(devices.ids),
+        spec.training.batch_size,
+        spec.model.batch_norm.images_per_statistic,
+        keras.backend.backend(),
+    )
+    parallel = keras.distribution.DataParallel(
+        devices=jax.devices(),
+        auto_shard_dataset=False,  # each process has its part
+    )
+    return Placement(devices, parallel.scope, processes)
+
+
+def overview(text: str | None, spec: Spec) -> list[str]:
+    """Returns lines: the devices there are, and those that a run would use.
+
+    Args:
+        text: See `parse_devices`.
+        spec: What would be run.
+
+    Raises:
+        DeviceMissingError: There are no such devices.
+        SpecError: The text is wrong, or the batch cannot be spread so.
+    """
+    used, notice = _devices_for(text, spec)
+    batch = spec.training.batch_size
+    lines = [
+        f"backend  {keras.backend.backend()}",
+        *(f"gpu:{i:<4} {name}" for i, name in enumerate(_visible_gpus())),
+        "cpu      always there; cpu:N makes N virtual devices, for trials",
+        "",
+        f"{spec.name} would be trained on {', '.join(used.names)}: batches of"
+        f" {batch}, {batch // len(used.ids)} images a device",
+    ]
+    return [*lines, notice] if notice else lines
 
 
 def refuse_missing_devices() -> None:
@@ -66,67 +136,122 @@ def refuse_missing_devices() -> None:
         DeviceMissingError: JAX_PLATFORMS names devices that are not there.
         SpecError: It names no kind of device.
     """
-    backend.refuse_missing_devices()
+    if keras.backend.backend() == "jax":  # TensorFlow always has a CPU
+        _jax_devices(None)
 
 
-def devices_for(text: str | None, spec: Spec) -> tuple[Devices, str | None]:
-    """The devices that a run of a spec would use.
-
-    Args:
-        text: See `parse_devices`.
-        spec: Has the batch and its groups.
-
-    Returns:
-        The devices, and a notice if GPUs stay idle that nobody excluded.
-
-    Raises:
-        DeviceMissingError: There are no such devices; lists those there are.
-        SpecError: The text is wrong, or the batch cannot be spread so.
-    """
+def _devices_for(text: str | None, spec: Spec) -> tuple[Devices, str | None]:
+    """Returns the devices for a run, and a notice if GPUs stay idle."""
     request = parse_devices(text)
     # Asking for GPUs settles JAX' devices: too early for virtual ones.
     on_cpus = request is not None and request.kind == "cpu"
     return choose_devices(
         request,
-        () if on_cpus else visible_gpus(),
+        () if on_cpus else _visible_gpus(),
         spec.training.batch_size,
         spec.model.batch_norm.images_per_statistic,
         keras.backend.backend(),
     )
 
 
-def place(
-    text: str | None, spec: Spec, notify: Callable[[str], None] = lambda _: None
-) -> Placement:
-    """Prepares devices; before anything has been computed in this process.
+def _visible_gpus() -> list[str]:
+    """Returns the names of the GPUs that the backend sees, in its order."""
+    if keras.backend.backend() == "jax":
+        refuse_missing_devices()
+        import jax
 
-    Args:
-        text: See `parse_devices`.
-        spec: What will be run.
-        notify: Told if GPUs stay idle that nobody excluded.
+        try:
+            return [device.device_kind for device in jax.devices("gpu")]
+        except RuntimeError:  # JAX' word for "none"
+            return []
+    import tensorflow as tf
 
-    Raises:
-        DeviceMissingError: There are no such devices; lists those there are.
-        SpecError: The text is wrong, the batch cannot be spread so, or it is
-            too late: the backend has been used already.
-    """
-    devices, notice = devices_for(text, spec)
-    if notice:
-        notify(notice)
-    return Placement(devices, backend.scope(devices))
+    return [
+        tf.config.experimental.get_device_details(gpu).get(
+            "device_name", gpu.name
+        )
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
 
 
-def place_team(spec: Spec, processes: int) -> Placement:
-    """All devices of all processes of a team, on JAX.
+def _scope(devices: Devices) -> Scope:
+    """Prepares devices and returns the scope for a model that they train."""
+    make = _jax_scope if keras.backend.backend() == "jax" else _tensorflow_scope
+    try:
+        return make(devices, len(devices.ids))
+    except RuntimeError as error:  # a backend's word for "too late"
+        name = "JAX" if make is _jax_scope else "TensorFlow"
+        raise SpecError(
+            f"--devices: must be chosen before {name} is used in this process:"
+            f" {error}"
+        ) from error
 
-    Raises:
-        SpecError: The batch cannot be spread so.
-    """
-    devices = backend.all_devices()
-    refuse_uneven(
-        len(devices.ids),
-        spec.training.batch_size,
-        spec.model.batch_norm.images_per_statistic,
-        keras.backend.backend(),
-    )
-    return Placement(devices, backend.scope_of_all(), processes)
+
+def _tensorflow_scope(devices: Devices, count: int) -> Scope:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    chosen = [gpus[i] for i in devices.ids] if devices.kind == "gpu" else []
+    # Only if it changes something: a process may train again.
+    if tf.config.get_visible_devices("GPU") != chosen:
+        tf.config.set_visible_devices(chosen, "GPU")
+    if devices.kind == "cpu" and count > 1:
+        (cpu, *_) = tf.config.list_physical_devices("CPU")
+        wanted = [tf.config.LogicalDeviceConfiguration()] * count
+        if tf.config.get_logical_device_configuration(cpu) != wanted:
+            tf.config.set_logical_device_configuration(cpu, wanted)
+    if count == 1:
+        return contextlib.nullcontext
+    # Numbered anew: those that are visible.
+    return _strategy(
+        *(f"{devices.kind.upper()}:{i}" for i in range(count))
+    ).scope
+
+
+@functools.cache
+def _strategy(*names: str) -> Any:
+    # One for all runs of a process: a second would give its collectives the
+    # numbers of the first's, and TensorFlow would take them for the same.
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(names)
+
+
+def _jax_scope(devices: Devices, count: int) -> Scope:
+    import jax
+
+    if (
+        devices.kind == "cpu"
+        and count > 1
+        and jax.config.jax_num_cpu_devices != count
+    ):
+        jax.config.update("jax_num_cpu_devices", count)
+    there = _jax_devices(devices.kind)
+    chosen = [there[number] for number in devices.ids]
+    if count == 1:
+        if chosen[0] != jax.devices()[0]:
+            jax.config.update("jax_default_device", chosen[0])
+        return contextlib.nullcontext
+    return keras.distribution.DataParallel(devices=chosen).scope
+
+
+def _jax_devices(kind: str | None) -> list[Any]:
+    """Returns JAX' devices of a kind; says why there are none."""
+    import jax
+
+    try:
+        return jax.devices(kind)
+    except (AssertionError, RuntimeError) as error:
+        asked = jax.config.jax_platforms or os.environ.get("JAX_PLATFORM_NAME")
+        # JAX' words are an empty AssertionError at times.
+        said = " ".join(str(error).split()) or "none of them can be used"
+        if asked and not set(asked.split(",")) & set(PLATFORMS):
+            raise SpecError(
+                f"JAX_PLATFORMS: must be some of {', '.join(PLATFORMS)}, or"
+                f" unset for what there is. Received: {asked}"
+            ) from error
+        limited = f" of JAX_PLATFORMS={asked}" if asked else ""
+        raise DeviceMissingError(
+            f"this machine has no {kind or 'device'}{limited} that JAX can use;"
+            f" unset it for what there is. JAX says: {said}"
+        ) from error

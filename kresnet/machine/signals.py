@@ -1,4 +1,4 @@
-"""Signals: heard in a thread, and how they end a command.
+"""Signals: a thread hears them, and they end a command.
 
 A command that a signal ends says so in one line, and abandons what it does. A
 training takes the signals for itself, to save, and gives them back.
@@ -16,7 +16,7 @@ from typing import NoReturn, Protocol
 
 Handler = Callable[[int, FrameType | None], object]
 
-# Those that ask a process to stop.
+# These ask a process to stop.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 REPEAT_SECONDS = 2
 SHOW_CURSOR = b"\x1b[?25h"
@@ -34,42 +34,34 @@ class Heard:
         self._last: tuple[int, float] | None = None
 
     def __bool__(self) -> bool:
-        """Whether there was any."""
+        """Says whether there was any."""
         return self._last is not None
 
     def is_repeat(self, number: int) -> bool:
-        """Whether a signal that comes now is the last one again."""
+        """Says whether a signal that comes now is the last one again."""
         if self._last is None or number == signal.SIGINT:
             return False
         last, seconds = self._last
         return number == last and self.clock() - seconds < REPEAT_SECONDS
 
     def note(self, number: int) -> bool:
-        """Remembers a signal that comes now.
-
-        Returns:
-            Whether it is new. Of repeats nothing is remembered: the seconds
-            count from the first.
-        """
+        """Remembers a signal unless it is a repeat; says whether it is new."""
         if self.is_repeat(number):
             return False
         self._last = number, self.clock()
         return True
 
 
-# Of this process: what stopped a training may come again when it is over.
+# What stopped a training may come again when the training is over.
 HEARD = Heard()
 
 
 @contextlib.contextmanager
 def handling(handler: Handler) -> Iterator[None]:
-    """Has the signals handled, and afterwards as they were before.
+    """Handles the signals inside; for the main thread.
 
-    One that the process was started to ignore, as `nohup` does, stays ignored.
-    Repeats of one that was heard meanwhile are ignored afterwards too.
-
-    Args:
-        handler: As of `signal.signal`; in the main thread.
+    A signal that the process was started to ignore, as by `nohup`, stays
+    ignored. Repeats of a signal that was heard inside are ignored afterwards.
     """
     before = {}
     try:
@@ -83,7 +75,7 @@ def handling(handler: Handler) -> Iterator[None]:
 
 
 def _after_repeats(number, earlier):
-    """What handles a signal as before, but for repeats."""
+    """Returns what handles a signal as earlier, but ignores its repeats."""
     if not HEARD.is_repeat(number):
         return earlier
 
@@ -99,14 +91,14 @@ class Listener:
     """Hands every new signal to a function, at once, in a thread.
 
     A context manager for the main thread; elsewhere it does nothing. Python
-    runs its handlers between two instructions of the main thread, which may
-    be seconds inside the backend, and two signals meanwhile would count as
-    one. A thread therefore reads them from the pipe that the interpreter's C
-    handler writes to.
+    runs its handlers between two instructions of the main thread. That may take
+    seconds inside the backend, and two signals meanwhile would count as one.
+    So a thread reads them from the pipe that the interpreter's C handler writes
+    to.
 
     Args:
-        hear: Called with the number of a signal that is no repeat.
-        handler: As of `signal.signal`, for the main thread.
+        hear: Is called with the number of a signal that is no repeat.
+        handler: Is called in the main thread, as by `signal.signal`.
     """
 
     def __init__(
@@ -115,8 +107,7 @@ class Listener:
         handler: Handler = lambda *_: None,
     ):
         self.hear = hear
-        # There must be one, or the default would act.
-        self.handler = handler
+        self.handler = handler  # without one the default would act
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> "Listener":
@@ -126,7 +117,7 @@ class Listener:
         os.set_blocking(write, False)
         thread = threading.Thread(target=self._listen, args=[read], daemon=True)
         thread.start()
-        # Undone from the last to the first.
+        # The stack undoes these from the last to the first.
         self._stack.callback(os.close, read)
         self._stack.callback(thread.join)
         self._stack.callback(os.close, write)
@@ -146,17 +137,13 @@ class Listener:
 
 
 class Holder(Protocol):
-    """What remembers the signal and acts on it."""
+    """An object that remembers the signal and acts on it."""
 
     signal: signal.Signals | None
 
 
 class Signals(Listener):
-    """Notes the first signal; another one ends the process at once.
-
-    Args:
-        holder: Its `signal` is set.
-    """
+    """Sets `holder.signal` to the first signal; another ends the process."""
 
     def __init__(self, holder: Holder):
         super().__init__(self._hear)
@@ -165,45 +152,33 @@ class Signals(Listener):
 
     def _hear(self, number):
         if self._received:
-            end_now(number, "at once")
+            _end_at_once(number)
         self._received = True
         self.holder.signal = signal.Signals(number)
 
 
-def end_now(number: int, how: str, stderr: int = 2) -> NoReturn:
-    """Says that a signal ended this process, and ends it.
-
-    Args:
-        number: Of the signal.
-        how: It ended, for the message.
-        stderr: File descriptor of standard error.
-    """
-    say_ended(number, how, stderr)
+def _end_at_once(number: int, stderr: int = 2) -> NoReturn:
+    """Says that a signal ended this process, and ends it."""
+    say_ended(number, "ended at once", stderr)
     os._exit(exit_code(number))
 
 
-def say_ended(number: int, how: str = "", stderr: int = 2) -> None:
-    """Says which signal ended this process; the arguments are as above."""
-    words = filter(None, ("kresnet: ended", how, f"by {name(number)}"))
-    line = f"{' '.join(words)}\n".encode()
+def say_ended(number: int, how: str = "ended", stderr: int = 2) -> None:
+    """Says on a file descriptor which signal ended this process."""
+    line = f"kresnet: {how} by {signal.Signals(number).name}\n".encode()
     with contextlib.suppress(OSError):
         # The progress bar may have hidden it.
         shown = SHOW_CURSOR if os.isatty(stderr) else b""
         os.write(stderr, line + shown)
 
 
-def name(number: int) -> str:
-    """Of a signal, such as "SIGTERM"."""
-    return signal.Signals(number).name
-
-
 def exit_code(number: int) -> int:
-    """The exit code of a signal, as a shell names it."""
+    """Returns the exit code of a signal, as a shell names it."""
     return 128 + number
 
 
-# To clear up, before the process ends all the same: native code may keep the
-# main thread from it, or take the exception for an error of its own.
+# The process ends after so long, whatever it does: native code may keep the
+# main thread from clearing up, or take the exception for an error of its own.
 SECONDS = 5
 
 
@@ -212,12 +187,13 @@ class EndedError(BaseException):
 
 
 class _Ending:
-    """What signals do to this process while nothing else handles them.
+    """Ends this process on a signal while nothing else handles signals.
 
     Attributes:
-        number: Of the signal that ended the command, `None` if none did.
-        begun: Whether the command has, and there may be something to clear up.
+        number: The signal that ended the command; `None` if none did.
+        begun: Whether the command has begun, and may have to clear up.
         code: The exit code, once the command is over.
+        abandoned: Whether `EndedError` must not be raised any more.
     """
 
     def __init__(self):
@@ -234,17 +210,17 @@ class _Ending:
         atexit.register(_ignore)
 
     def say(self):
-        """Says once which signal it was."""
+        """Says, but only once, which signal it was."""
         number = self.number
         if number is not None and self._to_say.acquire(blocking=False):
             say_ended(number, stderr=self._stderr)
 
     def _hear(self, number: int):
-        """In a thread."""
+        """Is called in a thread."""
         if self.code is not None:
             os._exit(self.code)
         if self._heard:
-            end_now(number, "at once", self._stderr)
+            _end_at_once(number, self._stderr)
         self._heard = True
         self.number = number
         self.say()
@@ -255,7 +231,7 @@ class _Ending:
         late.start()
 
     def _abandon(self, number: int, _: FrameType | None):
-        """In the main thread."""
+        """Is called in the main thread."""
         if self.begun and not self.abandoned:
             self.abandoned = True
             self.number = number
@@ -266,32 +242,28 @@ _ending: _Ending | None = None
 
 
 def end_on_signals() -> None:
-    """Has signals end this process, a command, from now on.
-
-    Called again, it does nothing.
-    """
+    """Lets signals end this process, a command, from now on."""
     global _ending
     if _ending is None:
         _ending = _Ending()
 
 
 def begin() -> None:
-    """From now on a signal raises `EndedError`: there is a try around it."""
+    """Lets a signal raise `EndedError` from now on: a try is around it."""
     if _ending:
         _ending.begun = True
 
 
 def ended_by() -> int | None:
-    """The number of the signal that ended the command, if one did."""
+    """Returns the number of the signal that ended the command, if one did."""
     return None if _ending is None else _ending.number
 
 
 def conclude(code: int) -> int:
-    """Gives the exit code, whatever signal comes from now on.
+    """Returns the exit code, whatever signal comes from now on.
 
-    Args:
-        code: The command's own. A library may have made another end of that
-            by a signal.
+    If a signal ended the command, it is the signal's, though a library may have
+    made another error and `code` of it.
     """
     if _ending is None:
         return code
@@ -304,7 +276,7 @@ def conclude(code: int) -> int:
 
 
 def _ignore():
-    """The interpreter's own end is short, and restores the defaults."""
+    """Ignores signals while the interpreter ends and restores the defaults."""
     for number in SIGNALS:
         if number != signal.SIGINT:
             signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Importing the Keras backend without chatter, nor what it does not need."""
+"""Imports Keras without chatter and without what it does not need."""
 
 import contextlib
 import logging
@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from kresnet.errors import SpecError
 from kresnet.machine.surroundings import (
@@ -47,12 +48,12 @@ def import_keras_quietly(own_process: bool = True) -> None:
 
 @contextlib.contextmanager
 def quiet_import() -> Iterator[None]:
-    """What is imported inside cannot write to stderr, nor TensorFlow later.
+    """Keeps imports inside from writing to stderr, and TensorFlow later too.
 
     TensorFlow prints half a dozen lines about drivers and instruction sets
-    before its log level applies. Should the import fail, they are printed.
+    before its log level applies. If the import fails, they are printed.
     """
-    # What imported JAX, and its children, have 1 there without having asked.
+    # JAX sets 1 for its process and the children of it, unasked.
     if os.environ.get(LOG_LEVEL, "1") == "1":
         os.environ[LOG_LEVEL] = "3"
     try:
@@ -77,7 +78,7 @@ def quiet_import() -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_retracing_warnings() -> Iterator[None]:
-    """TensorFlow does not warn inside that functions are traced again.
+    """Keeps TensorFlow from warning inside that functions are traced again.
 
     It counts by line of source code, and takes the networks of several runs
     in one process for one function. Also a decorator.
@@ -96,11 +97,12 @@ def without_retracing_warnings() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _hidden(packages: Iterable[str]) -> Iterator[None]:
-    """Packages that are not imported yet cannot be, and then can again."""
+    """Keeps packages from being imported inside, unless they are already."""
     hidden = [name for name in packages if name not in sys.modules]
     # What Python's import system documents: with `None` there an import
     # raises ModuleNotFoundError.
-    sys.modules.update(dict.fromkeys(hidden))
+    modules: dict[str, Any] = sys.modules
+    modules.update(dict.fromkeys(hidden))
     try:
         yield
     finally:

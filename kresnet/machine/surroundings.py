@@ -1,6 +1,6 @@
-"""What surrounds Keras: environment variables, and its settings file.
+"""What Keras and its backend obey: environment, settings file, global settings.
 
-Which are refused, which recorded. Nothing here imports Keras at its top.
+Some are refused and some recorded. Importing this does not import Keras.
 """
 
 import importlib.util
@@ -11,7 +11,7 @@ from pathlib import Path
 from kresnet.errors import InputMissingError, SpecError
 
 BACKENDS = ("tensorflow", "jax")
-# They end `fit` and `predict` early: a run would be short, a test incomplete.
+# Limits end `fit` and `predict` early: a test would be incomplete.
 LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 NNX = "KERAS_NNX_ENABLED"
 # Threads of the backends.
@@ -21,7 +21,7 @@ THREADS = (
     "TF_NUM_INTEROP_THREADS",
     "TF_NUM_INTRAOP_THREADS",
 )
-# What else the bits of a result depend on: kernels, and how exact they are.
+# The bits of a result depend on these too: on kernels and their precision.
 ARITHMETIC = (
     "JAX_DEFAULT_MATMUL_PRECISION",
     "JAX_ENABLE_X64",
@@ -41,13 +41,16 @@ ALLOWED = {
     "nnx_enabled": (False,),
 }
 
+# Where Keras' floatx comes from, for messages.
+FLOATX = "Keras' floatx (keras.config.set_floatx, or floatx in its keras.json)"
+
 
 def refuse_environment(limits: bool = True) -> None:
-    """Refuses what Keras would obey when it is imported; call it before.
+    """Refuses variables that Keras would obey; call it before its import.
 
     Args:
-        limits: Whether limits of `fit` and `predict` are refused, which a
-            program of its own may have.
+        limits: Whether limits of `fit` and `predict` are refused; a user's own
+            program may have them.
 
     Raises:
         SpecError: A backend that kresnet does not have, or a limit that would
@@ -67,12 +70,12 @@ def refuse_environment(limits: bool = True) -> None:
 
 
 def refuse_settings_file() -> None:
-    """Refuses values with which Keras cannot be imported, or kresnet used.
+    """Refuses a keras.json that keeps Keras or kresnet from working.
 
-    What is no JSON Keras does not obey.
+    Keras does not obey a file that is no JSON.
 
     Raises:
-        SpecError: There is such a value.
+        SpecError: The file holds such a value.
     """
     path = _settings_file()
     try:
@@ -104,10 +107,10 @@ def refuse_backend(source: str, name: str) -> None:
 
     Args:
         source: What named it, for the message.
-        name: As of `KERAS_BACKEND`.
+        name: The backend, as `KERAS_BACKEND` names it.
 
     Raises:
-        SpecError: It is none of kresnet's.
+        SpecError: kresnet does not have it.
         InputMissingError: It is not installed.
     """
     if name not in BACKENDS:
@@ -132,6 +135,75 @@ def refuse_limits() -> None:
             raise _limited(name, limit)
 
 
+def check_settings(precision: str) -> None:
+    """Refuses global settings under which a run would not be what it says.
+
+    The dtype policy and the image data format are not among them: layers are
+    built the same whatever these are.
+
+    Args:
+        precision: See `kresnet.training.Options`.
+
+    Raises:
+        SpecError: A setting is one of these, or `precision` does not go with
+            Keras' floatx.
+    """
+    import keras
+
+    check_floatx()
+    if precision == "bfloat16" and keras.config.floatx() != "float32":
+        raise SpecError(
+            f"--precision: bfloat16 needs {FLOATX} to be float32. Received:"
+            f" {keras.config.floatx()}"
+        )
+    if keras.backend.backend() == "tensorflow":
+        _check_tensorflow()
+    elif keras.distribution.distribution() is not None:
+        raise SpecError(
+            "--devices: names the devices of a run, and a keras.distribution"
+            " must not be set besides"
+        )
+
+
+def check_floatx() -> None:
+    """Refuses a floatx that is neither float32 nor float64.
+
+    Raises:
+        SpecError: It is another, or JAX would take float32 for float64.
+    """
+    import keras
+
+    floatx = keras.config.floatx()
+    if floatx not in ("float32", "float64"):
+        raise SpecError(
+            f"{FLOATX}: must be float32 or float64. Received: {floatx}"
+        )
+    if floatx == "float64" and keras.backend.backend() == "jax":
+        import jax
+
+        if not jax.config.jax_enable_x64:
+            raise SpecError(
+                f"{FLOATX}: float64 needs JAX_ENABLE_X64=1 on JAX, which"
+                " computes in float32 without it"
+            )
+
+
+def _check_tensorflow():
+    import tensorflow as tf
+
+    if tf.distribute.has_strategy():
+        raise SpecError(
+            "--devices: names the devices of a run, which must not be inside"
+            " the scope of a tf.distribute strategy"
+        )
+    for name, on in tf.config.optimizer.get_experimental_options().items():
+        if on and name.startswith("auto_mixed_precision"):
+            raise SpecError(
+                "--precision: names the precision of a run, and TensorFlow's"
+                f" optimizer option {name} must be off"
+            )
+
+
 def _limited(name: str, limit: object) -> SpecError:
     setter = name.lower().replace("keras_", "keras.config.set_")
     return SpecError(
@@ -141,7 +213,7 @@ def _limited(name: str, limit: object) -> SpecError:
 
 
 def _settings_file() -> Path:
-    """Where Keras looks for it."""
+    """Returns the path at which Keras looks for its settings."""
     folder = os.environ.get("KERAS_HOME")
     if folder is None:
         home = os.path.expanduser("~")

@@ -18,7 +18,7 @@ from kresnet.machine.children import tell_parent
 from kresnet.machine.devices import parse_devices
 
 AUTOMATIC = "auto"
-# In the messages of JAX, when another process does not answer.
+# JAX' messages have one of these when another process does not answer.
 SIGNS_OF_LOSS = ("Gloo", "NCCL", "UNAVAILABLE", "DEADLINE_EXCEEDED")
 
 
@@ -90,11 +90,11 @@ class Team:
     count = 1
 
     def gather(self, row: Sequence[int]) -> np.ndarray:
-        """Everybody's row of 32-bit integers, shape `(count, len(row))`."""
+        """Returns everybody's 32-bit integers, shape `(count, len(row))`."""
         return np.array([row], np.int32)
 
     def share(self, data: bytes) -> bytes:
-        """What process 0 passes, on all of them."""
+        """Returns what process 0 passes, on all processes."""
         return data
 
     def leave(self) -> None:
@@ -106,7 +106,7 @@ class Team:
 
 
 class JaxTeam(Team):
-    """Several processes, once they have found each other by `join`."""
+    """Several processes that have found each other by `join`."""
 
     def __init__(self):
         import jax
@@ -136,45 +136,42 @@ class JaxTeam(Team):
         """See `Team`."""
         import jax
 
-        with _told_when_lost():
+        with self.watch():
             jax.distributed.shutdown()
 
-    def watch(self) -> contextlib.AbstractContextManager:
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[None]:
         """See `Team`."""
-        return _told_when_lost()
+        import jax
+
+        try:
+            yield
+        except (jax.errors.JaxRuntimeError, ValueError) as error:
+            # Collectives on CPUs raise a ValueError.
+            if not any(sign in str(error) for sign in SIGNS_OF_LOSS):
+                raise
+            (reason, *_) = str(error).splitlines() or [""]
+            raise ProcessLostError(
+                "another process of this training is gone; start all of them"
+                f" again, and it goes on from its last checkpoint ({reason})"
+            ) from error
 
 
 def follows() -> bool:
-    """Whether this process is or was one that does not lead."""
+    """Says whether this process is or was one that does not lead."""
     import jax
 
     return jax.process_index() > 0
 
 
-@contextlib.contextmanager
-def _told_when_lost() -> Iterator[None]:
-    import jax
-
-    try:
-        yield
-    except (jax.errors.JaxRuntimeError, ValueError) as error:
-        # Of collectives on CPUs it comes as a ValueError.
-        if not any(sign in str(error) for sign in SIGNS_OF_LOSS):
-            raise
-        (reason, *_) = str(error).splitlines() or [""]
-        raise ProcessLostError(
-            "another process of this training is gone; start all of them"
-            f" again, and it goes on from its last checkpoint ({reason})"
-        ) from error
-
-
 # A process that is silent for so many seconds is taken for lost.
 HEARTBEAT_SECONDS = 60
-# For the processes to find each other, and for the name of the first host to
-# be known: that of a pod is once it has started.
+# The processes wait so long for each other.
 SECONDS_TO_JOIN = 300
+# They wait so long for an address of the first host; a pod has none before it
+# has started.
 SECONDS_TO_RESOLVE = 30
-# In the messages of JAX, when it has been used in this process before.
+# JAX' messages have one of these when it was used in this process before.
 SIGNS_OF_LATENESS = ("must be called before", "only be called once")
 
 
@@ -186,16 +183,16 @@ def join(
     """Finds the other processes; before JAX has been used in this one.
 
     Args:
-        membership: How.
-        devices: Of this process; see `parse_devices`. A count must be the
-            same in all.
-        notify: Told, in words, what is waited for and what may prevent it.
+        membership: How this process finds the others.
+        devices: The devices of this process; see `parse_devices`. All
+            processes must have as many.
+        notify: Is told what is waited for and what may prevent it.
 
     Raises:
         DeviceMissingError: There is no such cluster or host, the processes did
-            not come in time, or cannot reach each other.
-        SpecError: Too late, the devices cannot be had so, or the processes
-            do not have as many each.
+            not come in time, or they cannot reach each other.
+        SpecError: It is too late, the devices cannot be had so, or the
+            processes have different numbers of them.
     """
     import jax
 
@@ -207,7 +204,7 @@ def join(
             jax.config.update("jax_num_cpu_devices", request.count)
     elif request:
         ids = request.ids or (request.count and range(request.count))
-    # It would take SIGTERM for itself.
+    # That service would take SIGTERM for itself.
     jax.config.update("jax_enable_preemption_service", False)
     automatic = membership.coordinator == AUTOMATIC
     if membership.process == 0:
@@ -240,7 +237,7 @@ def join(
 
 
 def _first_host(coordinator: str) -> str | None:
-    """Name or address of process 0's machine; `None` if only JAX finds it."""
+    """Returns process 0's host; `None` if only JAX can find it."""
     if coordinator == AUTOMATIC:
         coordinator = os.environ.get("JAX_COORDINATOR_ADDRESS", "")
         nodes = os.environ.get("SLURM_STEP_NODELIST", "")
@@ -252,7 +249,7 @@ def _first_host(coordinator: str) -> str | None:
 
 
 def _resolve(host: str, notify: Callable[[str], None]) -> list[str]:
-    """The addresses of a host, as soon as its name is known."""
+    """Returns the addresses of a host as soon as its name is known."""
     for second in range(SECONDS_TO_RESOLVE):
         try:
             return _addresses(host)
@@ -272,9 +269,9 @@ def _addresses(host: str) -> list[str]:
 def _warn_of_own_name(
     coordinator: list[str], notify: Callable[[str], None]
 ) -> None:
-    """Says if other machines cannot reach this one.
+    """Says if other machines cannot reach the address of this one's own name.
 
-    On CPUs a process tells the others the address of its machine's own name.
+    On CPUs JAX tells them that one.
     """
     if _is_loopback(coordinator[0]):
         return  # all processes are on this machine
@@ -298,7 +295,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _outward(address: str) -> str:
-    """This machine's address on the way to another one; sends nothing."""
+    """Returns this machine's address on the way to another; sends nothing."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as way:
@@ -309,7 +306,7 @@ def _outward(address: str) -> str:
 
 
 def _refuse_taken_port(coordinator: str) -> None:
-    """JAX itself would share the port with another coordinator."""
+    """Raises if a port is taken, which JAX would share with its owner."""
     port = int(coordinator.rpartition(":")[2])
     both = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both else socket.AF_INET
@@ -348,7 +345,7 @@ def _not_joined(
 
 
 def _refuse_unequal_devices(team: Team) -> None:
-    """All come to the same answer, from what JAX has told them."""
+    """Raises on all processes if they have different numbers of devices."""
     import jax
 
     counts = collections.Counter(d.process_index for d in jax.devices())

@@ -134,8 +134,8 @@ class KerasParts(Parts):
             self.ends.append(x)
         return x
 
-    def layer(self, x, width, kernel, stride, number=""):
-        x = super().layer(x, width, kernel, stride, number)
+    def layer(self, x, width, kernel, stride, number="", **more):
+        x = super().layer(x, width, kernel, stride, number, **more)
         if kernel == 3:
             self.responses[self.place.named(number)] = x
         return x
@@ -143,7 +143,18 @@ class KerasParts(Parts):
     def channels(self, x):
         return x.shape[-1]
 
-    def convolution(self, x, width, kernel, stride, name):
+    def convolution(
+        self,
+        x,
+        width,
+        kernel,
+        stride,
+        name,
+        *,
+        groups=1,
+        dilation=1,
+        bias=False,
+    ):
         padding = "same"
         if stride > 1 and kernel > 1:
             # "same" pads unevenly when strided; the paper's nets pad evenly.
@@ -164,7 +175,9 @@ class KerasParts(Parts):
             strides=stride,
             padding=padding,
             data_format=DATA_FORMAT,
-            use_bias=False,
+            groups=groups,
+            dilation_rate=dilation,
+            use_bias=bias,
             kernel_initializer=HeNormal(self.seed, self.place.named(name)),
         )
 
@@ -176,6 +189,11 @@ class KerasParts(Parts):
     def relu(self, x, name):
         return self.apply(keras.layers.ReLU, name, x)
 
+    def sigmoid(self, x, name):
+        return self.apply(
+            keras.layers.Activation, name, x, activation="sigmoid"
+        )
+
     def pad_channels(self, x, width, stride, name):
         return self.apply(ShortcutA, name, x, width=width, stride=stride)
 
@@ -183,16 +201,24 @@ class KerasParts(Parts):
         self.branches[self.place.name] = residual, shortcut
         return self.apply(keras.layers.Add, name, [shortcut, residual])
 
-    def average(self, x):
-        return self.apply(GlobalAveragePool, "", x)
+    def multiply(self, x, gate, name):
+        return self.apply(keras.layers.Multiply, name, [x, gate])
 
-    def dense(self, x, width):
+    def average(self, x, name=""):
+        return self.apply(GlobalAveragePool, name, x)
+
+    def flatten(self, x, name):
+        return self.apply(
+            keras.layers.Flatten, name, x, data_format=DATA_FORMAT
+        )
+
+    def dense(self, x, width, name=""):
         return self.apply(
             keras.layers.Dense,
-            "",
+            name,
             x,
             units=width,
-            kernel_initializer=HeNormal(self.seed, self.place.name),
+            kernel_initializer=HeNormal(self.seed, self.place.named(name)),
             dtype=full_precision(),  # whatever the precision
         )
 
@@ -202,7 +228,7 @@ class _Rematerializing(KerasParts):
 
     def __init__(self, model, seed):
         super().__init__(model, seed)
-        self._traced: dict[tuple, Rematerialized] = {}  # the first of a shape
+        self._traced: dict[tuple, Rematerialized] = {}  # the first of a kind
 
     def define(self, definition, x):
         if self.place.stage is None:
@@ -212,13 +238,18 @@ class _Rematerializing(KerasParts):
         block = keras.Model(
             inputs, definition(inputs, self), name=self.place.named("block")
         )
-        shape = (self.place.kind, *x.shape, *block.output_shape)
+        place = self.place
+        # What the layers of a block may depend on, besides its number.
+        alike = (
+            (place.stage, place.stride, place.ends_stage),
+            *(x.shape, block.output_shape),
+        )
         layer = Rematerialized(
             block,
-            self._traced.get(shape),
-            name=self.place.named("rematerialized"),
+            self._traced.get(alike),
+            name=place.named("rematerialized"),
         )
-        self._traced.setdefault(shape, layer)
+        self._traced.setdefault(alike, layer)
         return layer(x)
 
 

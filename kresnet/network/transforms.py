@@ -4,7 +4,8 @@ Both share their layers, so there is no second copy of the preprocessing that
 could drift (design decision: the transforms belong to the model).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -24,13 +25,16 @@ from kresnet.machine.place import refuse_missing_devices
 from kresnet.network.precision import layer_precision
 from kresnet.spec import DataSpec
 
+if TYPE_CHECKING:
+    from kresnet.data import Images
+
 
 def _rescale(divide_by: float, name: str) -> keras.layers.Layer:
     # A NumPy number: TensorFlow would take Python's through float32.
     return keras.layers.Rescaling(np.float64(1 / divide_by), name=name)
 
 
-TRANSFORMS = {
+TRANSFORMS: dict[str, Callable[..., keras.layers.Layer]] = {
     "per_pixel_mean": PerPixelMean,
     "channel_mean": ChannelMean,
     "channel_standardize": ChannelStandardize,
@@ -69,7 +73,7 @@ def build_transforms(
 
 
 def adapt_transforms(
-    layers: Sequence[keras.layers.Layer], images: np.ndarray
+    layers: Sequence[keras.layers.Layer], images: "Images | np.ndarray"
 ) -> None:
     """Adapts each layer that has statistics, after the layers before it.
 

@@ -60,9 +60,9 @@ class Checkpoints:
 
     Args:
         folder: Made when the first checkpoint is saved.
-        notify: Told, in words, of damage that was found.
-        check_lock: Called before each write; raises an error where the folder
-            is another run's by now.
+        notify: Is told of damage, in words.
+        check_lock: Raises an error where the folder is another run's by now;
+            it is called before each write.
         identity: The run's; a checkpoint of another one is refused. `None`
             while it is not known.
     """
@@ -104,8 +104,8 @@ class Checkpoints:
         """Writes a checkpoint and removes those no longer needed.
 
         Args:
-            checkpoint: What to write. One of the same iteration that is
-                already there is left as it is.
+            checkpoint: What to write; one of its iteration that is there
+                already stays as it is.
             keep: Iterations to keep beside the last two.
 
         Raises:
@@ -182,12 +182,11 @@ class Checkpoints:
     def newest(self) -> Checkpoint | None:
         """The newest checkpoint that verifies; `None` if there never was one.
 
-        A damaged one is set aside as `<name>.corrupt`, and said: for a run
-        that goes on, its lock held.
+        This is for a run that goes on and holds its lock: a damaged one is
+        renamed to `<name>.corrupt`.
 
         Raises:
-            BadDataError: There are checkpoints, and all are damaged; or it is
-                another run's.
+            BadDataError: All of them are damaged, or it is another run's.
             CannotWriteError: A damaged one cannot be set aside.
             InputMissingError: They may not be read.
         """
@@ -211,8 +210,8 @@ class Checkpoints:
     def read(self, iteration: int | None = None) -> Checkpoint | None:
         """The newest checkpoint or a chosen one; `None` if there never was one.
 
-        For those that only read: nothing is moved, and no other checkpoint
-        stands in for a damaged one.
+        This is for those that only read: nothing is moved, and no other
+        checkpoint stands in for a damaged one.
 
         Args:
             iteration: The one to read; `None` for the newest.
@@ -223,39 +222,33 @@ class Checkpoints:
             InputMissingError: There is none of this iteration, or it may not
                 be read.
         """
-        iterations = self.iterations()
-        if iteration is not None:
-            return self._chosen(iteration, iterations)
-        if not iterations:
-            self._refuse_damaged(iterations)
+        there = self.iterations()
+        if iteration is None and not there:
+            self._refuse_damaged(there)
             return None
-        try:
-            return self.load(iterations[-1])
-        except sealed_folder.DamagedError as error:
-            if self.iterations() != iterations:  # the run goes on meanwhile
-                return self.read()
-            more = ""
-            if older := iterations[-2:-1]:
-                more = (
-                    f" from an older one, {older[0]} at most, and --checkpoint"
-                    f" {older[0]} uses it"
-                )
-            raise BadDataError(
-                f"the newest checkpoint is damaged: {error}. It is left as it"
-                f" is; the command that trained the run goes on{more}"
-            ) from error
-
-    def _chosen(self, iteration: int, there: list[int]) -> Checkpoint:
-        if iteration not in there:
+        chosen = there[-1] if iteration is None else iteration
+        if chosen not in there:
             raise InputMissingError(
-                f"{self.folder}: has no checkpoint of iteration {iteration}."
+                f"{self.folder}: has no checkpoint of iteration {chosen}."
                 f" Found: {', '.join(map(str, there)) or 'nothing'}"
             )
         try:
-            return self.load(iteration)
+            return self.load(chosen)
         except sealed_folder.DamagedError as error:
+            which, more = "this", ""
+            if iteration is None:
+                if self.iterations() != there:  # the run goes on meanwhile
+                    return self.read()
+                which = "the newest"
+                more = "; the command that trained the run goes on"
+                if older := there[-2:-1]:
+                    more += (
+                        f" from an older one, {older[0]} at most, and"
+                        f" --checkpoint {older[0]} uses it"
+                    )
             raise BadDataError(
-                f"this checkpoint is damaged: {error}. It is left as it is"
+                f"{which} checkpoint is damaged: {error}. It is left as it"
+                f" is{more}"
             ) from error
 
     def _refuse_damaged(self, iterations: list[int]) -> None:
@@ -294,12 +287,7 @@ class Checkpoints:
 
 
 def weights_sum(folder: Path, iteration: int) -> str | None:
-    """SHA-256 of the weights of a checkpoint; `None` if it is gone or damaged.
-
-    Args:
-        folder: The `checkpoints` folder.
-        iteration: That of the checkpoint.
-    """
+    """SHA-256 of a checkpoint's weights; `None` if it is gone or damaged."""
     try:
         sealed = sealed_folder.read_manifest(
             folder / checkpoint_name(iteration)

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from kresnet.documents import Expected, Fields, Integer, Problem, raise_problems
-from kresnet.errors import write_error
 from kresnet.files import replace_file
 from kresnet.records.identity import Identity, Seed
 from kresnet.records.run import Count, Loss, Percent
@@ -24,9 +23,9 @@ class Protocol(Fields):
 
     Attributes:
         data: The title of the data set.
-        images: How many.
+        images: The number of images.
         views: Which part of an image the network saw, in words.
-        batch_norm_statistics: Where they come from, in words.
+        batch_norm_statistics: The origin of the statistics, in words.
         network: Says that it was an export; `None` for a run.
         iteration: Updates done.
     """
@@ -85,23 +84,10 @@ def _matrix_is_square(evaluation: Evaluation) -> Iterator[Problem]:
 
 
 def read_evaluation(path: Path) -> Evaluation | None:
-    """Reads one evaluation; `None` if it is gone.
-
-    Raises:
-        BadDataError: The file is not what kresnet writes.
-        InputMissingError: It cannot be read.
-    """
+    """Reads an evaluation; `None` if it is gone. Errors as of `read_typed`."""
     return read_typed(path, Evaluation)
 
 
 def write_evaluation(path: Path, evaluation: Evaluation) -> None:
-    """Writes an evaluation in one step.
-
-    Raises:
-        CannotWriteError: The folder cannot be written.
-        DiskFullError: The disk is full.
-    """
-    try:
-        replace_file(path, as_json(evaluation))
-    except OSError as error:
-        raise write_error(path, error) from error
+    """Writes an evaluation; errors as of `replace_file`."""
+    replace_file(path, as_json(evaluation))

@@ -10,10 +10,7 @@ import time
 from pathlib import Path
 
 from kresnet import sealed_folder
-from kresnet.errors import (
-    CannotWriteError,
-    write_error,
-)
+from kresnet.errors import CannotWriteError
 from kresnet.files import replace_file
 from kresnet.records.checkpoints import is_checkpoint_name
 from kresnet.records.run import RUN, RunRecord
@@ -59,8 +56,7 @@ class RunFolder:
         return self
 
     def __exit__(self, *error) -> None:
-        # The folder may be gone, and somebody else may be using it this
-        # moment.
+        # The folder may be gone, or in use by another process.
         with contextlib.suppress(OSError):
             if self._holds_lock() and not self._names():
                 # Nothing came of it: leave nothing behind.
@@ -137,8 +133,8 @@ class RunFolder:
         Raises:
             CannotWriteError: There is not, and the run would not get far.
         """
-        # Without those that were set aside: they stay. What a killed process
-        # left in a temporary folder is removed before the next save.
+        # Those that were set aside stay. What a killed process left in a
+        # temporary folder is removed before the next save.
         there = sum(
             path.stat().st_size
             for folder in self.checkpoints.glob("*")
@@ -146,7 +142,7 @@ class RunFolder:
             for path in folder.rglob("*")
             if path.is_file()
         )
-        needed = max(0, needed - there)
+        needed -= there
         free = shutil.disk_usage(self.path).free
         if free < needed:
             raise CannotWriteError(
@@ -154,7 +150,7 @@ class RunFolder:
                 f"and {free / 1e6:.1f} MB are free"
             )
 
-    def _sign_lock(self):
+    def _sign_lock(self) -> None:
         holder = f"{os.getpid()} on {platform.node()}\n"
         try:
             self._lock.truncate(0)
@@ -205,26 +201,22 @@ class RunFolder:
 
     def write_record(self, record: RunRecord) -> None:
         """Replaces run.json."""
-        self._replace(self.record, as_json(record))
+        self.check_lock()
+        replace_file(self.record, as_json(record))
 
     def write_spec(self, text: str) -> None:
         """Replaces spec.yaml."""
-        self._replace(self.spec, text)
+        self.check_lock()
+        replace_file(self.spec, text)
 
     def write_diagnosis(self, diagnosis: dict) -> None:
         """Writes diverged.json."""
+        self.check_lock()
         text = json.dumps(diagnosis, indent=2, allow_nan=False)
-        self._replace(self.diverged, text + "\n")
+        replace_file(self.diverged, text + "\n")
 
     def remove_diagnosis(self) -> None:
         """Removes diverged.json, once the run went on past it."""
         self.check_lock()
         with contextlib.suppress(OSError):
             self.diverged.unlink()
-
-    def _replace(self, path, text):
-        self.check_lock()
-        try:
-            replace_file(path, text)
-        except OSError as error:
-            raise write_error(path, error) from error

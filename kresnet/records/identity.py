@@ -49,15 +49,12 @@ class Identity(Fields):
         return known
 
     def with_data(self, data: str) -> "Identity":
-        """A copy of which the data are known."""
+        """A copy that knows its data."""
         return self.model_copy(update={"data": data})
 
     @property
     def of_any_seed(self) -> "Identity":
-        """A copy that leaves the seed open, also that of what it begins with.
-
-        Runs that do not differ from it are averaged.
-        """
+        """A copy for runs that are averaged: no seed in it is known."""
         return self.model_copy(
             update={
                 "seed": None,

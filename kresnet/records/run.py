@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import Field, model_validator
 
@@ -52,9 +52,9 @@ class Conditions(Fields):
     """Options and devices that the bits of a result depend on.
 
     Attributes:
-        devices: How many of which kind, such as "2 gpu".
-        device_ids: Which; `None` for the first ones.
-        processes: How many trained together.
+        devices: The number of devices and their kind, such as "2 gpu".
+        device_ids: Their numbers; `None` for the first ones.
+        processes: The number of processes that trained together.
     """
 
     rematerialize: Flag = False
@@ -78,13 +78,13 @@ class Deepened(Fields):
     """The run whose weights this one began with, and its errors then.
 
     Attributes:
-        run: Its folder, as it was named.
+        run: The folder of that run, as it was named.
         name: The name of its spec.
-        iteration: Its last.
+        iteration: Its last iteration.
         run_test_error: Its test error.
-        validation_error: The deepened network's at iteration 0.
-        test_error: The same of the test images.
-        test_loss: Mean cross-entropy of the test images.
+        validation_error: The deepened network's error at iteration 0.
+        test_error: The same on the test images.
+        test_loss: Mean cross-entropy on the test images, at iteration 0.
     """
 
     run: str
@@ -103,13 +103,13 @@ class RunRecord(Fields):
         name: The name of the spec.
         iteration: Updates done when it was written.
         checkpoint: Iteration of the last checkpoint; `None` before the first.
+        message: Why the run diverged.
         started: The time of the first start, UTC, ISO 8601.
-        finished: That of the end.
-        seconds: Time taken, over all interruptions.
-        cpu_seconds: The same of all processors.
-        message: Why a run diverged.
-        warm_up_ended_at: Iteration.
+        finished: The time of the end.
+        seconds: Time taken, without the interruptions.
+        cpu_seconds: The same time of all processors together.
         images_per_second: The speed of training.
+        warm_up_ended_at: The iteration at which the warm-up ended.
     """
 
     identity: Identity
@@ -152,7 +152,7 @@ class RecordedRun:
 
     Attributes:
         folder: Path of the run folder.
-        spec: As run.
+        spec: The spec, as it was run.
         record: What run.json says.
     """
 
@@ -162,13 +162,14 @@ class RecordedRun:
 
     @property
     def identity(self) -> Identity:
-        """What the run is."""
+        """The identity of the run, which knows its spec."""
         return self.record.identity.with_spec(self.spec)
 
     @property
     def seed(self) -> int:
         """Seed of the run."""
-        return self.record.identity.seed
+        # A record has it: it is checked when it is made or read.
+        return cast(int, self.record.identity.seed)
 
     @property
     def finished(self) -> bool:

@@ -55,12 +55,12 @@ def read_study(folder: Path) -> StudyRecord | None:
 def study_of(run: Path) -> StudyRecord | None:
     """The study of a run folder; `None` where it belongs to none.
 
-    It is found from the run itself, wherever a report begins to look, and
-    whatever link led to it.
+    It is found from the run itself, wherever a report begins to look and
+    whichever link led to it.
 
     Raises:
-        KresnetError: As of `read_study`: nobody knows whether the run is a
-            proxy.
+        BadDataError: study.json is damaged.
+        InputMissingError: study.json cannot be read.
     """
     places = Path(run).resolve(), Path(os.path.abspath(run))
     above = [folder for p in places for folder in p.parents[:FOLDERS_ABOVE]]

@@ -1,11 +1,10 @@
 """A JSON file and the pydantic model that says what stands in it."""
 
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from kresnet.documents import Document, Place, validated
 from kresnet.errors import BadDataError, InputMissingError, SpecError
@@ -27,12 +26,7 @@ def read_typed(file: Path, model: type[Model]) -> Model | None:
 
 
 def read_content(file: Path) -> Any:
-    """Reads values of JSON; `None` where there is no file.
-
-    Raises:
-        InputMissingError: It cannot be read.
-        BadDataError: It is not JSON.
-    """
+    """Reads values of JSON; `None` where there is no file."""
     try:
         content = read_json(file)
     except (FileNotFoundError, NotADirectoryError):
@@ -47,39 +41,19 @@ def read_content(file: Path) -> Any:
 
 
 def checked(content: Any, model: type[Model], label: str) -> Model:
-    """Returns what a file holds as its model.
-
-    Args:
-        content: Values of JSON.
-        model: What they should be.
-        label: What messages call the file.
+    """Values of JSON as a model; messages begin with the label.
 
     Raises:
-        BadDataError: As of `read_typed`.
+        BadDataError: A field is wrong, as for `read_typed`.
     """
+    document = Document(label, content, {(): Place((0, 0, 0), label)})
     try:
-        return model.model_validate(content)
-    except ValidationError as wrong:
-        places = {path: Place((0, 0, 0), label) for path in _paths(content)}
-        try:
-            return validated(Document(label, content, places), model)
-        except SpecError as error:
-            raise BadDataError(*error.args) from wrong
+        return validated(document, model)
+    except SpecError as error:
+        raise BadDataError(*error.args) from error
 
 
 def as_json(content: BaseModel) -> str:
     """The text of a file; what is `None` is left out."""
     fields = content.model_dump(mode="json", exclude_none=True)
     return json.dumps(fields, indent=2) + "\n"
-
-
-def _paths(value: Any) -> Iterator[tuple[str | int, ...]]:
-    """The place of a value and of every part of it."""
-    yield ()
-    parts: Iterable[tuple[str | int, Any]] = ()
-    if isinstance(value, dict):
-        parts = value.items()
-    elif isinstance(value, list):
-        parts = enumerate(value)
-    for step, part in parts:
-        yield from ((step, *path) for path in _paths(part))

@@ -45,7 +45,7 @@ def confusion_figure(
         matrix: Integer `(classes, classes)`: row = true class, column =
             predicted.
         class_names: Names in the order of the labels, one for every row.
-        title: Above the figure.
+        title: The title above the figure.
     """
     if matrix.shape != (len(class_names), len(class_names)):
         raise ValueError(
@@ -80,9 +80,7 @@ def confusion_figure(
     return figure
 
 
-def confusion_figures(
-    evaluations: list[Evaluations],
-) -> Iterator[ReportFigure]:
+def confusion_figures(evaluations: list[Evaluations]) -> Iterator[ReportFigure]:
     """A figure for each, with the counts of all of its runs added up."""
     for each in evaluations:
         first = each.found[0]

@@ -1,7 +1,7 @@
 """Curves over iterations: errors, losses, and families of networks."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from kresnet.figures import (
     CURVE_SIZE,
     DARK_GREY,
     GREY,
+    Colour,
     ReportFigure,
     legend_below,
     network_handles,
@@ -31,47 +32,23 @@ from kresnet.reporting.groups import (
     is_proxy,
     named,
 )
-from kresnet.reporting.metrics import Columns, read_metrics
+from kresnet.reporting.metrics import Columns, iterations, read_metrics
 from kresnet.spec import Spec
 
 LONG = 20_000  # iterations
+TOP = 20  # percent, of the axes of the paper's figure 6
 
 
-def iteration_scale(spec: Spec) -> float:
-    """What iterations are divided by.
-
-    Long runs are on the axes of the paper's figure 6.
-    """
+def _iteration_scale(spec: Spec) -> float:
+    """What iterations are divided by; long runs are on the paper's axes."""
     return 1e4 if spec.training.iterations >= LONG else 1
 
 
-def finish_axes(
+def _finish_axes(
     axes: Axes, spec: Spec, title: str, ylabel: str, first: int = 0
 ) -> None:
-    """Names the axes, and marks where the learning rate drops.
-
-    Args:
-        axes: What is drawn on, in iterations by `iteration_scale`.
-        spec: One with the schedule.
-        title: Above the axes.
-        ylabel: Of the other axis.
-        first: The iteration that the axis begins with.
-    """
-    scale = iteration_scale(spec)
-    _mark_drops(axes, spec, scale)
-    set_title(axes, title)
-    axes.set(
-        xlabel="iteration" if scale == 1 else "iteration (1e4)",
-        ylabel=ylabel,
-        xlim=(first / scale, spec.training.iterations / scale),
-    )
-    if scale == 1:
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.grid(alpha=0.3)
-
-
-def _mark_drops(axes: Axes, spec: Spec, scale: float) -> None:
-    rate = spec.training.learning_rate
+    """Names axes from an iteration on; marks the drops of the learning rate."""
+    rate, scale = spec.training.learning_rate, _iteration_scale(spec)
     for boundary in (drop / scale for drop in rate.at):
         axes.axvline(boundary, color=GREY, linewidth=0.8, linestyle=":")
         axes.annotate(
@@ -85,9 +62,15 @@ def _mark_drops(axes: Axes, spec: Spec, scale: float) -> None:
             fontsize=8,
             color=DARK_GREY,
         )
-
-
-TOP = 20  # percent
+    set_title(axes, title)
+    axes.set(
+        xlabel="iteration" if scale == 1 else "iteration (1e4)",
+        ylabel=ylabel,
+        xlim=(first / scale, spec.training.iterations / scale),
+    )
+    if scale == 1:
+        axes.locator_params("x", integer=True)
+    axes.grid(alpha=0.3)
 
 
 @dataclass(frozen=True)
@@ -95,9 +78,9 @@ class Curve:
     """What is drawn of one run.
 
     Attributes:
-        label: Of the network; runs that share it share a colour.
+        label: The network's name; runs that share it share a colour.
         metrics: Columns of metrics.csv.
-        test_error: Of the last iteration, percent, if the run is finished.
+        test_error: That of the last iteration, percent, if it is finished.
         unfinished: Whether the run is not done, stopped or diverged.
     """
 
@@ -134,29 +117,20 @@ def learning_curve(
     test_error: float | None = None,
     name: str | None = None,
 ) -> Figure:
-    """The figure of one run, from the columns of metrics.csv.
-
-    It has the name of the spec unless it is given another.
-    """
+    """The figure of one run, by the name of its spec unless given another."""
     name = name or spec.name
     return learning_curves(spec, [Curve(name, metrics, test_error)], name)
 
 
 def learning_curves(spec: Spec, curves: Sequence[Curve], title: str) -> Figure:
-    """The figure of any number of runs, one colour for each network.
-
-    Args:
-        spec: One with the schedule that the runs share.
-        curves: The runs, in the order of the legend.
-        title: Above the figure.
-    """
+    """The figure of runs that share a spec's schedule, a colour a network."""
     figure = new_figure(*CURVE_SIZE)
     axes = figure.subplots()
-    scale = iteration_scale(spec)
+    scale = _iteration_scale(spec)
     palette = palette_of([curve.label for curve in curves])
     for curve in curves:
         _draw(axes, curve, palette[curve.label], scale)
-    finish_axes(axes, spec, title, "error (%)")
+    _finish_axes(axes, spec, title, "error (%)")
     highest = axes.dataLim.y1
     top = 1.05 * highest if 0 < highest < math.inf else 1
     axes.set_ylim(0, top)
@@ -170,10 +144,10 @@ def learning_curves(spec: Spec, curves: Sequence[Curve], title: str) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, curve: Curve, colour, scale: float) -> None:
-    iterations = [i / scale for i in curve.metrics["iteration"]]
+def _draw(axes: Axes, curve: Curve, colour: Colour, scale: float) -> None:
+    places = [i / scale for i in iterations(curve.metrics)]
     # A line through one point is invisible.
-    marker = "o" if len(iterations) == 1 else None
+    marker = "o" if len(places) == 1 else None
     for name, style in (("training", "--"), ("validation", "-")):
         errors = [
             math.nan if error is None else error
@@ -182,7 +156,7 @@ def _draw(axes: Axes, curve: Curve, colour, scale: float) -> None:
         if all(map(math.isnan, errors)):
             continue
         axes.plot(
-            iterations,
+            places,
             errors,
             style,
             color=colour,
@@ -195,7 +169,7 @@ def _draw(axes: Axes, curve: Curve, colour, scale: float) -> None:
         )
         if curve.unfinished:
             axes.plot(
-                iterations[-1:],
+                places[-1:],
                 errors[-1:],
                 "x",
                 color=colour,
@@ -203,7 +177,7 @@ def _draw(axes: Axes, curve: Curve, colour, scale: float) -> None:
             )
     if curve.test_error is not None:
         axes.plot(
-            iterations[-1:],
+            places[-1:],
             [curve.test_error],
             "D",
             color=colour,
@@ -243,7 +217,7 @@ class LossCurve:
     """Validation losses of one run, after the first drop.
 
     Attributes:
-        label: Of the network; runs that share it share a colour.
+        label: The network's name; runs that share it share a colour.
         losses: Mean cross-entropy by iteration.
     """
 
@@ -262,39 +236,24 @@ class LossCurve:
 
 
 def loss_curve(spec: Spec, label: str, metrics: Columns) -> LossCurve | None:
-    """The rows of metrics.csv that were trained at a lower rate.
-
-    The row of the iteration of a drop was still trained at the rate before it.
-
-    Returns:
-        `None` where the rate never drops, or fewer than two such rows have a
-        validation loss.
-    """
+    """The losses at a lower rate; `None` where there are fewer than two."""
     drops = spec.training.learning_rate.at
     column = metrics.get("validation_loss", [])
-    rows = zip(metrics["iteration"], column, strict=False)
     losses = {
         iteration: loss
-        for iteration, loss in rows
-        if drops
-        and iteration > drops[0]
-        and loss is not None
-        and math.isfinite(loss)
+        for iteration, loss in zip(iterations(metrics), column, strict=False)
+        # The iteration of a drop was still trained at the rate before it.
+        if drops and iteration > drops[0]
+        if loss is not None and math.isfinite(loss)
     }
     return LossCurve(label, losses) if len(losses) > 1 else None
 
 
 def loss_curves(spec: Spec, curves: Sequence[LossCurve], title: str) -> Figure:
-    """Draws any number of runs, one colour for each network.
-
-    Args:
-        spec: One with the schedule that the runs share.
-        curves: The runs, in the order of the legend.
-        title: Above the figure.
-    """
+    """The figure of runs that share a spec's schedule, a colour a network."""
     figure = new_figure(*CURVE_SIZE)
     axes = figure.subplots()
-    scale = iteration_scale(spec)
+    scale = _iteration_scale(spec)
     labels = [curve.label for curve in curves]
     palette = palette_of(labels)
     for curve in curves:
@@ -306,91 +265,82 @@ def loss_curves(spec: Spec, curves: Sequence[LossCurve], title: str) -> Figure:
             label=curve.label,
         )
     first = spec.training.learning_rate.at[0]
-    finish_axes(axes, spec, title, "validation loss", first)
+    _finish_axes(axes, spec, title, "validation loss", first)
     legend_below(figure, network_handles(labels, palette))
     return figure
 
 
-def curve_figures(
-    reported: ReportedRuns, notify: Notify
-) -> Iterator[ReportFigure]:
-    """A figure for every family: runs of one kind and one schedule."""
-    for members in _families(reported):
-        spec = members[0][0].spec
+# Runs of one kind and one schedule, with the columns of metrics.csv.
+Family = list[tuple[Group, RecordedRun, Columns]]
+
+
+def read_families(reported: ReportedRuns, notify: Notify) -> list[Family]:
+    """The runs whose metrics.csv can be read, by kind and schedule."""
+    families: dict[tuple, Family] = {}
+    for group, run in reported.members:
+        try:
+            member = group, run, read_metrics(run.folder)
+        except KresnetError as error:
+            notify(str(error))
+            continue
+        families.setdefault(_family(group.spec), []).append(member)
+    return list(families.values())
+
+
+def curve_figures(families: Sequence[Family]) -> Iterator[ReportFigure]:
+    """The errors of every family."""
+    for family in families:
         curves, sentences = [], []
-        for group, run in members:
-            try:
-                curve = _curve(group, run)
-            except KresnetError as error:
-                notify(str(error))
-                continue
+        for group, run, metrics in family:
+            tested = run.record.test_error if run.finished else None
+            curve = Curve(group.shown, metrics, tested, not run.finished)
             curves.append(curve)
             sentences.append(_sentence(curve, run))
-        title = _title(spec, curves)
-        if curves:
-            yield ReportFigure(
-                "curves",
-                title,
-                caption(
-                    "Training error is dashed, validation error solid; a"
-                    " colour is a network, a line a run.",
-                    _any_proxy(members),
-                ),
-                " ".join(sentences),
-                learning_curves(spec, curves, title),
-            )
+        spec = family[0][0].spec
+        title = _title(spec, [curve.label for curve in curves])
+        yield ReportFigure(
+            "curves",
+            title,
+            caption(
+                "Training error is dashed, validation error solid; a colour is"
+                " a network, a line a run.",
+                any(group.proxy for group, *_ in family),
+            ),
+            " ".join(sentences),
+            learning_curves(spec, curves, title),
+        )
 
 
-def loss_figures(reported: ReportedRuns) -> Iterator[ReportFigure]:
-    """The validation loss of every family after the first drop of the rate."""
-    for members in _families(reported):
-        spec = members[0][0].spec
-        curves = []
-        for group, run in members:
-            try:
-                metrics = read_metrics(run.folder)
-            except KresnetError:
-                continue  # said with the learning curves
+def loss_figures(families: Sequence[Family]) -> Iterator[ReportFigure]:
+    """The losses of every family after the first drop of the rate."""
+    for family in families:
+        curves, sentences = [], []
+        for group, _, metrics in family:
             curve = loss_curve(group.spec, group.shown, metrics)
-            if curve is not None:
-                curves.append(curve)
-        if curves:
-            title = _title(spec, curves)
-            found = [_lowest_and_last(curve) for curve in curves]
-            yield ReportFigure(
-                "losses",
-                f"{title}, validation loss",
-                caption(
-                    "Cross-entropy on the validation images from the first"
-                    " drop of the learning rate on; a colour is a network, a"
-                    f" line a run. {'; '.join(found)}.",
-                    _any_proxy(members),
-                ),
-                " ".join(f"{text}." for text in found),
-                loss_curves(spec, curves, title),
+            if curve is None:
+                continue
+            curves.append(curve)
+            at, lowest = curve.lowest
+            sentences.append(
+                f"{curve.label}: lowest {lowest:.4f} at iteration {at:,.0f},"
+                f" {curve.last:.4f} at the last"
             )
-
-
-def _lowest_and_last(curve: LossCurve) -> str:
-    iteration, lowest = curve.lowest
-    return (
-        f"{curve.label}: lowest {lowest:.4f} at iteration {iteration:,.0f},"
-        f" {curve.last:.4f} at the last"
-    )
-
-
-def _families(
-    reported: ReportedRuns,
-) -> Iterable[list[tuple[Group, RecordedRun]]]:
-    families: dict[tuple, list[tuple[Group, RecordedRun]]] = {}
-    for group in reported.groups:
-        for run in group.runs:
-            families.setdefault(_family(group.spec), []).append((group, run))
-    return families.values()
-
-
-def _any_proxy(members: list[tuple[Group, RecordedRun]]) -> bool:
-    return any(group.proxy for group, _ in members)
+        if not curves:
+            continue
+        spec = family[0][0].spec
+        title = _title(spec, [curve.label for curve in curves])
+        yield ReportFigure(
+            "losses",
+            f"{title}, validation loss",
+            caption(
+                "Cross-entropy on the validation images from the first drop of"
+                " the learning rate on; a colour is a network, a line a run."
+                f" {'; '.join(sentences)}.",
+                any(group.proxy for group, *_ in family),
+            ),
+            " ".join(f"{text}." for text in sentences),
+            loss_curves(spec, curves, title),
+        )
 
 
 def _family(spec: Spec) -> tuple:
@@ -400,32 +350,21 @@ def _family(spec: Spec) -> tuple:
     return kind, spec.data.dataset, iterations, rate.at, rate.divide_by
 
 
-def _title(spec: Spec, curves: Sequence[Curve | LossCurve]) -> str:
+def _title(spec: Spec, labels: list[str]) -> str:
     kind, dataset, iterations, *_ = _family(spec)
-    labels = {curve.label for curve in curves}
     several = f"{kind.capitalize()} networks"
-    name = labels.pop() if len(labels) == 1 else several
+    name = labels[0] if len(set(labels)) == 1 else several
     return f"{name} on {dataset}, {iterations:,} iterations"
-
-
-def _curve(group: Group, run: RecordedRun) -> Curve:
-    tested = run.record.test_error if run.finished else None
-    return Curve(
-        group.shown, read_metrics(run.folder), tested, not run.finished
-    )
 
 
 def _sentence(curve: Curve, run: RecordedRun) -> str:
     last = {name: column[-1] for name, column in curve.metrics.items()}
-    numbers = [
-        f"{name} {value:.2f} %"
-        for name, value in (
-            ("training", last["training_error"]),
-            ("validation", last["validation_error"]),
-            ("test", curve.test_error),
-        )
-        if value is not None
-    ]
+    errors = {
+        "training": last["training_error"],
+        "validation": last["validation_error"],
+        "test": curve.test_error,
+    }
+    numbers = [f"{k} {v:.2f} %" for k, v in errors.items() if v is not None]
     early = ", not finished" if curve.unfinished else ""
     return (
         f"{curve.label}, seed {run.seed}{early}, at iteration"

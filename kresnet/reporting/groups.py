@@ -25,11 +25,7 @@ NOTHING = "–"  # in the place of a number
 
 
 def mean_and_deviation(values: Sequence[float]) -> str:
-    """Writes "28.07 ± 0.21", or one value alone.
-
-    The standard deviation is that of a sample, with n - 1; of one value there
-    is none.
-    """
+    """Writes "28.07 ± 0.21", with n - 1, or one value alone."""
     if not values:
         return NOTHING
     mean = statistics.fmean(values)
@@ -42,10 +38,7 @@ WORD = "proxy"
 
 
 def is_proxy(run: RecordedRun) -> bool:
-    """Whether a run was trained for a part of the iterations that were meant.
-
-    Meant by the study it belongs to, or by the shipped spec of its name.
-    """
+    """Whether its study or its shipped spec means a run to be longer."""
     study = study_of(run.folder)
     if study is not None and study.proxy:
         return True
@@ -77,30 +70,22 @@ def caption(text: str, proxy: bool) -> str:
     )
 
 
-Notify = Callable[[str], None]
+Notify = Callable[[str], object]
 
-# Told of a folder that could not be looked into, and why.
+# Receives a folder that could not be looked into, and why.
 Unseen = Callable[[Path, str], object]
 
 
-def find_runs(paths: Iterable[Path | str], unseen: Unseen) -> list[Path]:
-    """The run folders that are named, or lie below the folders named.
-
-    Symbolic links are followed; a run that several names lead to is found
-    once.
-
-    Args:
-        paths: Folders.
-        unseen: Told of links to nothing, and of folders that cannot be read.
-
-    Raises:
-        InputMissingError: A path does not exist, or has no run.
-    """
+def _find_runs(paths: Iterable[Path | str], unseen: Unseen) -> list[Path]:
+    """The run folders that are named or lie below, each once."""
     found: dict[Path, Path] = {}
     for path in map(Path, paths):
         if not os.path.isdir(path):  # whose name may be too long for one
             raise InputMissingError(f"{path}: there is no such folder")
-        below = list(_runs_below(path, unseen))
+        below = [path]
+        if not (path / RUN).exists():
+            walked = _walk(path, unseen)
+            below = sorted(folder for folder, names in walked if RUN in names)
         if not below:
             raise InputMissingError(
                 f"{path}: no run folder here or below: none has a run.json"
@@ -110,22 +95,10 @@ def find_runs(paths: Iterable[Path | str], unseen: Unseen) -> list[Path]:
     return list(found.values())
 
 
-def _runs_below(path: Path, unseen: Unseen) -> Iterator[Path]:
-    if (path / RUN).exists():
-        yield path
-        return
-    yield from sorted(
-        folder for folder, names in _walk(path, unseen) if RUN in names
-    )
-
-
 def _walk(top: Path, unseen: Unseen) -> Iterator[tuple[Path, list[str]]]:
-    """Every folder once, with the names of its files.
+    """Every folder once, with the names of its files; links are followed."""
 
-    Links come after what is there itself, so that a run has its own name.
-    """
-
-    def failed(error: OSError):
+    def failed(error: OSError) -> None:
         unseen(Path(error.filename), f"cannot be read: {error.strerror}")
 
     seen = set()
@@ -136,6 +109,7 @@ def _walk(top: Path, unseen: Unseen) -> Iterator[tuple[Path, list[str]]]:
             folders.clear()  # a link back to where it comes from
             continue
         seen.add(real)
+        # Links come last, so that a run has its own name.
         folders.sort(key=lambda each: ((folder / each).is_symlink(), each))
         for path in [] if RUN in files else map(folder.joinpath, files):
             if path.is_symlink() and not path.exists():
@@ -145,12 +119,7 @@ def _walk(top: Path, unseen: Unseen) -> Iterator[tuple[Path, list[str]]]:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A run that is in no average, and why.
-
-    Attributes:
-        folder: Path of the run folder, or of one that cannot be looked into.
-        reason: How it ended, or what is wrong with it.
-    """
+    """A run, or a folder that cannot be looked into, and why it is left out."""
 
     folder: Path
     reason: str
@@ -162,8 +131,8 @@ class Group:
 
     Attributes:
         label: The spec's name, and what else tells groups apart.
-        identity: Theirs, the seed left open.
-        spec: As run by the first of them.
+        identity: The identity of the runs, the seed left open.
+        spec: The spec of the first of them, as it was run.
         finished: Runs that are averaged, one for each seed.
         unfinished: Runs that ended early or are not done.
         proxy: Whether one was trained for less than was meant.
@@ -200,15 +169,15 @@ class Group:
 
 @dataclass(frozen=True)
 class ReportedRuns:
-    """What a report is about.
-
-    Attributes:
-        groups: In the order in which their first runs were named or found.
-        left_out: Runs in no average.
-    """
+    """What a report is about: groups as their first runs were found."""
 
     groups: list[Group]
     left_out: list[LeftOut]
+
+    @property
+    def members(self) -> list[tuple[Group, RecordedRun]]:
+        """Every run that could be read, with its group."""
+        return [(group, run) for group in self.groups for run in group.runs]
 
 
 def read_runs(paths: Sequence[Path | str]) -> ReportedRuns:
@@ -222,7 +191,7 @@ def read_runs(paths: Sequence[Path | str]) -> ReportedRuns:
     """
     groups: list[Group] = []
     left_out: list[LeftOut] = []
-    for folder in find_runs(
+    for folder in _find_runs(
         paths, lambda path, why: left_out.append(LeftOut(path, why))
     ):
         try:
@@ -240,9 +209,12 @@ def read_runs(paths: Sequence[Path | str]) -> ReportedRuns:
             if not run.finished:
                 group.unfinished.append(run)
         group.proxy = group.proxy or proxy
-    _tell_apart(groups)
+    seen: dict[str, int] = {}
     for group in groups:
         group.finished.sort(key=lambda run: run.seed)
+        count = seen[group.label] = seen.get(group.label, 0) + 1
+        if count > 1:
+            group.label += f" ({count})"
     return ReportedRuns(groups, left_out)
 
 
@@ -275,23 +247,9 @@ def _against(run: RecordedRun, group: Group) -> str | None:
     return None
 
 
-def _tell_apart(groups: Iterable[Group]) -> None:
-    seen: dict[str, int] = {}
-    for group in groups:
-        count = seen[group.label] = seen.get(group.label, 0) + 1
-        if count > 1:
-            group.label += f" ({count})"
-
-
 @dataclass(frozen=True)
 class Evaluations:
-    """Evaluations of the runs of a group by one protocol.
-
-    Attributes:
-        group: The group.
-        file: The name of each run's file.
-        found: One for each run that has it.
-    """
+    """Evaluations of the runs of a group by one protocol: files of one name."""
 
     group: Group
     file: str
@@ -299,16 +257,9 @@ class Evaluations:
 
 
 def read_all_evaluations(
-    reported: ReportedRuns, notify: Callable[[str], object]
+    reported: ReportedRuns, notify: Notify
 ) -> list[Evaluations]:
-    """The evaluations of the finished runs, by group and protocol.
-
-    Those of an iteration before the last are left out.
-
-    Args:
-        reported: The runs.
-        notify: Told of a file that is damaged or another run's.
-    """
+    """The evaluations of finished runs at their last iteration."""
     evaluations = []
     for group in reported.groups:
         by_file: dict[str, list[Evaluation]] = {}

@@ -1,6 +1,7 @@
 """HTML that holds nothing but text and figures."""
 
 import re
+from collections.abc import Mapping, Sequence
 from html import escape
 from xml.etree import ElementTree
 
@@ -9,10 +10,7 @@ from matplotlib.figure import Figure
 from kresnet.figures import DARK_GREY, svg_bytes
 from kresnet.printable import printable
 
-VOID = {"meta", "br"}
-
-
-# Of what does not print: white space, which a browser shows as such.
+# White space that does not print, and that a browser shows as such.
 _KEPT = "\n\u00a0"
 
 
@@ -27,17 +25,15 @@ def element(name: str, /, *children: Content, **attributes: Content) -> Markup:
     """An HTML element; whatever is not `Markup` is escaped.
 
     Args:
-        name: Of the element.
+        name: Its name.
         *children: Markup or text; `None` is left out.
         **attributes: Underscores become dashes, one at the end is dropped
-            (`class_`); `None` is left out, and "" stands alone (`open`).
+            (`class_`).
     """
     start = f"<{name}"
     for key, value in attributes.items():
-        if value is not None:
-            key = key.rstrip("_").replace("_", "-")
-            start += f' {key}="{_escaped(value)}"' if value != "" else f" {key}"
-    if name in VOID:
+        start += f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"'
+    if name == "meta":  # which has no end
         return Markup(f"{start}>")
     return Markup(f"{start}>{joined(*children)}</{name}>")
 
@@ -57,7 +53,7 @@ def _escaped(text: Content) -> str:
     return escape(printable(text, _KEPT))
 
 
-def bullets(texts: list) -> Markup:
+def bullets(texts: Sequence[str]) -> Markup:
     """A list of texts."""
     return element("ul", *(element("li", text) for text in texts))
 
@@ -67,24 +63,23 @@ def wide(text: str) -> Markup:
     return element("div", text, class_="wide")
 
 
-def table(caption: str, header: list, rows: list[list]) -> Markup:
+def table(caption: str, rows: Sequence[Mapping[str, Content]]) -> Markup:
     """A table with a caption, column headers and row headers.
 
     It scrolls by itself where the screen is too narrow for it, also by keys.
 
     Args:
         caption: What it shows.
-        header: Names of the columns.
-        rows: Cells; the first of each row is its header.
+        rows: Cells by column, at least one row; the first cell is its header.
     """
-    head = element("tr", *(element("th", name, scope="col") for name in header))
+    names = (element("th", name, scope="col") for name in rows[0])
     body = [
         element(
             "tr",
             element("th", first, scope="row"),
             *(element("td", cell) for cell in rest),
         )
-        for first, *rest in rows
+        for first, *rest in (row.values() for row in rows)
     ]
     return element(
         "div",
@@ -92,7 +87,7 @@ def table(caption: str, header: list, rows: list[list]) -> Markup:
             "table",
             # Inside: a caption is as wide as its table, seen or not.
             element("caption", element("span", caption)),
-            element("thead", head),
+            element("thead", element("tr", *names)),
             element("tbody", *body),
         ),
         class_="scroll",
@@ -112,13 +107,7 @@ def inline_svg(
     """A figure as an `<svg>` element that names itself to screen readers.
 
     Matplotlib numbers the parts of every figure from 1 and refers to them by
-    id; `prefix` keeps the ids of the figures of one page apart.
-
-    Args:
-        figure: The figure.
-        prefix: Letters, digits and dashes, different for each figure.
-        title: Its name.
-        description: What can be seen.
+    id; `prefix`, letters and digits, keeps those of a page's figures apart.
     """
     root = ElementTree.fromstring(svg_bytes(figure, transparent=True))
     for parent in list(root.iter()):

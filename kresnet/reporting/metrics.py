@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,17 +25,17 @@ def read_metrics(folder: Path) -> Columns:
     path = Path(folder) / "metrics.csv"
     rows = read_rows(path)
     try:
-        columns = {
+        columns: Columns = {
             name: [
                 None if row[name] == "" else float(row[name]) for row in rows
             ]
             for name in rows[0]
         }
-        if not columns.keys() >= set(NEEDED):
-            raise ValueError("a column is missing")
-        iterations, *errors = (columns[name] for name in NEEDED)
-        _refuse_disorder(iterations)
-        if not all(0 <= each <= 100 for each in _measured(*errors)):
+        at = [-1, *(float(row["iteration"]) for row in rows)]
+        if not all(a < b < math.inf for a, b in pairwise(at)):
+            raise ValueError("iterations that do not rise")
+        errors = columns["training_error"] + columns["validation_error"]
+        if not all(each is None or 0 <= each <= 100 for each in errors):
             raise ValueError("an error is no percentage")
     except (KeyError, TypeError, ValueError) as error:
         raise BadDataError(
@@ -46,14 +45,9 @@ def read_metrics(folder: Path) -> Columns:
     return columns
 
 
-def _refuse_disorder(iterations: list[float | None]) -> None:
-    if not all(a < b < math.inf for a, b in pairwise([-1, *iterations])):
-        raise ValueError("iterations that do not rise")
-
-
-def _measured(*columns: list[float | None]) -> Iterator[float]:
-    for column in columns:
-        yield from (each for each in column if each is not None)
+def iterations(metrics: Columns) -> list[float]:
+    """The column of iterations, none of which is empty."""
+    return [each for each in metrics["iteration"] if each is not None]
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

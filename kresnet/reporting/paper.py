@@ -20,12 +20,8 @@ def beside_paper(spec: Spec, record: RunRecord | None = None) -> str:
     """The paper's number for a spec, or why there is none to compare with.
 
     A number of the paper stands beside a run only if nothing in its spec and
-    in the run deviates from the paper but the statistics of batch norm in
+    in its record deviates from the paper but the statistics of batch norm in
     testing.
-
-    Args:
-        spec: As run, if it was.
-        record: What run.json says, for a run.
     """
     reasons = not_comparable(spec, record)
     network = paper_network(spec.model)
@@ -36,12 +32,7 @@ def beside_paper(spec: Spec, record: RunRecord | None = None) -> str:
 
 
 def not_comparable(spec: Spec, record: RunRecord | None = None) -> list[str]:
-    """Why a result may not stand beside the paper's; empty if it may.
-
-    Args:
-        spec: As run, if it was.
-        record: What run.json says, for a run.
-    """
+    """Why a result may not stand beside the paper's; empty if it may."""
     if paper_n(spec.model) is None or spec.data.dataset != "cifar10":
         return ["not a network of the paper"]
     reasons = reasons_against(explain(spec, record))

@@ -1,18 +1,19 @@
 """The report of any number of runs: one HTML page, and its figures as files."""
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
-from kresnet.errors import BadDataError, KresnetError, write_error
+from kresnet.errors import BadDataError, KresnetError
 from kresnet.figures import ReportFigure, save_figure
-from kresnet.files import replace_file
+from kresnet.files import make_folder, replace_file
 from kresnet.instruments import INSTRUMENTS, Instrument, Measured
 from kresnet.reporting import sections
 from kresnet.reporting.confusion import confusion_figures
-from kresnet.reporting.curves import curve_figures, loss_figures
+from kresnet.reporting.curves import curve_figures, loss_figures, read_families
 from kresnet.reporting.groups import (
     Notify,
     ReportedRuns,
@@ -20,14 +21,8 @@ from kresnet.reporting.groups import (
     read_all_evaluations,
     read_runs,
 )
-from kresnet.reporting.html import Markup, element, joined
+from kresnet.reporting.html import Markup, bullets, element, joined
 from kresnet.reporting.metrics import read_rows
-from kresnet.reporting.sections import (
-    deepened_section,
-    points_section,
-    results_section,
-    study_headings,
-)
 
 PAGE = "index.html"
 
@@ -45,7 +40,7 @@ def write_report(
     Args:
         paths: Run folders, and folders with run folders below them.
         out: Folder to write to; files that are there are replaced.
-        notify: Told what the page does not show, and why.
+        notify: Is told what the page does not show, and why.
         instruments: Instruments of your own whose figures are shown, too.
 
     Returns:
@@ -58,73 +53,56 @@ def write_report(
     """
     reported = read_runs([Path(path) for path in paths])
     folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(folder, error) from error
+    make_folder(folder)
     problems: list[str] = []
     every = [*(each() for each in INSTRUMENTS), *instruments]
     evaluations = read_all_evaluations(reported, problems.append)
-    figures = [
-        dataclasses.replace(figure, number=i)
-        for i, figure in enumerate(
-            [
-                *curve_figures(reported, problems.append),
-                *loss_figures(reported),
-                *(
-                    figure
-                    for each in every
-                    for figure in instrument_figures(
-                        each, reported, problems.append
-                    )
-                ),
-                *confusion_figures(evaluations),
-            ],
-            start=1,
-        )
-    ]
-    curves, losses, confusion, *measured = (
-        [figure for figure in figures if figure.kind == kind]
-        for kind in (
-            *("curves", "losses", "confusion"),
-            *(each.name for each in every),
+    families = read_families(reported, problems.append)
+    number = itertools.count(1)
+    curves, losses, *measured, confusion = (
+        [dataclasses.replace(each, number=next(number)) for each in found]
+        for found in (
+            curve_figures(families),
+            loss_figures(families),
+            *(instrument_figures(x, reported, problems.append) for x in every),
+            confusion_figures(evaluations),
         )
     )
-    deepened = list(deepened_section(reported))
-    matrices = list(sections.confusion(reported, evaluations, confusion))
-    headings = list(study_headings(reported))
-    parts: list[tuple[str, object, Iterable[Markup]]] = [
-        # Title, whether there is something to show, what.
-        ("Studies", headings, headings),
-        ("Results", reported.groups, results_section(reported)),
-        ("Not averaged", reported.left_out, sections.left_out(reported)),
-        ("Deepened networks", deepened, deepened),
-        ("Learning curves", curves, map(sections.figure, curves)),
-        ("Validation loss", losses, map(sections.figure, losses)),
+    parts: list[tuple[str, Iterable[Markup]]] = [
+        ("Studies", sections.studies(reported)),
+        ("Results", sections.results(reported)),
+        ("Not averaged", sections.left_out(reported)),
+        ("Deepened networks", sections.deepened(reported)),
+        ("Learning curves", map(sections.figure, curves)),
+        ("Validation loss", map(sections.figure, losses)),
         *(
-            (each.title, found, map(sections.figure, found))
+            (each.title, map(sections.figure, found))
             for each, found in zip(every, measured, strict=True)
         ),
-        ("Evaluations", evaluations, sections.evaluations(evaluations)),
-        ("Confusion matrices", matrices, matrices),
-        ("Beside the paper", reported.groups, points_section(reported)),
-        ("Specs", reported.groups, sections.recipes(reported)),
-        ("Runs", reported.groups, sections.runs(reported)),
-        ("Not shown", problems, sections.notes(problems)),
+        ("Evaluations", sections.evaluations(evaluations)),
+        (
+            "Confusion matrices",
+            sections.confusion(reported, evaluations, confusion),
+        ),
+        ("Beside the paper", sections.points(reported)),
+        ("Specs", sections.recipes(reported)),
+        ("Runs", sections.runs(reported)),
+        ("Not shown", [bullets(problems)] if problems else []),
     ]
     for problem in problems:
         notify(problem)
-    page = _page([(title, what) for title, there, what in parts if there])
-    return _write(folder, page, figures), reported
+    page = folder / PAGE
+    replace_file(page, _page(parts))
+    for each in itertools.chain(curves, losses, *measured, confusion):
+        for ending in ("png", "svg"):
+            save_figure(each.figure, folder / f"{each.name}.{ending}")
+    return page, reported
 
 
 def read_measured(
     instrument: Instrument, folder: Path, label: str
 ) -> Measured | None:
-    """Reads what an instrument wrote into a run's folder.
-
-    Returns:
-        `None` where it wrote no file.
+    """What an instrument wrote into a run's folder; `None` without a file.
 
     Raises:
         InputMissingError: The file has no row.
@@ -168,23 +146,7 @@ def instrument_figures(
         )
 
 
-def _write(
-    folder: Path,
-    text: str,
-    figures: list[ReportFigure],
-) -> Path:
-    page = folder / PAGE
-    try:
-        replace_file(page, text)
-    except OSError as error:
-        raise write_error(page, error) from error
-    for each in figures:
-        for ending in ("png", "svg"):
-            save_figure(each.figure, folder / f"{each.name}.{ending}")
-    return page
-
-
-def _page(content: list[tuple[str, Iterable[Markup]]]) -> str:
+def _page(content: Sequence[tuple[str, Iterable[Markup]]]) -> str:
     style = resources.files("kresnet.reporting") / "style.css"
     title = "Residual networks: report of runs"
     head = element(
@@ -199,8 +161,9 @@ def _page(content: list[tuple[str, Iterable[Markup]]]) -> str:
         element("style", Markup(style.read_text(encoding="utf-8"))),
     )
     parts = [
-        element("section", element("h2", name), *markup)
+        element("section", element("h2", name), *shown)
         for name, markup in content
+        if (shown := list(markup))
     ]
     body = element("body", element("main", element("h1", title), *parts))
     html = element("html", head, body, lang="en")

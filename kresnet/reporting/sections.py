@@ -1,7 +1,7 @@
-"""The sections of a report."""
+"""The sections of a report; one with nothing to show yields nothing."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kresnet.architecture import census
 from kresnet.explain import (
@@ -17,7 +17,7 @@ from kresnet.explain import (
 from kresnet.explain.explain import counted
 from kresnet.explain.run import machine
 from kresnet.figures import ReportFigure
-from kresnet.records.run import RecordedRun
+from kresnet.records.run import Deepened, RecordedRun
 from kresnet.records.study import study_of
 from kresnet.reporting.groups import (
     NOTHING,
@@ -28,6 +28,7 @@ from kresnet.reporting.groups import (
     mean_and_deviation,
 )
 from kresnet.reporting.html import (
+    Content,
     Markup,
     bullets,
     element,
@@ -39,12 +40,14 @@ from kresnet.reporting.html import (
 from kresnet.reporting.paper import PAPER_TEST_ERROR, not_comparable
 from kresnet.spec import dump_spec
 
+Row = dict[str, Content]
 
-def study_headings(reported: ReportedRuns) -> Iterator[Markup]:
+
+def studies(reported: ReportedRuns) -> Iterator[Markup]:
     """A paragraph for every study that has a run here: what it shows."""
-    runs = [run.folder for group in reported.groups for run in group.runs]
-    studies = filter(None, map(study_of, runs))
-    once = {(s.name, s.shows, s.budget): s for s in studies}
+    folders = [run.folder for _, run in reported.members]
+    found = filter(None, map(study_of, folders))
+    once = {(s.name, s.shows, s.budget): s for s in found}
     for study in once.values():
         yield element("p", element("strong", f"{study.name}: "), study.shows)
         if study.proxy:
@@ -57,23 +60,15 @@ def study_headings(reported: ReportedRuns) -> Iterator[Markup]:
             )
 
 
-def results_section(reported: ReportedRuns) -> Iterator[Markup]:
+def results(reported: ReportedRuns) -> Iterator[Markup]:
     """Errors by network, beside the paper's where they may stand there."""
+    if not reported.groups:
+        return
     yield table(
         "Error in percent: mean ± standard deviation over n runs that differ by"
         " their seeds. The last iteration and the best by validation are kept"
         " apart; the best is that of the iterations at which the validation"
         " error was taken.",
-        [
-            "network",
-            "layers",
-            "parameters",
-            "n",
-            "test, last iteration",
-            "test, best by validation",
-            "validation, best",
-            "test, paper (table 6)",
-        ],
         [_result(group) for group in reported.groups],
     )
     beside = [g for g in reported.groups if not _reasons(g)]
@@ -88,53 +83,49 @@ def results_section(reported: ReportedRuns) -> Iterator[Markup]:
         )
 
 
-def _result(group: Group) -> list:
+def _result(group: Group) -> Row:
     network = census(group.spec.model)
     last = [run.record.test_error for run in group.finished]
-    best = [_best(run, "test_error") for run in group.finished]
-    held_out = [_best(run, "validation_error") for run in group.finished]
+    best = [run.record.best_validation for run in group.finished]
     # An arrow that a line does not end with, nor break.
     changes = [
         element("small", text.replace(" -> ", " →\u00a0"))
         for text in group.changes
     ]
-    return [
-        joined(group.label, *changes),
-        f"{network.layers:,}",
-        f"{network.parameters:,}",
-        len(last),
-        *(
-            marked(text, group.proxy)
-            for text in (
-                mean_and_deviation(last),
-                _partly(best),
-                _partly(held_out),
-            )
-        ),
-        wide(_paper(group)),
-    ]
+    reasons, name = _reasons(group), paper_network(group.spec.model)
+    if reasons or name is None:
+        paper = "not comparable: " + "; ".join(reasons)
+    else:
+        paper = PAPER_TEST_ERROR[name]
+    errors: dict[str, list[float | None]] = {
+        "test, last iteration": last,
+        "test, best by validation": [
+            each.test_error if each else None for each in best
+        ],
+        "validation, best": [
+            each.validation_error if each else None for each in best
+        ],
+    }
+    return {
+        "network": joined(group.label, *changes),
+        "layers": f"{network.layers:,}",
+        "parameters": f"{network.parameters:,}",
+        "n": len(last),
+        **{
+            column: marked(_partly(values), group.proxy)
+            for column, values in errors.items()
+        },
+        "test, paper (table 6)": wide(paper),
+    }
 
 
-def _best(run: RecordedRun, name: str) -> float | None:
-    best = run.record.best_validation
-    return best and getattr(best, name)
-
-
-def _partly(values: list[float | None]) -> str:
+def _partly(values: Sequence[float | None]) -> str:
     """A mean of those that are there, with n where some are not."""
     there = [value for value in values if value is not None]
     text = mean_and_deviation(there)
     if there and len(there) < len(values):
         text += f" (n = {len(there)})"
     return text
-
-
-def _paper(group: Group) -> str:
-    reasons = _reasons(group)
-    network = paper_network(group.spec.model)
-    if reasons or network is None:
-        return "not comparable: " + "; ".join(reasons)
-    return PAPER_TEST_ERROR[network]
 
 
 def _reasons(group: Group) -> list[str]:
@@ -148,39 +139,36 @@ def _reasons(group: Group) -> list[str]:
 SIGNS = {EQUAL: "=", EQUIVALENT: "≈", DEVIATES: "≠"}
 
 
-def points_section(reported: ReportedRuns) -> Iterator[Markup]:
+def points(reported: ReportedRuns) -> Iterator[Markup]:
     """The points of `kresnet explain`, for each group."""
-    yield bullets([f"{SIGNS[g]} {g}: {means}" for g, means in GRADES.items()])
-    yield from map(_details, reported.groups)
+    if reported.groups:
+        yield bullets(
+            [f"{SIGNS[g]} {g}: {means}" for g, means in GRADES.items()]
+        )
+    for group in reported.groups:
+        found = _group_points(group)
+        rows: list[Row] = [
+            {
+                "point": point.topic,
+                "the paper": wide(point.paper),
+                "where": point.source,
+                "here": wide(point.here),
+                "grade": element(
+                    "span",
+                    f"{SIGNS[point.grade]} {point.grade}",
+                    class_=point.grade,
+                ),
+            }
+            for point in found
+        ]
+        yield element(
+            "details",
+            element("summary", f"{group.label}: {counted(found)}"),
+            table(f"{group.label} beside the paper", rows),
+        )
 
 
-def _details(group: Group) -> Markup:
-    points = group_points(group)
-    return element(
-        "details",
-        element("summary", f"{group.label}: {counted(points)}"),
-        table(
-            f"{group.label} beside the paper",
-            ["point", "the paper", "where", "here", "grade"],
-            [
-                [
-                    point.topic,
-                    wide(point.paper),
-                    point.source,
-                    wide(point.here),
-                    element(
-                        "span",
-                        f"{SIGNS[point.grade]} {point.grade}",
-                        class_=point.grade,
-                    ),
-                ]
-                for point in points
-            ],
-        ),
-    )
-
-
-def group_points(group: Group) -> list[Point]:
+def _group_points(group: Group) -> list[Point]:
     """The points of all runs that are averaged, or of all if none is.
 
     Where the runs differ, as by their seeds, a point has what each does, and
@@ -189,28 +177,23 @@ def group_points(group: Group) -> list[Point]:
     merged: dict[str, Point] = {}
     for run in group.finished or group.unfinished:
         for point in explain(run.spec, run.record):
-            before = merged.get(point.topic)
-            merged[point.topic] = _both(before, point) if before else point
+            before = merged.setdefault(point.topic, point)
+            here = before.here
+            if point.here not in (here, *here.split("; ")):
+                here = f"{here}; {point.here}"
+            merged[point.topic] = dataclasses.replace(
+                before,
+                here=here,
+                grade=max(before.grade, point.grade, key=list(GRADES).index),
+            )
     return list(merged.values())
 
 
-def _both(a: Point, b: Point) -> Point:
-    here = a.here
-    if b.here not in here.split("; ") and b.here != here:
-        here = f"{here}; {b.here}"
-    grade = max(a.grade, b.grade, key=list(GRADES).index)
-    return dataclasses.replace(a, here=here, grade=grade)
-
-
-def deepened_section(reported: ReportedRuns) -> Iterator[Markup]:
-    """What they began as, before any training, and what became of them.
-
-    Nothing where there is no such run.
-    """
+def deepened(reported: ReportedRuns) -> Iterator[Markup]:
+    """What deepened networks were before any training, and after it."""
     rows = [
-        _row(group, run)
-        for group in reported.groups
-        for run in group.runs
+        _deepened_row(group, run, run.record.deepened)
+        for group, run in reported.members
         if run.record.deepened
     ]
     if rows:
@@ -218,44 +201,37 @@ def deepened_section(reported: ReportedRuns) -> Iterator[Markup]:
             "Trained plain nets with identity blocks added: error in percent"
             " before any further training (iteration 0), where it is that of"
             " the net they were made of, and after it.",
-            [
-                "network",
-                "seed",
-                "made of",
-                "its test error",
-                "iteration 0: test",
-                "iteration 0: validation",
-                "last iteration: test",
-                "iterations",
-            ],
             rows,
         )
 
 
-def _row(group: Group, run: RecordedRun) -> list:
-    began = run.record.deepened
-    errors = (
-        began.run_test_error,
-        began.test_error,
-        began.validation_error,
-        run.record.test_error if run.finished else None,
-    )
-    return [
-        group.label,
-        run.seed,
-        wide(f"{began.name}, iteration {began.iteration}"),
-        *(marked(_decimals(e, 2), group.proxy) for e in errors),
-        f"{run.record.iteration:,}",
-    ]
+def _deepened_row(group: Group, run: RecordedRun, began: Deepened) -> Row:
+    errors = {
+        "its test error": began.run_test_error,
+        "iteration 0: test": began.test_error,
+        "iteration 0: validation": began.validation_error,
+        "last iteration: test": run.record.test_error if run.finished else None,
+    }
+    return {
+        "network": group.label,
+        "seed": run.seed,
+        "made of": wide(f"{began.name}, iteration {began.iteration}"),
+        **{
+            column: marked(_decimals(error, 2), group.proxy)
+            for column, error in errors.items()
+        },
+        "iterations": f"{run.record.iteration:,}",
+    }
 
 
 def left_out(reported: ReportedRuns) -> Iterator[Markup]:
     """Runs that are in no average, and why."""
-    yield table(
-        "These runs are in no average.",
-        ["run", "why"],
-        [[str(each.folder), wide(each.reason)] for each in reported.left_out],
-    )
+    rows = [
+        {"run": str(each.folder), "why": wide(each.reason)}
+        for each in reported.left_out
+    ]
+    if rows:
+        yield table("These runs are in no average.", rows)
 
 
 def figure(shown: ReportFigure) -> Markup:
@@ -269,8 +245,8 @@ def figure(shown: ReportFigure) -> Markup:
 
 def confusion(
     reported: ReportedRuns,
-    evaluated: list[Evaluations],
-    figures: list[ReportFigure],
+    evaluated: Sequence[Evaluations],
+    figures: Sequence[ReportFigure],
 ) -> Iterator[Markup]:
     """The confusion matrices, and how to get those that are missing."""
     yield from map(figure, figures)
@@ -292,81 +268,58 @@ def confusion(
         )
 
 
-def evaluations(found: list[Evaluations]) -> Iterator[Markup]:
+def evaluations(found: Sequence[Evaluations]) -> Iterator[Markup]:
     """What `kresnet evaluate` measured, by protocol."""
-    rows = []
+    rows: list[Row] = []
     for each in found:
-        protocol = each.found[0].protocol
+        protocol, proxy = each.found[0].protocol, each.group.proxy
+        top1 = mean_and_deviation([e.error for e in each.found])
+        top5 = mean_and_deviation([e.top5_error for e in each.found])
         rows.append(
-            [
-                each.group.label,
-                protocol.split,
-                protocol.views,
-                protocol.batch_norm_statistics,
-                protocol.images,
-                len(each.found),
-                *(
-                    marked(mean_and_deviation(errors), each.group.proxy)
-                    for errors in (
-                        [e.error for e in each.found],
-                        [e.top5_error for e in each.found],
-                    )
-                ),
-            ]
+            {
+                "network": each.group.label,
+                "split": protocol.split,
+                "views": protocol.views,
+                "batch-norm statistics": protocol.batch_norm_statistics,
+                "images": protocol.images,
+                "n": len(each.found),
+                "top-1 error": marked(top1, proxy),
+                "top-5 error": marked(top5, proxy),
+            }
         )
-    yield table(
-        "Error in percent, mean ± standard deviation over n runs.",
-        [
-            "network",
-            "split",
-            "views",
-            "batch-norm statistics",
-            "images",
-            "n",
-            "top-1 error",
-            "top-5 error",
-        ],
-        rows,
-    )
+    if rows:
+        yield table(
+            "Error in percent, mean ± standard deviation over n runs.", rows
+        )
 
 
 def runs(reported: ReportedRuns) -> Iterator[Markup]:
     """Every run that could be read, and what it ran on."""
-    rows = []
-    for group in reported.groups:
-        for run in group.runs:
-            record = run.record
-            rows.append(
-                [
-                    str(run.folder),
-                    group.label,
-                    run.seed,
-                    record.status,
-                    f"{record.iteration:,}",
-                    marked(_decimals(record.test_error, 2), group.proxy),
-                    _decimals(record.seconds, 0),
-                    _decimals(record.images_per_second, 0),
-                    machine(record),
-                    record.finished,
-                ]
-            )
-    yield table(
-        "Every run that could be read. Its folder holds versions, hardware and"
-        " the numbers of every iteration.",
-        [
-            "run",
-            "network",
-            "seed",
-            "status",
-            "iteration",
-            "test error (%)",
-            "seconds",
-            "images/s",
-            "machine",
-            "finished",
-        ],
-        rows,
-    )
+    rows: list[Row] = []
+    for group, run in reported.members:
+        record = run.record
+        rows.append(
+            {
+                "run": str(run.folder),
+                "network": group.label,
+                "seed": run.seed,
+                "status": record.status,
+                "iteration": f"{record.iteration:,}",
+                "test error (%)": marked(
+                    _decimals(record.test_error, 2), group.proxy
+                ),
+                "seconds": _decimals(record.seconds, 0),
+                "images/s": _decimals(record.images_per_second, 0),
+                "machine": machine(record),
+                "finished": record.finished,
+            }
+        )
+    if rows:
+        yield table(
+            "Every run that could be read. Its folder holds versions, hardware"
+            " and the numbers of every iteration.",
+            rows,
+        )
 
 
 def _decimals(value: float | None, places: int) -> str:
@@ -381,8 +334,3 @@ def recipes(reported: ReportedRuns) -> Iterator[Markup]:
             element("summary", group.label),
             element("pre", dump_spec(group.spec), tabindex=0),
         )
-
-
-def notes(texts: list[str]) -> Iterator[Markup]:
-    """What could not be shown."""
-    yield bullets(texts)

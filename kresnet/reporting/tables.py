@@ -19,7 +19,7 @@ def rows_table(rows: list[dict], title: str) -> Table:
 
     Args:
         rows: At least one; numbers are shown with four significant digits.
-        title: Above the table.
+        title: The title above the table.
     """
     table = Table(title=title)
     for name in rows[0]:

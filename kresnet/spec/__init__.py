@@ -3,7 +3,7 @@
 Importing this imports neither Keras nor NumPy.
 """
 
-from kresnet.spec.data import DATASETS, DatasetFacts, DataSpec
+from kresnet.spec.data import DATASETS, DatasetFacts, DataSpec, TfdsFacts
 from kresnet.spec.loading import load_spec, shipped_specs
 from kresnet.spec.recipe import (
     CHANGEABLE,
@@ -41,6 +41,7 @@ __all__ = [
     "RandomFlip",
     "Rescale",
     "Spec",
+    "TfdsFacts",
     "TrainingSpec",
     "Transform",
     "WarmUp",

@@ -1,7 +1,7 @@
 """The images of a spec: data set, split and transforms."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,25 @@ from kresnet.documents import (
 from kresnet.spec.transforms import AnyTransform
 
 
+class TfdsFacts(NamedTuple):
+    """How TensorFlow Datasets (TFDS) prepares a data set.
+
+    Its splits are called train and test, its features image and label.
+
+    Attributes:
+        name: TFDS's name of it.
+        version: The version that is read.
+        source: URL of the file that TFDS downloads first.
+        fingerprint: SHA-256 of the published images, labels and names, as
+            `kresnet.data.Source` has it; `None` where any will do.
+    """
+
+    name: str
+    version: str
+    source: str
+    fingerprint: str | None
+
+
 class DatasetFacts(NamedTuple):
     """A data set, to check specs against and to read images for.
 
@@ -26,6 +45,7 @@ class DatasetFacts(NamedTuple):
         test: The number of test images.
         white: The largest value of a pixel; black is 0.
         light_on_dark: Whether every image is a light shape on black.
+        tfds: How TFDS prepares it; `None` for one from elsewhere.
     """
 
     title: str
@@ -35,6 +55,7 @@ class DatasetFacts(NamedTuple):
     test: int
     white: int
     light_on_dark: bool
+    tfds: TfdsFacts | None = None
 
     @property
     def classes(self) -> int:
@@ -63,6 +84,12 @@ DATASETS = {
         test=10_000,
         white=255,
         light_on_dark=False,
+        tfds=TfdsFacts(
+            name="cifar10",
+            version="3.0.2",
+            source="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+            fingerprint="49579b15f54d217519003871ad703588f8c919b760e4980f441a59a1079a7665",
+        ),
     ),
     # scikit-learn's 1,797 scanned digits, of which 360 are for testing. Counts
     # of ink in 4 × 4 bits of a scan, hence 17 grey levels.
@@ -78,12 +105,16 @@ DATASETS = {
 }
 
 
+if TYPE_CHECKING:
+    Name = str
+else:
+    Name = Literal[tuple(DATASETS)]
+
+
 class DataSpec(Fields):
     """The data set, its validation split and the transforms, in order."""
 
-    dataset: Literal["cifar10", "digits"] = Field(
-        description="Name of the data set."
-    )
+    dataset: Name = Field(description="Name of the data set.")
     validation: Integer = Field(
         ge=0,
         le=10_000_000,

@@ -164,19 +164,20 @@ def _counts_as_expected(spec: Spec) -> Iterator[Problem]:
         return
     rows = census(spec.model).rows
     for field, want in spec.expect:
-        counts = [  # conv1, conv2_x, conv3_x …, pool, fc
-            sum(getattr(row, field) for row in part)
-            for _, part in itertools.groupby(
-                rows, key=lambda row: row.name.partition("_")[0]
+        counts = [
+            (stage, sum(getattr(row, field) for row in part))
+            for stage, part in itertools.groupby(
+                rows, key=lambda row: row.place.stage
             )
         ]
-        del counts[-2]  # the pool has none
-        if sum(counts) != want:
-            stem, *stages, classifier = (f"{count:,}" for count in counts)
+        total = sum(count for _, count in counts)
+        if total != want:
+            stages = [f"{n:,}" for stage, n in counts if stage is not None]
+            stem = f"stem {counts[0][1]:,} + " if counts[0][0] is None else ""
             yield Problem(
                 ("expect", field),
-                f"is {want:,}, but stem {stem} + stages {' + '.join(stages)}"
-                f" + classifier {classifier} make {sum(counts):,}",
+                f"is {want:,}, but {stem}stages {' + '.join(stages)}"
+                f" + classifier {counts[-1][1]:,} make {total:,}",
                 received=False,
             )
 

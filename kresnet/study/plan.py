@@ -15,7 +15,7 @@ from kresnet.errors import (
     SpecError,
     write_error,
 )
-from kresnet.files import replace_file
+from kresnet.files import make_folder, replace_file
 from kresnet.records.checkpoints import weights_sum
 from kresnet.records.folder import RunFolder
 from kresnet.records.identity import Beginning, Identity
@@ -85,11 +85,9 @@ def scaled(spec: Spec, budget: Fraction) -> Spec:
                 f" than the {warm_up.over} batches that its warm-up looks at"
             )
         changes["warm_up"] = warm_up.model_copy(update={"limit": limit})
-    changed = training.model_copy(update=changes)
-    # Through the checks again.
-    return Spec.model_validate(
-        {**spec.model_dump(), "training": changed.model_dump()}
-    )
+    changed = training.model_copy(update=changes).model_dump()
+    # It is checked again.
+    return Spec.model_validate({**spec.model_dump(), "training": changed})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,10 +98,10 @@ class PlannedRun:
         run: Its entry in the study.
         spec: What is run, the budget applied.
         seed: Its seed.
-        spec_file: Where the spec is written to.
+        spec_file: The file that the spec is written to.
         folder: The run folder.
-        source: The run folder whose weights it begins with, deepened; that
-            run comes before it and must be finished by then.
+        source: The folder of an earlier run, with whose weights this one
+            begins, deepened.
     """
 
     run: StudyRun
@@ -115,20 +113,20 @@ class PlannedRun:
 
 
 def read_records(planned: Sequence[PlannedRun]) -> list[RunRecord | None]:
-    """What each run wrote down; `None` of one that is not begun.
+    """What each run of a whole study wrote down; `None` if it is not begun.
 
-    How often a run was evaluated may differ: its weights are the same. All
-    runs have the precision that the study names, and those on a data set are on
-    the same data.
-
-    Args:
-        planned: All runs of a study.
+    All have the precision that the study names, and all runs on a data set
+    are on the same data.
 
     Raises:
         SpecError: A folder holds a run of another experiment.
         BadDataError: A record is damaged.
     """
-    begun = {each.folder: _read(each.folder) for each in planned}
+    begun: dict[Path, RecordedRun | None] = {}
+    for each in planned:
+        begun[each.folder] = None
+        with contextlib.suppress(InputMissingError):
+            begun[each.folder] = read_recorded_run(each.folder)
     there = [run for run in begun.values() if run]
     data = {run.spec.data.dataset: run.identity.data for run in there[::-1]}
     # Keras' own setting, which a study has in common.
@@ -137,17 +135,18 @@ def read_records(planned: Sequence[PlannedRun]) -> list[RunRecord | None]:
     float64 = numbers[:1] == ["float64"]
     meant: dict[Path, Identity] = {}
     for each in planned:
+        beginning = each.source and Beginning(
+            source=meant[each.source], weights=_weights(begun[each.source])
+        )
+        precision = each.run.precision
         meant[each.folder] = Identity.of(
             each.spec,
             each.seed,
             data.get(each.spec.data.dataset),
             precision="float64"
-            if float64 and each.run.precision == "float32"
-            else each.run.precision,
-            beginning=each.source
-            and Beginning(
-                source=meant[each.source], weights=_weights(begun[each.source])
-            ),
+            if float64 and precision == "float32"
+            else precision,
+            beginning=beginning,
         )
         run = begun[each.folder]
         if run and (other := run.identity.differences(meant[each.folder])):
@@ -156,14 +155,7 @@ def read_records(planned: Sequence[PlannedRun]) -> list[RunRecord | None]:
                 " another folder with --out. What differs:",
                 *(f"  {line}" for line in other),
             )
-    return [run and run.record for run in begun.values()]
-
-
-def _read(folder: Path) -> RecordedRun | None:
-    try:
-        return read_recorded_run(folder)
-    except InputMissingError:
-        return None
+    return [run.record if run else None for run in begun.values()]
 
 
 def _weights(source: RecordedRun | None) -> str | None:
@@ -188,8 +180,13 @@ def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
         # Named as in the study, so that the report tells them apart.
         spec = spec.model_copy(update={"name": run.label})
         specs[run.label] = spec
-        if run.deepen:
-            _refuse_not_deeper(run, specs[run.deepen], spec)
+        shallow = specs.get(run.deepen or "")
+        if shallow and (reasons := reasons_not_deeper(shallow, spec)):
+            raise SpecError(
+                f"{run.label}: deepen: is not {run.deepen} with plain blocks"
+                " added:",
+                *(f"  {reason}" for reason in reasons),
+            )
         planned += [
             PlannedRun(
                 run,
@@ -202,15 +199,6 @@ def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
             for seed in run.seeds
         ]
     return planned
-
-
-def _refuse_not_deeper(run: StudyRun, shallow: Spec, deep: Spec) -> None:
-    if reasons := reasons_not_deeper(shallow, deep):
-        raise SpecError(
-            f"{run.label}: deepen: is not {run.deepen} with plain blocks"
-            " added:",
-            *(f"  {reason}" for reason in reasons),
-        )
 
 
 def refuse_other_folder(out: Path, study: Study) -> None:
@@ -244,37 +232,26 @@ def refuse_other_folder(out: Path, study: Study) -> None:
         )
 
 
-def write_summary(out: Path, study: Study, budget: Fraction) -> None:
-    """Writes study.json, by which the folder is known as a study's.
+def write_plan(
+    out: Path, study: Study, budget: Fraction, planned: Sequence[PlannedRun]
+) -> None:
+    """Writes study.json, then the specs as they are run.
 
     Raises:
         CannotWriteError: The folder cannot be written.
+        DiskFullError: The disk is full.
     """
-    summary = StudyRecord(
+    runs = [
+        run.model_dump(mode="json", exclude_defaults=True) for run in study.runs
+    ]
+    record = StudyRecord(
         name=study.name,
         shows=study.shows,
         budget=float(budget),
-        runs=[
-            run.model_dump(mode="json", exclude_defaults=True)
-            for run in study.runs
-        ],
+        runs=tuple(runs),
     )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        replace_file(out / STUDY, as_json(summary))
-    except OSError as error:
-        raise write_error(out / STUDY, error) from error
-
-
-def write_specs(planned: list[PlannedRun]) -> None:
-    """Writes the specs as they are run.
-
-    Raises:
-        CannotWriteError: The folder cannot be written.
-    """
+    make_folder(out)
+    replace_file(out / STUDY, as_json(record))  # it marks the folder
     for each in planned:
-        try:
-            each.spec_file.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(each.spec_file, dump_spec(each.spec))
-        except OSError as error:
-            raise write_error(each.spec_file, error) from error
+        make_folder(each.spec_file.parent)
+        replace_file(each.spec_file, dump_spec(each.spec))

@@ -18,8 +18,7 @@ from kresnet.study.plan import (
     plan,
     read_records,
     refuse_other_folder,
-    write_specs,
-    write_summary,
+    write_plan,
 )
 
 
@@ -28,11 +27,7 @@ def study_table(
 ) -> Table:
     """A row for every run: status, iterations and test error.
 
-    Args:
-        study: What the runs belong to.
-        budget: Share of the iterations; below 1 the table and every number
-            in it say "proxy".
-        planned: The runs.
+    With a budget below 1 the table and every number in it say "proxy".
     """
     title, mark = study.name, ""
     if budget < 1:
@@ -65,14 +60,11 @@ DONE = ("finished", "diverged")
 # Seconds after which the runs are shown although no status changed.
 LONGEST_SILENCE = 600
 
-# Runs what it is given, calls the function now and then, and yields every run
-# with its exit code as it ends. Closed before the end, it stops the others.
+# Runs what it is given on the data in a folder, calls the function now and
+# then, and yields every run with its exit code as it ends. Closed before the
+# end, it stops the others.
 Engine = Callable[
-    [
-        Sequence[PlannedRun],
-        str | os.PathLike[str] | None,
-        Callable[[], None],
-    ],
+    [Sequence[PlannedRun], str | os.PathLike[str] | None, Callable[[], None]],
     Generator[tuple[PlannedRun, int], None, None],
 ]
 
@@ -110,7 +102,7 @@ def run_study(
         out: Folder of the study.
         budget: Share of the iterations; below 1 every number is a proxy's,
             and study.json says so.
-        data_dir: Where prepared data sets are; see `load_dataset`.
+        data_dir: The folder of prepared data sets; see `load_dataset`.
         show: Called with all runs whenever the status of one changed, and
             every ten minutes where the engine runs several at a time.
         engine: What runs them; one after the other by default.
@@ -137,15 +129,24 @@ def run_study(
             )
     planned = plan(study, budget, folder)
     refuse_other_folder(folder, study)
-    states = list(map(_status, read_records(planned)))
-    _refuse_unfinished_sources(planned, states, only or labels)
-    write_summary(folder, study, budget)  # first: it marks the folder
-    write_specs(planned)
-    missing = [
-        each
-        for each, state in zip(planned, states, strict=True)
-        if state not in DONE and each.run.label in (only or labels)
-    ]
+    state_of = {
+        each.folder: _status(record)
+        for each, record in zip(planned, read_records(planned), strict=True)
+    }
+    chosen = [each for each in planned if each.run.label in (only or labels)]
+    for each in chosen:
+        source = each.run.deepen
+        if (
+            each.source
+            and source not in (only or labels)
+            and state_of[each.source] != "finished"
+        ):
+            raise SpecError(
+                f"--only: {each.run.label} begins with {source}, which is not"
+                f" finished; add --only {source}"
+            )
+    write_plan(folder, study, budget, planned)
+    missing = [each for each in chosen if state_of[each.folder] not in DONE]
     changed = _on_change(planned, show)
     with contextlib.closing(engine(missing, data_dir, changed)) as ended:
         for each, code in ended:
@@ -158,28 +159,6 @@ def run_study(
                 raise RunFailedError(each.folder, code)
     changed()
     return folder
-
-
-def _refuse_unfinished_sources(
-    planned: list[PlannedRun], states: list[str], chosen: Sequence[str]
-) -> None:
-    finished = {
-        each.folder
-        for each, state in zip(planned, states, strict=True)
-        if state == "finished"
-    }
-    for each in planned:
-        source = each.run.deepen
-        if (
-            each.run.label in chosen
-            and source
-            and source not in chosen
-            and each.source not in finished
-        ):
-            raise SpecError(
-                f"--only: {each.run.label} begins with {source}, which is not"
-                f" finished; add --only {source}"
-            )
 
 
 def _on_change(

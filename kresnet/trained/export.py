@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,8 +11,10 @@ import numpy as np
 from pydantic import ValidationError
 
 from kresnet import sealed_folder
+from kresnet.architecture import StageFields
+from kresnet.data import Images
 from kresnet.errors import BadDataError, InputMissingError, SpecError
-from kresnet.records.export import ExportRecord
+from kresnet.records.export import ExportRecord, export_record_class
 from kresnet.records.identity import Identity
 from kresnet.trained.runtimes import Probabilities, load_exported
 from kresnet.trained.trained import Trained
@@ -75,7 +78,7 @@ class Export(Trained):
                 f" install 'kresnet[{format}]'"
             ) from error
 
-    def logits(self, pixels: np.ndarray) -> np.ndarray:
+    def logits(self, pixels: Images | np.ndarray) -> np.ndarray:
         probabilities = np.concatenate(
             [
                 self.probabilities(np.ascontiguousarray(pixels[i : i + BATCH]))
@@ -85,7 +88,9 @@ class Export(Trained):
         return np.log(np.maximum(probabilities, LEAST))
 
 
-def load_export(folder: Path) -> Export:
+def load_export(
+    folder: Path, stages: Sequence[type[StageFields]] = ()
+) -> Export:
     """Opens an export folder; see `open_trained`."""
     try:
         content = sealed_folder.verify(folder)
@@ -96,7 +101,7 @@ def load_export(folder: Path) -> Export:
             f"{folder}: cannot be read: {error.strerror}"
         ) from error
     try:
-        record = ExportRecord.model_validate(content)
+        record = export_record_class(stages).model_validate(content)
     except ValidationError as error:
         raise BadDataError(
             f"{folder}: not an export of this version of kresnet"

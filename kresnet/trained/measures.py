@@ -1,9 +1,15 @@
 """What is computed of logits: loss, errors, probabilities."""
 
+import math
+
 import keras
 import numpy as np
 
+from kresnet.data import Images
 from kresnet.machine.surroundings import refuse_limits
+
+# Of pixels that are in memory at once: all of CIFAR-10's are.
+MOST_BYTES = 2**28
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -22,7 +28,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def predict_logits(
-    model: keras.Model, images: np.ndarray, batch_size: int = 500
+    model: keras.Model, images: Images | np.ndarray, batch_size: int = 500
 ) -> np.ndarray:
     """Runs an inference model over images.
 
@@ -38,9 +44,14 @@ def predict_logits(
         SpecError: Keras is told to end `predict` early.
     """
     refuse_limits()
-    # Whole arrays only through predict: it keeps one compiled function.
-    logits = model.predict(images, batch_size=batch_size, verbose=0)
-    return np.asarray(logits, "float64")
+    batch_bytes = batch_size * math.prod(model.input_shape[1:])
+    part = max(1, MOST_BYTES // batch_bytes) * batch_size
+    # Many batches through one predict: it keeps one compiled function.
+    logits = [
+        model.predict(images[i : i + part], batch_size=batch_size, verbose=0)
+        for i in range(0, len(images), part)
+    ]
+    return np.concatenate(logits).astype("float64")
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -1,9 +1,11 @@
 """Opens what was trained: a run, or an export."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from kresnet import sealed_folder
+from kresnet.architecture import StageFields
 from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.records.run import what_is_there
 from kresnet.trained.export import load_export
@@ -13,7 +15,10 @@ from kresnet.trained.trained import Trained
 
 
 def open_trained(
-    network: Trained | str | os.PathLike[str], checkpoint: int | None = None
+    network: Trained | str | os.PathLike[str],
+    checkpoint: int | None = None,
+    *,
+    stages: Sequence[type[StageFields]] = (),
 ) -> Trained:
     """Opens a run folder or an export folder and changes nothing in it.
 
@@ -25,6 +30,8 @@ def open_trained(
         network: The folder; what is open already is returned as it is.
         checkpoint: Iteration of the checkpoint to use, of a run folder;
             `None` for the newest.
+        stages: Kinds of stages of your own that it was trained with; see
+            `load_spec`.
 
     Raises:
         SpecError: A file, or a folder that is neither; model files from
@@ -34,11 +41,15 @@ def open_trained(
         BadDataError: An export that is damaged or not from kresnet, or a run
             whose checkpoint or record is damaged or another run's.
         InputMissingError: It is not there, or a run has no such checkpoint.
-        ValueError: `checkpoint` is given with what is open already.
+        ValueError: `checkpoint` or `stages` is given with what is open
+            already.
     """
     if isinstance(network, Trained):
-        if checkpoint is not None:
-            raise ValueError("`checkpoint` goes with the folder of a run")
+        if checkpoint is not None or stages:
+            raise ValueError(
+                "`checkpoint` and `stages` go with a folder, not with what is"
+                " open already"
+            )
         return network
     path = Path(network)
     if not os.path.exists(path):  # which may be too long for a name
@@ -50,14 +61,14 @@ def open_trained(
         )
     # A run that lost its run.json is told so.
     if any((path / name).exists() for name in ("run.json", "spec.yaml")):
-        return load_run(path, checkpoint)
+        return load_run(path, checkpoint, stages)
     if (path / sealed_folder.MANIFEST).is_file():
         if checkpoint is not None:
             raise SpecError(
                 f"--checkpoint: is of a run, and {path} is an export, which"
                 " has the weights of one iteration"
             )
-        return load_export(path)
+        return load_export(path, stages)
     if any((path / name).exists() for name in MODEL_FILES.values()):
         raise BadDataError(
             f"{path}: holds a model without kresnet's manifest: not exported "

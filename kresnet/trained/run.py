@@ -2,13 +2,16 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from kresnet.architecture import StageFields
+from kresnet.data import Images
 from kresnet.errors import InputMissingError, SpecError
-from kresnet.machine.settings import FLOATX, check_floatx
+from kresnet.machine.surroundings import FLOATX, check_floatx
 from kresnet.network import (
     all_variables,
     build_model,
@@ -65,10 +68,10 @@ class Run(RecordedRun, Trained):
     def _model(self) -> keras.Model:
         return self.inference_model()
 
-    def logits(self, pixels: np.ndarray) -> np.ndarray:
+    def logits(self, pixels: Images | np.ndarray) -> np.ndarray:
         return predict_logits(self._model, pixels)
 
-    def re_estimated(self, images: np.ndarray) -> "Run":
+    def re_estimated(self, images: Images) -> "Run":
         """The same with batch-norm statistics of these training images."""
         weights, used = re_estimate(self.spec, self.checkpoint.weights, images)
         return dataclasses.replace(
@@ -79,10 +82,14 @@ class Run(RecordedRun, Trained):
         )
 
 
-def load_run(folder: Path, checkpoint: int | None = None) -> Run:
+def load_run(
+    folder: Path,
+    checkpoint: int | None = None,
+    stages: Sequence[type[StageFields]] = (),
+) -> Run:
     """Opens a run folder, finished or not; see `open_trained`."""
     check_floatx()
-    run = read_recorded_run(folder)
+    run = read_recorded_run(folder, stages)
     checkpoints = Checkpoints(
         RunFolder(folder).checkpoints, notify, identity=run.identity
     )

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from kresnet.data import Images
 from kresnet.layers import BatchNormalization
 from kresnet.network import (
     all_variables,
@@ -41,7 +42,7 @@ def observer(network: keras.Model) -> keras.Model:
 
 
 def re_estimate(
-    spec: Spec, weights: Arrays, images: np.ndarray
+    spec: Spec, weights: Arrays, images: Images | np.ndarray
 ) -> tuple[Arrays, int]:
     """Returns the weights of a run with re-estimated statistics.
 

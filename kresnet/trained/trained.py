@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kresnet.data import Dataset, load_dataset
+from kresnet.data import Images, Source, load_dataset
 from kresnet.errors import BadDataError
 from kresnet.records.identity import Identity
 from kresnet.spec import DATASETS, DatasetFacts, Spec
@@ -44,7 +44,7 @@ class Trained(abc.ABC):
         """How many updates were done."""
 
     @abc.abstractmethod
-    def logits(self, pixels: np.ndarray) -> np.ndarray:
+    def logits(self, pixels: Images | np.ndarray) -> np.ndarray:
         """Runs the network as in inference.
 
         Args:
@@ -87,7 +87,7 @@ class Trained(abc.ABC):
         """What is known of its data set without loading it."""
         return DATASETS[self.spec.data.dataset]
 
-    def data(self, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+    def data(self, data_dir: str | os.PathLike[str] | None = None) -> Source:
         """Loads the data set that it was trained on.
 
         Args:

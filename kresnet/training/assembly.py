@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kresnet.callbacks import copy_weights, undistributed
+from kresnet.data import Images
 from kresnet.network import (
     build_model,
     build_transforms,
@@ -39,7 +40,7 @@ class Assembly:
 
     def logits(
         self,
-        images: np.ndarray,
+        images: Images | np.ndarray,
         weights: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
         """Runs the inference model.

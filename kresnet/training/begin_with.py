@@ -10,6 +10,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from kresnet.architecture import Counting, Map, ModelSpec, walk
+from kresnet.data import Images
 from kresnet.errors import InputMissingError, SpecError
 from kresnet.network.build import find_places
 from kresnet.network.transforms import inference_model
@@ -28,7 +29,7 @@ def stage_statistics(
     transforms: Sequence[keras.layers.Layer],
     network: keras.Model,
     spec: ModelSpec,
-    images: np.ndarray,
+    images: Images | np.ndarray,
     batch_size: int = 500,
 ) -> list[MeanAndVariance]:
     """Mean and (biased) variance of each channel that a stage emits.
@@ -38,7 +39,7 @@ def stage_statistics(
     """
     ends = find_places(network, spec).ends
     observer = inference_model(transforms, keras.Model(network.input, ends))
-    sums = [np.zeros((2, stage.emits)) for stage in spec.stages]
+    sums = [np.zeros((2, end.shape[-1])) for end in ends]
     for start in range(0, len(images), batch_size):
         found = observer.predict_on_batch(images[start : start + batch_size])
         found = found if isinstance(found, list) else [found]
@@ -85,11 +86,11 @@ class _Identities(Counting):
         self._epsilon = deep.batch_norm.epsilon
         self._statistics = statistics
 
-    def convolution(self, x, width, kernel, stride, name):
+    def convolution(self, x, width, kernel, stride, name, **more):
         if self._added():
             path = f"{self.place.named(name)}/kernel"
             self.arrays[path] = identity_kernel(width)
-        return super().convolution(x, width, kernel, stride, name)
+        return super().convolution(x, width, kernel, stride, name, **more)
 
     def norm(self, x, name):
         if self._added():
@@ -156,13 +157,12 @@ class Source:
             run_test_error=self.run.record.test_error,
         )
 
-    def initial_weights(self, deep: Spec, images: np.ndarray) -> Arrays:
+    def initial_weights(self, deep: Spec, images: Images) -> Arrays:
         """Weights of the deeper model, transforms included.
 
         Args:
             deep: The spec of the deeper model.
-            images: The training split, uint8 array of shape
-                `(count, height, width, channels)`.
+            images: The training split.
 
         Returns:
             Float arrays by the path of their variable.

@@ -18,14 +18,14 @@ from kresnet.callbacks import (
     WarmUp,
     WarmUpError,
 )
-from kresnet.data import Order, load_dataset, split_train_validation
+from kresnet.data import Feed, Images, load_dataset, split_train_validation
 from kresnet.errors import BadDataError, DivergedError, StoppedError
 from kresnet.instruments import Subject
 from kresnet.machine.facts import keep_compiled_programs, make_deterministic
-from kresnet.machine.memory import out_of_memory_said
+from kresnet.machine.memory import explain_out_of_memory
 from kresnet.machine.place import Placement, place, place_team
-from kresnet.machine.settings import FLOATX
 from kresnet.machine.signals import Signals
+from kresnet.machine.surroundings import FLOATX
 from kresnet.machine.team import Team
 from kresnet.network import adapt_transforms, build_model
 from kresnet.notices import notifier
@@ -195,7 +195,7 @@ class Experiment:
             )
         )
         self.train_indices, self.held_out = split_train_validation(
-            len(self.data.train_images), spec.data.validation
+            len(self.data.labels("train")), spec.data.validation
         )
         self.notify(f"building {spec.name}, seed {self.seed}")
         self.models = assemble(
@@ -206,8 +206,12 @@ class Experiment:
             placement.scope,
         )
         self.model = self.models.model
-        self.order = Order(
-            self.train_indices, spec.training.batch_size, self.seed
+        self.order = Feed(
+            self.data,
+            self.train_indices,
+            spec.training.batch_size,
+            self.seed,
+            spec.training.iterations,
         )
         self._make_callbacks()
 
@@ -227,8 +231,8 @@ class Experiment:
         if self.source and not self.record.now.deepened:
             self.record.change(deepened=self.source.record)
 
-    def _train_images(self) -> np.ndarray:
-        return self.data.train_images[self.train_indices]
+    def _train_images(self) -> Images:
+        return self.data.images("train", self.train_indices)
 
     def _make_callbacks(self) -> None:
         """Makes the callbacks, in the order in which they are called."""
@@ -268,8 +272,7 @@ class Experiment:
             last,
             self.schedule,
             self._evaluate,
-            self.data.train_images[self.held_out],
-            self.data.train_labels[self.held_out],
+            self.data.images("train", self.held_out),
             self.throughput,
             check_lock,
         )
@@ -334,11 +337,11 @@ class Experiment:
         with self.throughput.excluded(), self.progress.doing("measuring"):
             yield
 
-    def _gradients(self, indices: np.ndarray, keys: np.ndarray) -> list:
+    def _gradients(self, *batch: np.ndarray) -> list:
         self.agreement.exchange()  # all compute them, or nobody
-        return self.steps.gradients(indices, keys)
+        return self.steps.gradients(*batch)
 
-    def _evaluate(self, images: np.ndarray) -> np.ndarray:
+    def _evaluate(self, images: Images) -> np.ndarray:
         with self.progress.doing("evaluating"):
             return self.models.logits(images)
 
@@ -413,16 +416,11 @@ class Experiment:
             self.metrics.listeners = (self.progress, events, self.users)
         try:
             with (
-                out_of_memory_said(self.folder.path, training.batch_size),
+                explain_out_of_memory(self.folder.path, training.batch_size),
                 self.progress,
                 Signals(self.agreement),
             ):
-                self.steps = make_steps(
-                    self.model,
-                    self.spec,
-                    self.data.train_images,
-                    self.data.train_labels,
-                )
+                self.steps = make_steps(self.model, self.spec, self.data)
                 train_in_chunks(
                     self.steps,
                     self.order,
@@ -501,9 +499,9 @@ class Experiment:
 
     def _test(self, weights: Arrays | None = None) -> dict[str, float]:
         """Error (%) and loss on the test images; `None`: the weights now."""
-        logits = self.models.logits(self.data.test_images, weights)
-        labels = self.data.test_labels
+        images = self.data.images("test")
+        logits = self.models.logits(images, weights)
         return {
-            "test_error": measures.error(logits, labels),
-            "test_loss": measures.cross_entropy(logits, labels),
+            "test_error": measures.error(logits, images.labels),
+            "test_loss": measures.cross_entropy(logits, images.labels),
         }

@@ -10,9 +10,8 @@ from rich.console import Console
 from kresnet.architecture import StageFields
 from kresnet.errors import SpecError
 from kresnet.machine.facts import make_gpus_deterministic
-from kresnet.machine.settings import check_settings
 from kresnet.machine.start_keras import without_retracing_warnings
-from kresnet.machine.surroundings import refuse_limits
+from kresnet.machine.surroundings import check_settings, refuse_limits
 from kresnet.machine.team import Team, join
 from kresnet.notices import notifier, standard_error
 from kresnet.records.folder import RunFolder

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 from faults import damage
-from faults.small_cifar10 import prepare, records
+from faults.small_cifar10 import prepare, records, taken_for_cifar10
 
 from kresnet.data import load_dataset
 from kresnet.data.cache import cache_folder, cached
@@ -53,7 +53,7 @@ def damaged_shards(folder, kind, times, generator):
     """
     root = prepare(folder / "data")
     shards = sorted(root.rglob("*.tfrecord-*"))
-    with _cache_below(folder):
+    with taken_for_cifar10(), _cache_below(folder):
         want = load_dataset("cifar10", root)
         for _ in range(times):
             shard = shards[int(generator.integers(len(shards)))]
@@ -75,7 +75,7 @@ def damaged_description(folder, kind, times, generator):
     files = sorted(
         p for p in root.rglob("*.*") if p.suffix in (".json", ".txt")
     )
-    with _cache_below(folder):
+    with taken_for_cifar10(), _cache_below(folder):
         want = load_dataset("cifar10", root)
         for _ in range(times):
             path = files[int(generator.integers(len(files)))]

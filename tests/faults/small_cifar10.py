@@ -4,9 +4,12 @@ import io
 import json
 import struct
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from PIL import Image
+
+from kresnet.spec import DATASETS
 
 NAMES = [  # in the order of the labels
     "airplane",
@@ -20,6 +23,13 @@ NAMES = [  # in the order of the labels
     "ship",
     "truck",
 ]
+
+
+def taken_for_cifar10():
+    """While it lasts, images that are not the published ones are CIFAR-10."""
+    facts = DATASETS["cifar10"]
+    tfds = facts.tfds._replace(fingerprint=None)
+    return mock.patch.dict(DATASETS, cifar10=facts._replace(tfds=tfds))
 
 
 def write_records(folder, name, images, labels):

@@ -1,1 +1,1 @@
-"""Where the runs of a study are trained."""
+"""Engines: they train the runs of a study."""

@@ -17,41 +17,30 @@ def one_by_one(
 
     Args:
         planned: What to run.
-        data_dir: Where prepared data sets are; see `load_dataset`.
+        data_dir: The folder of prepared data sets; see `load_dataset`.
         changed: Called before each run.
+
+    Yields:
+        A run and its exit code; of a signal that killed it, 128 + its number.
     """
     for each in planned:
         changed()
-        yield each, train_in_process(each, data_dir)
-
-
-def train_in_process(
-    planned: PlannedRun, data_dir: str | os.PathLike[str] | None
-) -> int:
-    """Runs `kresnet train`, which continues what was begun.
-
-    Returns:
-        The exit code of the run; of a signal that killed it, 128 + its number.
-    """
-    return as_shell(run_child(command(planned, data_dir)))
+        yield each, as_shell(run_child(command(each, data_dir)))
 
 
 def command(
     planned: PlannedRun, data_dir: str | os.PathLike[str] | None = None
 ) -> list[str]:
-    """The arguments of `kresnet` that train one run of a study."""
+    """The arguments of `kresnet` that train a run, or go on with it."""
     options = {
         "seed": planned.seed,
         "out": planned.folder,
         "data-dir": data_dir and Path(data_dir),
         "deepen": planned.source,
     }
+    given = {name: x for name, x in options.items() if x is not None}
     return [
         *("train", str(planned.spec_file)),
-        *(
-            f"--{name}={value}"
-            for name, value in options.items()
-            if value is not None
-        ),
+        *(f"--{name}={value}" for name, value in given.items()),
         *planned.run.arguments(),
     ]

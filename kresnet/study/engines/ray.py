@@ -44,18 +44,15 @@ class KilledError(Exception):
 def train_in_task(
     arguments: list[str], environment: dict[str, str], log: str
 ) -> int:
-    """Runs `kresnet` on this node.
+    """Runs `kresnet` on this node and returns its exit code.
 
     A task that is cancelled, or whose worker is asked to end, lets the run save
     and stop.
 
     Args:
-        arguments: Of the command line.
-        environment: What to add to that of the node.
-        log: Where the run's output is appended.
-
-    Returns:
-        The exit code of the run.
+        arguments: The words of the command line after `kresnet`.
+        environment: Variables to add to those of the node.
+        log: The file that the run's output is appended to.
 
     Raises:
         KilledError: It was killed, or stopped by somebody else.
@@ -85,12 +82,7 @@ RETRIES = 5
 # yet that the machine is gone.
 WAIT_FOR_LOCK = GRACE + 240
 # What the bits of a run depend on, or where its data are.
-PASSED_ON = (
-    "JAX_PLATFORMS",
-    "KERAS_BACKEND",
-    "KRESNET_DATA_DIR",
-    *ARITHMETIC,
-)
+PASSED_ON = ("JAX_PLATFORMS", "KERAS_BACKEND", "KRESNET_DATA_DIR", *ARITHMETIC)
 # Bytes: a socket's name has 107 at most, 70 of them below this folder.
 LONGEST_FOLDER = 37
 SHORT_FOLDER = "/tmp"  # noqa: S108, where Ray's files are anyway
@@ -103,10 +95,10 @@ class RayEngine:
     """Runs every run of a study in a task with devices of its own.
 
     Attributes:
-        address: Of a Ray cluster, or "auto" on one of its machines; `None`
-            takes RAY_ADDRESS, else starts Ray on this machine alone.
-        cpus: Threads of a run without a GPU, and what a task reserves. The
-            bits of its result depend on it, and on no node.
+        address: That of a Ray cluster, or "auto" on one of its machines;
+            `None` takes RAY_ADDRESS, else starts Ray on this machine alone.
+        cpus: CPUs that a run reserves; without a GPU also its threads, on
+            which its bits depend, as they do on no node.
         gpus: GPUs of a run; `None` for 1 where the cluster has any, else 0.
     """
 
@@ -124,7 +116,7 @@ class RayEngine:
 
         Args:
             planned: What to run; the folders must be the same on every node.
-            data_dir: Where prepared data sets are, on every node.
+            data_dir: The folder of prepared data sets, on every node.
             changed: Called every second.
 
         Raises:
@@ -217,9 +209,9 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
             "--engine ray needs ray, not installed here: pip install"
             " 'kresnet[ray]'"
         ) from error
-    _reach(address)
     handler = signal.getsignal(signal.SIGTERM)
     try:
+        _reach(address)
         ray.init(
             address=address,
             log_to_driver=False,
@@ -227,7 +219,9 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
             **more,
         )
     except ConnectionError as error:
-        raise _no_cluster(address, error) from error
+        raise DeviceMissingError(
+            f"{address}: no Ray cluster to connect to: {error}"
+        ) from error
     finally:
         with contextlib.suppress(ValueError):  # of another thread than main
             # Ray's own would exit with 15.
@@ -239,11 +233,7 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
 
 
 def _shorten_temporary_folder() -> None:
-    """Ray's sockets are below it, and no name of a socket may be long.
-
-    Raises:
-        SpecError: RAY_TMPDIR, which is Ray's own, names such a folder.
-    """
+    """Sockets are below it; a RAY_TMPDIR that is too long is a `SpecError`."""
     own = os.environ.get("RAY_TMPDIR")
     folder = own or os.environ.get("TMPDIR", "")
     if len(os.fsencode(folder)) <= LONGEST_FOLDER:
@@ -260,25 +250,19 @@ def _shorten_temporary_folder() -> None:
 
 
 def _reach(address: str) -> None:
-    """Fails at once where Ray itself would try for minutes."""
+    """Raises `ConnectionError` at once, where Ray would try for minutes."""
     host, _, port = address.rpartition(":")
     if port.isdigit() and "://" not in host:
         try:
             socket.create_connection((host.strip("[]"), int(port)), 10).close()
         except OSError as error:
-            raise _no_cluster(address, error) from error
-
-
-def _no_cluster(address: str, error: Exception) -> DeviceMissingError:
-    return DeviceMissingError(
-        f"{address}: no Ray cluster to connect to: {error}"
-    )
+            raise ConnectionError(str(error)) from error
 
 
 def _ready(
     waiting: Sequence[PlannedRun], pending: Iterable[PlannedRun]
 ) -> list[PlannedRun]:
-    """Those that begin with the weights of no run that is still to end."""
+    """The runs that begin with the weights of no run that is still to end."""
     unfinished = {each.folder for each in (*waiting, *pending)}
     return [each for each in waiting if each.source not in unfinished]
 
@@ -286,7 +270,8 @@ def _ready(
 def _arguments(
     each: PlannedRun, data_dir: str | os.PathLike[str] | None
 ) -> list[str]:
-    """Those of `kresnet`; a node has a current folder of its own."""
+    """The arguments of `kresnet` on any node."""
+    # A node has a current folder of its own.
     each = dataclasses.replace(
         each,
         spec_file=each.spec_file.absolute(),
@@ -300,7 +285,7 @@ def _arguments(
 
 
 def _log(each: PlannedRun) -> Path:
-    """Where a run writes what it would say: beside its folder."""
+    """The file of what a run says, beside its folder."""
     return each.folder.absolute().with_name(f"{each.folder.name}.log")
 
 

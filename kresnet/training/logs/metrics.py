@@ -12,6 +12,7 @@ from kresnet.callbacks import (
     Throughput,
     next_multiple,
 )
+from kresnet.data import Images
 from kresnet.trained import measures
 from kresnet.training.logs.log import CsvLog
 
@@ -38,8 +39,7 @@ class MetricsLog(IterationCallback):
         last: The run's last iteration.
         schedule: Gives the learning rate.
         logits: From raw pixels, with the weights as they are when called.
-        images: Validation images, uint8; none: the columns stay empty.
-        labels: Their labels.
+        images: Validation images; none: the columns stay empty.
         throughput: Told what is not training.
         check_lock: See `CsvLog`.
 
@@ -54,9 +54,8 @@ class MetricsLog(IterationCallback):
         every: int,
         last: int,
         schedule: IterationSchedule,
-        logits: Callable[[np.ndarray], np.ndarray],
-        images: np.ndarray,
-        labels: np.ndarray,
+        logits: Callable[[Images], np.ndarray],
+        images: Images,
         throughput: Throughput,
         check_lock: Callable[[], None] = lambda: None,
     ):
@@ -67,7 +66,6 @@ class MetricsLog(IterationCallback):
         self.schedule = schedule
         self.logits = logits
         self.images = images
-        self.labels = labels
         self.throughput = throughput
         self.listeners: Sequence[Callable[[dict], None]] = ()
         self.best: dict[str, Any] | None = None
@@ -118,10 +116,10 @@ class MetricsLog(IterationCallback):
     def _validation(self):
         if not len(self.images):
             return {"validation_loss": None, "validation_error": None}
-        logits = self.logits(self.images)
+        logits, labels = self.logits(self.images), self.images.labels
         return {
-            "validation_loss": measures.cross_entropy(logits, self.labels),
-            "validation_error": measures.error(logits, self.labels),
+            "validation_loss": measures.cross_entropy(logits, labels),
+            "validation_error": measures.error(logits, labels),
         }
 
     def _write(self, row):

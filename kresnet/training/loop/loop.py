@@ -5,8 +5,12 @@ callback has something to do (`next_due`), lasts about half a second, so that
 signals and losses that are not finite are acted on soon, and holds at most
 `Steps.capacity` iterations. What is computed does not depend on where chunks
 end.
+
+The pixels of a source in memory are on the device, and an update is given the
+indices of its images. Those of any other source are handed in with each chunk.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -14,7 +18,8 @@ import keras
 import numpy as np
 
 from kresnet.callbacks import IterationCallback
-from kresnet.data import Order
+from kresnet.data import Order, Source
+from kresnet.data.feed import most_iterations
 from kresnet.spec import Spec
 
 SECONDS = 0.5
@@ -23,14 +28,13 @@ SECONDS = 0.5
 class Steps(Protocol):
     """The updates of a training model; each backend has its own class.
 
-    The images are on the device as bytes; an update is given their indices
-    and keys. Tensors and arrays are those of the backend where nothing else is
-    said.
+    Tensors and arrays are those of the backend where nothing else is said.
 
     Attributes:
         model: Pixels and keys to logits, with an optimiser.
-        images: uint8, shape `(count, height, width, channels)`.
-        labels: Integers, shape `(count,)`.
+        images: uint8, shape `(count, height, width, channels)`, on the device;
+            `None` where they are handed in.
+        labels: Integers, shape `(count,)`, on the device.
         capacity: The most iterations in a chunk.
     """
 
@@ -40,7 +44,10 @@ class Steps(Protocol):
     capacity: int
 
     def run(
-        self, indices: np.ndarray, keys: np.ndarray
+        self,
+        indices: np.ndarray,
+        keys: np.ndarray,
+        *pixels: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Does the updates of a chunk; afterwards see `sync`.
 
@@ -48,6 +55,8 @@ class Steps(Protocol):
             indices: int32, shape `(count, batch_size)`, of the images; the
                 same on all processes.
             keys: uint32, same shape, of the random layers.
+            *pixels: uint8, shape `(count, batch_size, height, width,
+                channels)`, where `images` is `None`.
 
         Returns:
             Loss and accuracy in [0, 1] of each batch before its update, NumPy
@@ -60,12 +69,18 @@ class Steps(Protocol):
         On JAX `run` keeps the state to itself, and they are empty after it.
         """
 
-    def gradients(self, indices: np.ndarray, keys: np.ndarray) -> list:
+    def gradients(
+        self,
+        indices: np.ndarray,
+        keys: np.ndarray,
+        *pixels: np.ndarray,
+    ) -> list:
         """Gradients of the loss on one batch; nothing changes.
 
         Args:
             indices: int32, shape `(batch_size,)`.
             keys: uint32, same shape.
+            *pixels: As in `run`, of one batch.
 
         Returns:
             In the order of `model.trainable_variables`.
@@ -94,27 +109,29 @@ class Steps(Protocol):
         """
 
 
-def make_steps(
-    model: keras.Model, spec: Spec, images: np.ndarray, labels: np.ndarray
-) -> Steps:
+def make_steps(model: keras.Model, spec: Spec, source: Source) -> Steps:
     """The updates of a model, on the current Keras backend.
 
     Args:
         model: Pixels and keys to logits, with an optimiser.
         spec: What is trained.
-        images: All training images, uint8, which go to the device.
-        labels: Theirs.
+        source: Has the training images.
     """
+    steps: Steps
+    batch_size = spec.training.batch_size
     if keras.backend.backend() == "jax":
         from kresnet.training.loop import steps_jax
 
-        return steps_jax.Steps(model, images, labels)
-    from kresnet.training.loop import steps_tensorflow
+        steps = steps_jax.Steps(model, source)
+    else:
+        from kresnet.training.loop import steps_tensorflow
 
-    group = spec.model.batch_norm.images_per_statistic
-    return steps_tensorflow.Steps(
-        model, images, labels, spec.training.batch_size, group
-    )
+        group = spec.model.batch_norm.images_per_statistic
+        steps = steps_tensorflow.Steps(model, source, batch_size, group)
+    if not source.in_memory:
+        most = most_iterations(source, batch_size)
+        steps.capacity = min(steps.capacity, most)
+    return steps
 
 
 def train_in_chunks(
@@ -130,7 +147,7 @@ def train_in_chunks(
 
     Args:
         steps: Does the updates.
-        order: Of the training images.
+        order: Of the training images; closed at the end.
         first: The iterations done before.
         last: The iterations done in the end.
         callbacks: Their logs are one array each, one value an iteration.
@@ -141,18 +158,19 @@ def train_in_chunks(
     every = keras.callbacks.CallbackList(
         callbacks, model=steps.model, logs_are_per_iteration=True
     )
-    every.on_train_begin()
-    while first < last:
-        every.on_train_batch_begin(first)
-        most = min(int(SECONDS * iterations_per_second()), steps.capacity)
-        end = agreed(chunk_end(first, last, callbacks, most))
-        losses, accuracies = steps.run(*order.batches(first, end - first))
-        steps.sync()  # callbacks read the weights
-        first = end
-        every.on_train_batch_end(
-            first - 1, {"loss": losses, "accuracy": accuracies}
-        )
-    every.on_train_end()
+    with contextlib.closing(order):
+        every.on_train_begin()
+        while first < last:
+            every.on_train_batch_begin(first)
+            most = min(int(SECONDS * iterations_per_second()), steps.capacity)
+            end = agreed(chunk_end(first, last, callbacks, most))
+            losses, accuracies = steps.run(*order.batches(first, end - first))
+            steps.sync()  # callbacks read the weights
+            first = end
+            every.on_train_batch_end(
+                first - 1, {"loss": losses, "accuracy": accuracies}
+            )
+        every.on_train_end()
 
 
 def chunk_end(

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from jax import numpy as jnp
 
+from kresnet.data import Source
+
 
 class Steps:
     """See `kresnet.training.loop.loop.Steps`.
@@ -18,13 +20,15 @@ class Steps:
     convolutions take some thirty times as long there (jax-ml/jax issue 12868),
     and a call costs next to nothing.
 
+    The same holds where pixels are handed in: a batch goes to the device while
+    the one before is computed.
+
     Where the variables are on several devices, images and state are on every
     one of them, a batch is spread over them, and the program is the same.
 
     Args:
         model: Pixels and keys to logits, with an optimiser.
-        images: uint8 array, goes to the device.
-        labels: Theirs.
+        source: Its labels, and images in memory, go to the device.
 
     Attributes:
         one_program: Whether a chunk is one program.
@@ -32,9 +36,7 @@ class Steps:
 
     capacity = 512
 
-    def __init__(
-        self, model: keras.Model, images: np.ndarray, labels: np.ndarray
-    ):
+    def __init__(self, model: keras.Model, source: Source):
         self.model = model
         self._whole = self._parts = None
         placed = model.variables[0].value.sharding
@@ -45,27 +47,34 @@ class Steps:
             self._whole = jax.sharding.NamedSharding(
                 mesh, jax.sharding.PartitionSpec()
             )
-        self.images, self.labels = map(self._put, (images, labels))
+        self.images = None
+        if source.in_memory:
+            images = source.read("train", slice(None))
+            self.images = self._put(images, self._whole)
+        self.labels = self._put(source.labels("train"), self._whole)
         # The state, while the variables are not up to date.
         self._state: tuple[list[jax.Array], ...] | None = None
 
-    def _put(self, array):
-        if self._whole is None:
+    def _put(self, array, sharding):
+        if sharding is None:
             return jnp.asarray(array)
         # Not device_put: it would compare the arrays of all processes.
         return jax.make_array_from_callback(
-            array.shape, self._whole, lambda place: array[place]
+            array.shape, sharding, lambda place: array[place]
         )
 
     @property
     def one_program(self) -> bool:
         """True where the images are on accelerators."""
         # Not the machine's best device: `--devices cpu` is another.
-        (device, *_) = self.images.devices()
-        return device.platform != "cpu"
+        (device, *_) = self.labels.devices()
+        return self.images is not None and device.platform != "cpu"
 
     def run(
-        self, indices: np.ndarray, keys: np.ndarray
+        self,
+        indices: np.ndarray,
+        keys: np.ndarray,
+        *pixels: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `kresnet.training.loop.loop.Steps`."""
         state = self._state or self.values()
@@ -80,9 +89,10 @@ class Steps:
             )
             return np.asarray(losses)[:count], np.asarray(accuracies)[:count]
         results = []
-        for batch in zip(indices, keys, strict=True):
+        for i in range(count):
+            images = self.images_of(*(x[i] for x in pixels))
             *result, state = self._iteration_program(
-                state, self.images, self.labels, *batch
+                state, images, self.labels, indices[i], keys[i]
             )
             results.append(result)
         self._state = state
@@ -90,14 +100,35 @@ class Steps:
         return losses, accuracies
 
     def gradients(
-        self, indices: np.ndarray, keys: np.ndarray
+        self,
+        indices: np.ndarray,
+        keys: np.ndarray,
+        *pixels: np.ndarray,
     ) -> list[jax.Array]:
         """See `kresnet.training.loop.loop.Steps`."""
         trainable, non_trainable, _ = self._state or self.values()
         gradients, _ = self._gradient_program(
-            trainable, non_trainable, self.images, self.labels, indices, keys
+            trainable,
+            non_trainable,
+            self.images_of(*pixels),
+            self.labels,
+            indices,
+            keys,
         )
         return gradients
+
+    def images_of(self, pixels: np.ndarray | None = None) -> jax.Array:
+        """All images on the device, or the pixels of a batch handed in."""
+        if pixels is None:
+            return self.images
+        return self._put(pixels, self._parts)
+
+    def examples(
+        self, images: jax.Array, labels: jax.Array, indices: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """Pixels and labels of a batch, from `images_of` and `labels`."""
+        pixels = images if self.images is None else images[indices]
+        return pixels, labels[indices]
 
     def sync(self) -> None:
         """See `kresnet.training.loop.loop.Steps`."""
@@ -194,9 +225,9 @@ class Steps:
             indices, keys = jax.lax.with_sharding_constraint(
                 (indices, keys), self._parts
             )
-        labels = labels[indices]
+        pixels, labels = self.examples(images, labels, indices)
         loss, (logits, moved) = self.loss(
-            trainable, non_trainable, images[indices], keys, labels
+            trainable, non_trainable, pixels, keys, labels
         )
         accuracy = jnp.mean(jnp.argmax(logits, 1) == labels, dtype=loss.dtype)
         return loss, (accuracy, moved)

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kresnet.data import Source
+
 
 def mean_over_parts(
     function: Callable[..., list[tf.Tensor]],
@@ -106,8 +108,7 @@ class Steps:
 
     Args:
         model: Pixels and keys to logits, with an optimiser.
-        images: uint8 array, goes to the device.
-        labels: Theirs.
+        source: Its labels, and images in memory, go to the device.
         batch_size: Images in a batch, over all replicas.
         group: Images in a group of batch norm; `None` for a whole batch.
 
@@ -122,8 +123,7 @@ class Steps:
     def __init__(
         self,
         model: keras.Model,
-        images: np.ndarray,
-        labels: np.ndarray,
+        source: Source,
         batch_size: int,
         group: int | None,
     ):
@@ -133,28 +133,31 @@ class Steps:
         self.strategy = model.distribute_strategy
         self.replicas = self.strategy.num_replicas_in_sync
         if self.replicas == 1:
-            self.images, self.labels = tf.constant(images), tf.constant(labels)
-            devices = (self.images.device,)
+            put = tf.constant
+            devices = (model.trainable_variables[0].value.device,)
         else:
-            devices = self.strategy.extended.worker_devices
             # As variables every replica has them on its own device.
-            with self.strategy.scope():
-                self.images = tf.Variable(images, trainable=False)
-                self.labels = tf.Variable(labels, trainable=False)
+            put = functools.partial(tf.Variable, trainable=False)
+            devices = self.strategy.extended.worker_devices
+        self.images = None
+        with self.strategy.scope():
+            if source.in_memory:
+                self.images = put(source.read("train", slice(None)))
+            self.labels = put(source.labels("train"))
         self._on_cpu = all("CPU" in device for device in devices)
 
     def run(
-        self, indices: np.ndarray, keys: np.ndarray
+        self, indices: np.ndarray, keys: np.ndarray, *pixels: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `kresnet.training.loop.loop.Steps`."""
-        losses, accuracies = self._chunk(indices, keys)
+        losses, accuracies = self._chunk(indices, keys, *pixels)
         return losses.numpy(), accuracies.numpy()
 
     def gradients(
-        self, indices: np.ndarray, keys: np.ndarray
+        self, indices: np.ndarray, keys: np.ndarray, *pixels: np.ndarray
     ) -> list[tf.Tensor]:
         """See `kresnet.training.loop.loop.Steps`."""
-        return self._gradients(indices, keys)
+        return self._gradients(indices, keys, *pixels)
 
     def sync(self) -> None:
         """See `kresnet.training.loop.loop.Steps`."""
@@ -184,13 +187,14 @@ class Steps:
             )
         )
 
-    def examples(self, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Pixels and labels."""
+    def examples(
+        self, indices: tf.Tensor, pixels: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Pixels, those handed in or those on the device, and labels."""
         # Read whole first: gathering from a variable is another kernel.
-        return (
-            tf.gather(tf.convert_to_tensor(self.images), indices),
-            tf.gather(tf.convert_to_tensor(self.labels), indices),
-        )
+        if pixels is None:
+            pixels = tf.gather(tf.convert_to_tensor(self.images), indices)
+        return pixels, tf.gather(tf.convert_to_tensor(self.labels), indices)
 
     @property
     def passes(self) -> int:
@@ -204,21 +208,26 @@ class Steps:
 
     def compiled(
         self,
-        function: Callable[[tf.Tensor, tf.Tensor], Any],
+        function: Callable[..., Any],
         *shape: int | None,
-    ) -> Callable[[np.ndarray, np.ndarray], Any]:
-        """Makes a graph of a function of indices and keys.
+    ) -> Callable[..., Any]:
+        """Makes a graph of a function of what `run` or `gradients` is given.
 
         Args:
-            function: Takes int32 and uint32 tensors.
-            *shape: Theirs.
+            function: Takes int32 and uint32 tensors, and pixels where these
+                are handed in.
+            *shape: That of the indices.
         """
+        signature = [
+            tf.TensorSpec(shape, "int32"),
+            tf.TensorSpec(shape, "uint32"),
+        ]
+        if self.images is None:
+            pixels = self.model.inputs[0].shape[1:]
+            signature.append(tf.TensorSpec((*shape, *pixels), "uint8"))
         graph = tf.function(
             function,
-            input_signature=(
-                tf.TensorSpec(shape, "int32"),
-                tf.TensorSpec(shape, "uint32"),
-            ),
+            input_signature=signature,
             autograph=False,
             # XLA takes three to four times as long on a CPU.
             jit_compile=False,
@@ -227,23 +236,24 @@ class Steps:
             without_idle_passes if self._on_cpu else contextlib.nullcontext
         )
 
-        def call(indices, keys):
+        def call(*arrays):
             with options():
-                return graph(*map(tf.convert_to_tensor, (indices, keys)))
+                return graph(*map(tf.convert_to_tensor, arrays))
 
         return call
 
     @functools.cached_property
     def _chunk(self):
-        def chunk(indices, keys):
-            count = tf.shape(indices)[0]
+        def chunk(*batches):
+            count = tf.shape(batches[0])[0]
             results = tf.TensorArray(
                 keras.config.floatx(), size=count, element_shape=(2,)
             )
 
             # Outside `strategy.run`: inside, replicas could not exchange.
             def iterate(i, results):
-                result = self._on_replicas(self.update, indices[i], keys[i])
+                batch = [x[i] for x in batches]
+                result = self._on_replicas(self.update, *batch)
                 return i + 1, results.write(i, tf.stack(result))
 
             _, results = tf.while_loop(
@@ -260,11 +270,11 @@ class Steps:
 
     @functools.cached_property
     def _gradients(self):
-        def of_part(indices, keys):
-            return self._forward_and_backward(indices, keys)[0]
+        def of_part(*batch):
+            return self._forward_and_backward(*batch)[0]
 
-        def gradients(indices, keys):
-            return self._on_replicas(of_part, indices, keys)
+        def gradients(*batch):
+            return self._on_replicas(of_part, *batch)
 
         return self.compiled(gradients, self.batch_size)
 
@@ -274,20 +284,18 @@ class Steps:
         def on_replica():
             context = tf.distribute.get_replica_context()
             place = context.replica_id_in_sync_group
-            return function(
-                *(tf.reshape(x, (self.replicas, -1))[place] for x in arguments)
+            parts = (
+                tf.reshape(x, (self.replicas, -1, *x.shape[1:]))
+                for x in arguments
             )
+            return function(*(x[place] for x in parts))
 
         results = self.strategy.run(on_replica)
         return [self.strategy.reduce("MEAN", x, axis=None) for x in results]
 
-    def update(
-        self, indices: tf.Tensor, keys: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def update(self, *batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """One update with a replica's part of a batch: loss and accuracy."""
-        gradients, moved, loss, accuracy = self._forward_and_backward(
-            indices, keys
-        )
+        gradients, moved, loss, accuracy = self._forward_and_backward(*batch)
         optimizer = self.model.optimizer
         if self.replicas > 1:
             if limit := optimizer.global_clipnorm:
@@ -302,13 +310,13 @@ class Steps:
             variable.assign(value)
         return loss, accuracy
 
-    def _forward_and_backward(self, indices, keys):
+    def _forward_and_backward(self, *batch):
         """Gradients, variables that move with values, loss, accuracy."""
         trainable, non_trainable = self.values()
         moving: list[int] = []
 
-        def run(indices, keys):
-            pixels, labels = self.examples(indices)
+        def run(indices, keys, pixels=None):
+            pixels, labels = self.examples(indices, pixels)
             with tf.GradientTape() as tape:
                 tape.watch(trainable)
                 loss, (logits, after) = self.loss(
@@ -323,9 +331,7 @@ class Steps:
             moved = [after[i] for i in moving]
             return [*tape.gradient(loss, trainable), *moved, loss, accuracy]
 
-        *results, loss, accuracy = mean_over_parts(
-            run, (indices, keys), self.passes
-        )
+        *results, loss, accuracy = mean_over_parts(run, batch, self.passes)
         variables = [self.model.non_trainable_variables[i] for i in moving]
         gradients, moved = results[: len(trainable)], results[len(trainable) :]
         return (

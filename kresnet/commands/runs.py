@@ -1,7 +1,9 @@
-"""The command `kresnet study`."""
+"""Commands about several runs: study, report."""
 
 import enum
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,8 +11,12 @@ from kresnet.commands.options import DataDir, refuse_empty_name
 from kresnet.errors import SpecError
 from kresnet.notices import notify, say, standard_error
 
+if TYPE_CHECKING:  # it imports what `kresnet --help` has no time for
+    from kresnet.reporting.groups import ReportedRuns
+    from kresnet.study.study import Engine
 
-class Engine(enum.StrEnum):
+
+class EngineName(enum.StrEnum):
     """What runs the runs."""
 
     local = "local"
@@ -49,17 +55,17 @@ def study(
     ] = None,
     data_dir: DataDir = None,
     engine: Annotated[
-        Engine,
+        EngineName,
         typer.Option(
             help="local: one run after the other; ray: several at a time, on"
             " this machine or a Ray cluster."
         ),
-    ] = Engine.local,
+    ] = EngineName.local,
     address: Annotated[
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Of a Ray cluster; auto on one of its machines."
+            help="The address of a Ray cluster; auto on one of its machines."
             " [default: $RAY_ADDRESS, then a Ray of its own]",
         ),
     ] = None,
@@ -83,8 +89,6 @@ def study(
     ] = None,
 ) -> None:
     """Run what is missing of a study, then write its report."""
-    from pathlib import Path
-
     from kresnet.study import (
         RunFailedError,
         load_study,
@@ -113,30 +117,57 @@ def study(
     except RunFailedError as error:
         notify(error)
         raise typer.Exit(error.exit_code) from error
-    notify("reading the runs and drawing the figures")
-    from kresnet.reporting import write_report
-
-    page, _ = write_report(
-        [folder], folder / "report", lambda text: notify(f"not shown: {text}")
-    )
+    page, _ = _write_report([folder], folder / "report")
     say(f"report: {page}")
 
 
 def _engine(
-    engine: Engine, address: str | None, cpus: int | None, gpus: int | None
-):
-    if engine is Engine.ray:
+    engine: EngineName, address: str | None, cpus: int | None, gpus: int | None
+) -> "Engine":
+    if engine is EngineName.ray:
         from kresnet.study.engines.ray import RayEngine
 
         return RayEngine(address, 1 if cpus is None else cpus, gpus)
-    for name, value in (
-        ("--address", address),
-        ("--cpus-per-run", cpus),
-        ("--gpus-per-run", gpus),
-    ):
+    options = {
+        "--address": address,
+        "--cpus-per-run": cpus,
+        "--gpus-per-run": gpus,
+    }
+    for name, value in options.items():
         if value is not None:
             raise SpecError(f"{name}: needs --engine ray. Received: {value}")
 
     from kresnet.study import one_by_one
 
     return one_by_one
+
+
+def report(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN_OR_STUDY",
+            help="Folders of runs, or folders with runs somewhere below them.",
+        ),
+    ],
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Where to write.")
+    ] = "report",
+) -> None:
+    """Write one HTML page about runs, and its figures as PNG and SVG."""
+    refuse_empty_name(out)
+    page, reported = _write_report(runs, out)
+    for each in reported.left_out:
+        notify(f"{each.folder}: not averaged: {each.reason}")
+    count = sum(len(group.finished) for group in reported.groups)
+    say(f"networks: {len(reported.groups)}, runs averaged: {count}")
+    say(f"page: {page}")
+
+
+def _write_report(
+    runs: Sequence[str | Path], out: str | Path
+) -> tuple[Path, "ReportedRuns"]:
+    notify("reading the runs and drawing the figures")
+    from kresnet.reporting import write_report
+
+    return write_report(runs, out, lambda text: notify(f"not shown: {text}"))

@@ -1,12 +1,33 @@
-"""The command `kresnet bench`."""
+"""Commands that look at this machine: devices, bench."""
 
 from typing import Annotated
 
 import typer
 
-from kresnet.commands.options import DataDir, Overrides, SpecNames
+from kresnet.commands.options import DataDir, DeviceList, Overrides, SpecNames
 from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import notify, say, standard_output
+
+
+def devices(
+    spec: Annotated[
+        str,
+        typer.Argument(
+            metavar="[SPEC]",
+            help="What would be trained: a YAML file, or a shipped spec.",
+        ),
+    ] = "resnet20",
+    overrides: Overrides = None,
+    devices: DeviceList = None,
+) -> None:
+    """Show the devices of this machine, and which a training would use."""
+    from kresnet.spec import load_spec
+
+    loaded = load_spec(spec, overrides or ())
+    import_keras_quietly()
+    from kresnet.machine.place import overview
+
+    say(*overview(devices, loaded))
 
 
 def bench(

@@ -1,0 +1,94 @@
+"""What each iteration of a run is given, read while the device works."""
+
+import concurrent.futures
+import math
+
+import numpy as np
+
+from kresnet.data.order import Order
+from kresnet.data.source import Source
+
+# Of the pixels of a chunk: seven batches of 256 photos of 224 × 224 pixels,
+# about what a fast GPU trains on in the half second that a chunk lasts. Three
+# times as many bytes are held: a chunk, its parts, and what was read ahead.
+MOST_BYTES = 2**28
+
+
+def most_iterations(source: Source, batch_size: int) -> int:
+    """How many iterations' pixels are held at once, at least 1.
+
+    Args:
+        source: Not in memory.
+        batch_size: Images in an iteration.
+    """
+    return max(1, MOST_BYTES // (batch_size * math.prod(source.input)))
+
+
+class Feed(Order):
+    """The order of a source's training images, with pixels where they are read.
+
+    Of a source that is not in memory a thread reads the batches of the next
+    iterations. What is read depends on the iteration alone. One thread is
+    enough, since what decodes images can use several itself.
+
+    Args:
+        source: Has the images.
+        indices: See `Order`; of the training images.
+        batch_size: See `Order`.
+        seed: See `Order`.
+        last: From this iteration on nothing is read ahead.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        indices: np.ndarray,
+        batch_size: int,
+        seed: int,
+        last: int,
+    ):
+        super().__init__(indices, batch_size, seed)
+        self.source = source
+        self.last = last
+        self._thread: concurrent.futures.ThreadPoolExecutor | None = None
+        self._reads: dict[int, concurrent.futures.Future] = {}
+
+    def batches(
+        self, first_iteration: int, count: int
+    ) -> tuple[np.ndarray, ...]:
+        """See `Order.batches`.
+
+        Returns:
+            Of a source that is not in memory also its pixels, uint8, shape
+            `(count, batch_size, height, width, channels)`.
+
+        Raises:
+            KresnetError: As of `Source.read`.
+        """
+        batches = super().batches(first_iteration, count)
+        if self.source.in_memory:
+            return batches
+        for iteration in [i for i in self._reads if i < first_iteration]:
+            del self._reads[iteration]
+        end = first_iteration + count
+        ahead = most_iterations(self.source, self.batch_size)
+        for iteration in range(
+            first_iteration, max(end, min(end + ahead, self.last))
+        ):
+            if iteration not in self._reads:
+                self._reads[iteration] = self._begin_to_read(iteration)
+        reads = [self._reads[i] for i in range(first_iteration, end)]
+        return *batches, np.stack([read.result() for read in reads])
+
+    def _begin_to_read(self, iteration: int) -> concurrent.futures.Future:
+        if self._thread is None:
+            self._thread = concurrent.futures.ThreadPoolExecutor(1, "read")
+        images, views = self._images_and_views(iteration)
+        return self._thread.submit(self.source.read, "train", images, views)
+
+    def close(self) -> None:
+        """Ends the thread, once it has read a batch that it has begun."""
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)
+        self._thread = None
+        self._reads = {}
