@@ -1,7 +1,7 @@
 """Curves over iterations: errors, losses, and families of networks."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -270,51 +270,52 @@ def loss_curves(spec: Spec, curves: Sequence[LossCurve], title: str) -> Figure:
     return figure
 
 
-Members = list[tuple[Group, RecordedRun]]
+# Runs of one kind and one schedule, with the columns of metrics.csv.
+Family = list[tuple[Group, RecordedRun, Columns]]
 
 
-def curve_figures(
-    reported: ReportedRuns, notify: Notify
-) -> Iterator[ReportFigure]:
-    """A figure for every family: runs of one kind and one schedule."""
-    for members in _families(reported):
-        spec = members[0][0].spec
+def read_families(reported: ReportedRuns, notify: Notify) -> list[Family]:
+    """The runs whose metrics.csv can be read, by kind and schedule."""
+    families: dict[tuple, Family] = {}
+    for group, run in reported.members:
+        try:
+            member = group, run, read_metrics(run.folder)
+        except KresnetError as error:
+            notify(str(error))
+            continue
+        families.setdefault(_family(group.spec), []).append(member)
+    return list(families.values())
+
+
+def curve_figures(families: Sequence[Family]) -> Iterator[ReportFigure]:
+    """The errors of every family."""
+    for family in families:
         curves, sentences = [], []
-        for group, run in members:
-            try:
-                metrics = read_metrics(run.folder)
-            except KresnetError as error:
-                notify(str(error))
-                continue
+        for group, run, metrics in family:
             tested = run.record.test_error if run.finished else None
             curve = Curve(group.shown, metrics, tested, not run.finished)
             curves.append(curve)
             sentences.append(_sentence(curve, run))
-        if curves:
-            title = _title(spec, [curve.label for curve in curves])
-            yield ReportFigure(
-                "curves",
-                title,
-                caption(
-                    "Training error is dashed, validation error solid; a"
-                    " colour is a network, a line a run.",
-                    any(group.proxy for group, _ in members),
-                ),
-                " ".join(sentences),
-                learning_curves(spec, curves, title),
-            )
+        spec = family[0][0].spec
+        title = _title(spec, [curve.label for curve in curves])
+        yield ReportFigure(
+            "curves",
+            title,
+            caption(
+                "Training error is dashed, validation error solid; a colour is"
+                " a network, a line a run.",
+                any(group.proxy for group, *_ in family),
+            ),
+            " ".join(sentences),
+            learning_curves(spec, curves, title),
+        )
 
 
-def loss_figures(reported: ReportedRuns) -> Iterator[ReportFigure]:
-    """The validation loss of every family after the first drop of the rate."""
-    for members in _families(reported):
-        spec = members[0][0].spec
+def loss_figures(families: Sequence[Family]) -> Iterator[ReportFigure]:
+    """The losses of every family after the first drop of the rate."""
+    for family in families:
         curves, sentences = [], []
-        for group, run in members:
-            try:
-                metrics = read_metrics(run.folder)
-            except KresnetError:
-                continue  # said with the learning curves
+        for group, _, metrics in family:
             curve = loss_curve(group.spec, group.shown, metrics)
             if curve is None:
                 continue
@@ -324,27 +325,22 @@ def loss_figures(reported: ReportedRuns) -> Iterator[ReportFigure]:
                 f"{curve.label}: lowest {lowest:.4f} at iteration {at:,.0f},"
                 f" {curve.last:.4f} at the last"
             )
-        if curves:
-            title = _title(spec, [curve.label for curve in curves])
-            yield ReportFigure(
-                "losses",
-                f"{title}, validation loss",
-                caption(
-                    "Cross-entropy on the validation images from the first"
-                    " drop of the learning rate on; a colour is a network, a"
-                    f" line a run. {'; '.join(sentences)}.",
-                    any(group.proxy for group, _ in members),
-                ),
-                " ".join(f"{text}." for text in sentences),
-                loss_curves(spec, curves, title),
-            )
-
-
-def _families(reported: ReportedRuns) -> Iterable[Members]:
-    families: dict[tuple, Members] = {}
-    for group, run in reported.members:
-        families.setdefault(_family(group.spec), []).append((group, run))
-    return families.values()
+        if not curves:
+            continue
+        spec = family[0][0].spec
+        title = _title(spec, [curve.label for curve in curves])
+        yield ReportFigure(
+            "losses",
+            f"{title}, validation loss",
+            caption(
+                "Cross-entropy on the validation images from the first drop of"
+                " the learning rate on; a colour is a network, a line a run."
+                f" {'; '.join(sentences)}.",
+                any(group.proxy for group, *_ in family),
+            ),
+            " ".join(f"{text}." for text in sentences),
+            loss_curves(spec, curves, title),
+        )
 
 
 def _family(spec: Spec) -> tuple:

@@ -13,7 +13,7 @@ from kresnet.files import make_folder, replace_file
 from kresnet.instruments import INSTRUMENTS, Instrument, Measured
 from kresnet.reporting import sections
 from kresnet.reporting.confusion import confusion_figures
-from kresnet.reporting.curves import curve_figures, loss_figures
+from kresnet.reporting.curves import curve_figures, loss_figures, read_families
 from kresnet.reporting.groups import (
     Notify,
     ReportedRuns,
@@ -57,12 +57,13 @@ def write_report(
     problems: list[str] = []
     every = [*(each() for each in INSTRUMENTS), *instruments]
     evaluations = read_all_evaluations(reported, problems.append)
+    families = read_families(reported, problems.append)
     number = itertools.count(1)
     curves, losses, *measured, confusion = (
         [dataclasses.replace(each, number=next(number)) for each in found]
         for found in (
-            curve_figures(reported, problems.append),
-            loss_figures(reported),
+            curve_figures(families),
+            loss_figures(families),
             *(instrument_figures(x, reported, problems.append) for x in every),
             confusion_figures(evaluations),
         )
