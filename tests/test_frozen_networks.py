@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kresnet import build_model
+from kresnet.data.source import ARRAYS, make_dataset
 from kresnet.layers import BatchNormalization, Rematerialized
 from kresnet.network import build_transforms, training_model
 from kresnet.spec import load_spec
@@ -163,7 +164,11 @@ def test_the_loop_averages_no_frozen_number_over_the_passes_of_a_batch(images):
             layer.trainable = layer.name == "conv2_3_bn2"
     model.compile(CoupledSGD(0.1), jit_compile=False)
     labels = np.arange(64, dtype="int32") % 10
-    steps = Steps(model, images.astype("uint8"), labels, 48, 16)
+    arrays = (images.astype("uint8"), labels) * 2
+    data = make_dataset(
+        "some", tuple("0123456789"), dict(zip(ARRAYS, arrays, strict=True))
+    )
+    steps = Steps(model, data, 48, 16)
     before = {v.path: np.array(v.value) for v in network.variables}
 
     assert steps.passes == 3

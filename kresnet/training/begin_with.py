@@ -129,11 +129,11 @@ def identity_norm(
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
-    """The run that another one begins with.
+class Deepening:
+    """A finished run that another run, with more blocks, begins with.
 
     Attributes:
-        run: It, finished, with its last checkpoint.
+        run: The finished run, with its last checkpoint.
     """
 
     run: Run
@@ -176,7 +176,7 @@ class Source:
         return deepened(model, deep.model, weights, statistics)
 
 
-def open_source(path: str | os.PathLike[str], spec: Spec) -> Source:
+def open_deepening(path: str | os.PathLike[str], spec: Spec) -> Deepening:
     """Opens the run that a run of `spec` is to begin with.
 
     Raises:
@@ -205,4 +205,4 @@ def open_source(path: str | os.PathLike[str], spec: Spec) -> Source:
             f"--deepen: {run.folder}: the checkpoint of its last iteration,"
             f" {run.record.iteration}, is not there"
         )
-    return Source(run)
+    return Deepening(run)

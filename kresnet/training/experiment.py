@@ -36,7 +36,7 @@ from kresnet.spec import DATASETS, Spec, dump_spec, spec_digest
 from kresnet.trained import measures
 from kresnet.trained.arrays import from_arrays
 from kresnet.training.assembly import assemble
-from kresnet.training.begin_with import Source
+from kresnet.training.begin_with import Deepening
 from kresnet.training.logs.events import Events
 from kresnet.training.logs.log import RowLog
 from kresnet.training.logs.losses import LossLog
@@ -75,7 +75,7 @@ class Experiment:
         options: How to run.
         team: The processes.
         console: For progress and notices.
-        source: A run whose weights, deepened, are the initial ones; `None`
+        deepening: A run whose weights, deepened, are the initial ones; `None`
             for those drawn from the seed.
     """
 
@@ -87,7 +87,7 @@ class Experiment:
         options: Options,
         team: Team,
         console: Console,
-        source: Source | None = None,
+        deepening: Deepening | None = None,
     ):
         self.folder = folder
         self.spec = spec
@@ -98,14 +98,14 @@ class Experiment:
         self.say = notifier(console)
         self.console = console if self.leads else Console(quiet=True)
         self.notify = notifier(self.console)
-        self.source = source
+        self.deepening = deepening
         self.newest: Checkpoint | None = None
         # The data are not known yet.
         self.identity = Identity.of(
             spec,
             seed,
             precision=options.computed_in,
-            beginning=source and source.beginning,
+            beginning=deepening and deepening.beginning,
         )
 
     def run(self) -> None:
@@ -132,8 +132,8 @@ class Experiment:
             self._prepare(placement)
             with agreement.together():
                 self._begin()
-            if self.source and not self.newest:
-                self._measure_beginning(self.source)
+            if self.deepening and not self.newest:
+                self._measure_beginning(self.deepening)
             with agreement.together():
                 self._train()
             agreement.leave()
@@ -228,8 +228,8 @@ class Experiment:
         )
         if self.newest:
             self.record.compare_conditions(self.options.strict, self.notify)
-        if self.source and not self.record.now.deepened:
-            self.record.change(deepened=self.source.record)
+        if self.deepening and not self.record.now.deepened:
+            self.record.change(deepened=self.deepening.record)
 
     def _train_images(self) -> Images:
         return self.data.images("train", self.train_indices)
@@ -381,22 +381,24 @@ class Experiment:
 
     def _set_initial_weights(self) -> None:
         """Sets those drawn from the seed, and what the data decide."""
-        if self.source is None:
+        if self.deepening is None:
             transforms = self.models.transforms
             if any(hasattr(layer, "adapt") for layer in transforms):
                 self.notify("measuring the training images")
             adapt_transforms(transforms, self._train_images())
             return
-        self.notify(f"deepening {self.source.run.folder}")
-        weights = self.source.initial_weights(self.spec, self._train_images())
+        self.notify(f"deepening {self.deepening.run.folder}")
+        weights = self.deepening.initial_weights(
+            self.spec, self._train_images()
+        )
         from_arrays(self.model.weights, weights)
 
-    def _measure_beginning(self, source: Source) -> None:
+    def _measure_beginning(self, deepening: Deepening) -> None:
         """Measures the deepened network before it is trained further."""
         self.notify("evaluating the deepened network")
         row = self.metrics.write_first_row()
         begun = self._test() | {"validation_error": row["validation_error"]}
-        deepened = source.record.model_copy(update=begun)
+        deepened = deepening.record.model_copy(update=begun)
         self.record.update("running", 0, deepened=deepened)
 
     def _train(self) -> None:

@@ -17,7 +17,7 @@ from kresnet.notices import notifier, standard_error
 from kresnet.records.folder import RunFolder
 from kresnet.seeds import seed_option
 from kresnet.spec import Spec, load_spec
-from kresnet.training.begin_with import open_source
+from kresnet.training.begin_with import open_deepening
 from kresnet.training.experiment import Experiment
 from kresnet.training.options import Options
 
@@ -86,8 +86,8 @@ def train(
 
     if chosen.deterministic:
         make_gpus_deterministic()
-    source = None if deepen is None else open_source(deepen, spec)
+    deepening = None if deepen is None else open_deepening(deepen, spec)
     folder = RunFolder(Path(out), chosen.wait_for_lock)
     team = join(membership, chosen.devices, notify) if membership else Team()
-    Experiment(folder, spec, seed, chosen, team, console, source).run()
+    Experiment(folder, spec, seed, chosen, team, console, deepening).run()
     return folder.path
