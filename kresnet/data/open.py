@@ -14,16 +14,18 @@ def load_dataset(
     """Loads a data set as arrays in memory, or mapped from the disk.
 
     Args:
-        name: `"cifar10"` or `"digits"`.
-        data_dir: Folder of prepared TFDS data sets, for `"cifar10"`. Defaults
-            to `KRESNET_DATA_DIR`, then to TFDS's own default.
+        name: One of `kresnet.spec.DATASETS`.
+        data_dir: The folder of data sets that TFDS prepared, for those that
+            are read from there. Defaults to `KRESNET_DATA_DIR`, then to TFDS's
+            own default.
 
     Returns:
         A `Dataset`, its arrays read-only.
 
     Raises:
+        SpecError: the path of the folder is not UTF-8.
         InputMissingError: the data is neither there nor can be downloaded.
-        BadDataError: the data is damaged or not what it says it is.
+        BadDataError: the data is damaged, or not what was published.
         ValueError: `name` is not the name of a data set.
     """
     if name == "digits":

@@ -119,22 +119,15 @@ class Order:
         """Returns the same of one iteration, `(batch_size,)`."""
         return tuple(each[0] for each in self.batches(iteration, 1))
 
-    def views(self, iteration: int) -> np.ndarray:
-        """Returns the keys by which a source draws the images of an iteration.
-
-        Such a key depends on the seed, the epoch and the image alone: not on
-        the size of a batch, nor on which images are trained on.
-
-        Returns:
-            uint64, shape `(batch_size,)`.
-        """
-        return self._images_and_views(iteration)[1]
-
     def close(self) -> None:
         """Ends what reads ahead; see `Feed`. Here nothing does."""
 
     def _images_and_views(self, iteration: int) -> tuple[np.ndarray, ...]:
-        """Images of an iteration, and the keys of their views."""
+        """Images of an iteration, and the keys by which a source draws them.
+
+        Such a key, uint64, depends on the seed, the epoch and the image alone:
+        not on the size of a batch, nor on which images are trained on.
+        """
         parts = []
         position = iteration * self.batch_size
         end = position + self.batch_size

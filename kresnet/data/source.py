@@ -57,8 +57,8 @@ class Source:
             indices: Integers, shape `(count,)`, or a slice: places in the
                 split.
             keys: uint64, shape `(count,)`: what is drawn for an image depends
-                on its key alone, see `Order.views`. `None` for images as they
-                are evaluated.
+                on its key alone, and the key on seed, epoch and image. `None`
+                for images as they are evaluated.
 
         Returns:
             uint8, shape `(count, height, width, channels)`.
