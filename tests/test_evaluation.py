@@ -14,11 +14,12 @@ import kresnet
 from kresnet import evaluate, sealed_folder
 from kresnet.cli import app
 from kresnet.cli import run as run_command
-from kresnet.data import load_dataset, split_train_validation
+from kresnet.data import Order, load_dataset, split_train_validation
 from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.exporting import export
 from kresnet.instruments import Responses, measure_run
 from kresnet.layers import BatchNormalization
+from kresnet.network import build_transforms
 from kresnet.prediction import predict
 from kresnet.trained import measures, open_trained
 
@@ -116,10 +117,15 @@ def test_re_estimated_statistics_are_averages_over_the_groups(run, data):
     norms = [x for x in network.layers if isinstance(x, BatchNormalization)]
     inputs = keras.Model(network.input, [norm.input for norm in norms])
     mean = run.inference_model().get_layer("per_pixel_mean")
-    found = [
-        [np.asarray(x) for x in inputs(mean(images[i : i + 64]), training=True)]
-        for i in (0, 64, 128)
-    ]
+    _, *random = build_transforms(run.spec.data, run.spec.model.input)
+    assert random
+    order = Order(np.arange(200), 64, seed=0)
+    found = []
+    for indices, keys in map(order.batch, range(3)):
+        x = mean(images[indices])
+        for layer in random:
+            x = layer(x, keys, training=True)
+        found.append([np.asarray(x) for x in inputs(x, training=True)])
     for k, norm in enumerate(norms):
         layer = model.get_layer("network").get_layer(norm.name)
         groups = np.stack([group[k] for group in found]).astype("float64")

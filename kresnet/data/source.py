@@ -95,7 +95,7 @@ class Images:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, part: slice) -> np.ndarray:
+    def __getitem__(self, part: slice | np.ndarray) -> np.ndarray:
         return self.source.read(self.split, self.indices[part])
 
     @property

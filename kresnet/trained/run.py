@@ -77,8 +77,8 @@ class Run(RecordedRun, Trained):
         return dataclasses.replace(
             self,
             checkpoint=dataclasses.replace(self.checkpoint, weights=weights),
-            statistics=f"averages over {used:,} training images without"
-            " augmentation, taken after training",
+            statistics=f"averages over {used:,} training images, augmented"
+            " as in training, taken after it",
         )
 
 
