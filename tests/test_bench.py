@@ -6,10 +6,9 @@ import math
 import pytest
 
 from kresnet.benchmark import Benchmark, benchmark_values
-from kresnet.benchmark.bench import Subject
+from kresnet.benchmark.bench import Subject, tiny
 from kresnet.benchmark.floor import bytes_moved, operations
 from kresnet.benchmark.serving import CEILINGS, PARTS
-from kresnet.benchmark.training_path import tiny
 from kresnet.cli import app, run
 from kresnet.errors import (
     CannotWriteError,

@@ -14,8 +14,8 @@ import jax, keras
 jax.config.update("jax_enable_x64", True)
 keras.config.set_floatx("float64")
 keras.config.set_dtype_policy("float64")
-from kresnet.benchmark.training_path import tiny, tiny_data
-from kresnet.benchmark.training_path import TrainingPath
+from kresnet.benchmark.bench import tiny
+from kresnet.benchmark.training_path import TrainingPath, tiny_data
 from kresnet.spec import load_spec
 
 spec = tiny(load_spec("digits"))

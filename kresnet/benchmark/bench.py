@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,7 +15,6 @@ from typing import Any
 
 from kresnet import errors
 from kresnet.benchmark.serving import CEILINGS, PARTS
-from kresnet.benchmark.training_path import tiny
 from kresnet.errors import InputMissingError, SpecError
 from kresnet.machine.surroundings import BACKENDS, refuse_backend
 from kresnet.seeds import seed_option
@@ -240,6 +240,33 @@ def open_subjects(
             subjects[0].run("save_weights", 0)
             start(REFERENCE, [str(reference)])
         yield subjects
+
+
+def tiny(spec: Spec) -> Spec:
+    """The spec with the least of images, widths and groups of batch norm."""
+    model, training = spec.model, spec.training
+    side = model.stem.stride * math.prod(s.stride for s in model.stages)
+    narrow = math.gcd(model.stem.width, *(s.width for s in model.stages))
+    per_statistic = model.batch_norm.images_per_statistic
+    groups = training.batch_size // per_statistic if per_statistic else 1
+    fields = spec.model_dump(mode="json", exclude={"expect"})
+    fields["data"]["validation"] = 0
+    fields["training"]["batch_size"] = 2 * groups
+    fields["model"]["input"] = [side, side, model.input[2]]
+    for part in (fields["model"]["stem"], *fields["model"]["stages"]):
+        part["width"] //= narrow
+    if per_statistic:
+        fields["model"]["batch_norm"]["images_per_statistic"] = 2
+    # Not checked: the data set's images have another size.
+    return spec.model_copy(
+        update={
+            "expect": None,
+            **{
+                name: type(getattr(spec, name)).model_validate(fields[name])
+                for name in ("model", "data", "training")
+            },
+        }
+    )
 
 
 def _measure(

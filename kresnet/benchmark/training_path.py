@@ -1,4 +1,4 @@
-"""The training that is measured, and the smallest network for it."""
+"""The training that is measured, and images for the smallest network."""
 
 import io
 import itertools
@@ -26,33 +26,6 @@ from kresnet.training.assembly import assemble
 from kresnet.training.logs.losses import LossLog
 from kresnet.training.logs.progress import ProgressLine
 from kresnet.training.loop.loop import make_steps, train_in_chunks
-
-
-def tiny(spec: Spec) -> Spec:
-    """The spec with the least of images, widths and groups of batch norm."""
-    model, training = spec.model, spec.training
-    side = model.stem.stride * math.prod(s.stride for s in model.stages)
-    narrow = math.gcd(model.stem.width, *(s.width for s in model.stages))
-    per_statistic = model.batch_norm.images_per_statistic
-    groups = training.batch_size // per_statistic if per_statistic else 1
-    fields = spec.model_dump(mode="json", exclude={"expect"})
-    fields["data"]["validation"] = 0
-    fields["training"]["batch_size"] = 2 * groups
-    fields["model"]["input"] = [side, side, model.input[2]]
-    for part in (fields["model"]["stem"], *fields["model"]["stages"]):
-        part["width"] //= narrow
-    if per_statistic:
-        fields["model"]["batch_norm"]["images_per_statistic"] = 2
-    # Not checked: the data set's images have another size.
-    return spec.model_copy(
-        update={
-            "expect": None,
-            **{
-                name: type(getattr(spec, name)).model_validate(fields[name])
-                for name in ("model", "data", "training")
-            },
-        }
-    )
 
 
 def tiny_data(spec: Spec) -> tuple[Source, np.ndarray]:

@@ -58,7 +58,8 @@ def start(job_file: str) -> dict[str, Part]:
 
     from safetensors.numpy import save_file
 
-    from kresnet.benchmark.training_path import TrainingPath, tiny, tiny_data
+    from kresnet.benchmark.bench import tiny
+    from kresnet.benchmark.training_path import TrainingPath, tiny_data
     from kresnet.data import load_dataset, split_train_validation
     from kresnet.machine.facts import hardware, make_deterministic, versions
     from kresnet.spec import load_spec
