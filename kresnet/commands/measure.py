@@ -24,7 +24,8 @@ def evaluate(
         str,
         typer.Option(
             help="Statistics: moving-averages, or re-estimated over the"
-            " training split, as the paper's authors did (of a run only)."
+            " augmented training split, after training, as the paper's"
+            " authors did (of a run only)."
         ),
     ] = "moving-averages",
     data_dir: DataDir = None,

@@ -42,7 +42,8 @@ def evaluate(
         split: "test", "validation" (held out from training) or "train" (what
             was trained on, without augmentation).
         batch_norm: "moving-averages" of training, or "re-estimated" over the
-            training split as the paper's authors did; of a run only.
+            training split, augmented as in training, as the paper's authors
+            did (augmented or not, they do not say); of a run only.
         data_dir: Where prepared data sets are; see `load_dataset`.
         out: Folder to write to, not another run's. Defaults to the run's.
         checkpoint: Iteration of the run's checkpoint to use, where a folder is
