@@ -3,6 +3,8 @@
 Importing this imports neither Keras nor NumPy.
 """
 
+from kresnet.architecture.basic import BasicStage
+from kresnet.architecture.bottleneck import BottleneckStage
 from kresnet.architecture.census import (
     Census,
     Counting,
@@ -11,10 +13,11 @@ from kresnet.architecture.census import (
     census,
     layer_table,
 )
+from kresnet.architecture.convolutions import ConvolutionsStage
 from kresnet.architecture.model import BatchNorm, ModelSpec, Stem, model_class
 from kresnet.architecture.parts import Parts, Place
 from kresnet.architecture.plain import PlainStage
-from kresnet.architecture.residual import BasicStage
+from kresnet.architecture.residual import ResidualStage
 from kresnet.architecture.stage import Blocks, StageFields, Stride, Width
 from kresnet.architecture.walk import walk
 
@@ -22,13 +25,16 @@ __all__ = [
     "BasicStage",
     "BatchNorm",
     "Blocks",
+    "BottleneckStage",
     "Census",
+    "ConvolutionsStage",
     "Counting",
     "Map",
     "ModelSpec",
     "Parts",
     "Place",
     "PlainStage",
+    "ResidualStage",
     "Row",
     "StageFields",
     "Stem",

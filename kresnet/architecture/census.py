@@ -122,6 +122,7 @@ class Counting(Parts):
 
     def __init__(self):
         self.rows: list[Row] = []
+        self.convolutions = 0
         self._counts: list[tuple[int, int]] = []
 
     def define(self, definition, x):
@@ -155,17 +156,25 @@ class Counting(Parts):
         *,
         groups=1,
         dilation=1,
-        bias=False,
+        bias=None,
+        zeros=False,
     ):
         height, side, channels = x.shape
         shape = (-(-height // stride), -(-side // stride), width)
         weights = kernel**2 * (channels // groups) * width
         work = weights * shape[0] * shape[1]
-        self._counts.append((weights + width * bias, work))
+        biased = self.model.unnormed if bias is None else bias is not False
+        self._counts.append((weights + width * biased, work))
+        self.convolutions += 1
         return Map(shape, x.layers + 1)
 
-    def norm(self, x, name):
-        self._counts.append((2 * x.shape[2], 0))
+    def norm(self, x, name, scale=1.0):
+        if self.model.normed:
+            self._counts.append((2 * x.shape[2], 0))
+        return x
+
+    def scalar(self, x, name, factor=False):
+        self._counts.append((1, 0))
         return x
 
     def relu(self, x, name):
@@ -184,13 +193,27 @@ class Counting(Parts):
     def multiply(self, x, gate, name):
         return x
 
+    def complement(self, gate, name):
+        return gate
+
+    def scale(self, x, factor, name):
+        return x
+
+    def dropout(self, x, rate, name):
+        return x
+
+    def max_pool(self, x, kernel, stride, padding, name=""):
+        height, side, channels = x.shape
+        shape = (-(-height // stride), -(-side // stride), channels)
+        return Map(shape, x.layers)
+
     def average(self, x, name=""):
         return Map((1, 1, x.shape[2]), x.layers)
 
     def flatten(self, x, name):
         return Map((1, 1, math.prod(x.shape)), x.layers)
 
-    def dense(self, x, width, name=""):
+    def dense(self, x, width, name="", *, zeros=False):
         weights = x.shape[2] * width
         self._counts.append((weights + width, weights))
         return Map((1, 1, width), x.layers + 1)

@@ -4,18 +4,24 @@ import dataclasses
 import functools
 import operator
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, create_model, model_validator
 
-from kresnet.architecture.census import census
-from kresnet.architecture.parts import Definition, Parts, Place, Tensor
+from kresnet.architecture.basic import BasicStage
+from kresnet.architecture.bottleneck import BottleneckStage
+from kresnet.architecture.census import Counting, Map, census
+from kresnet.architecture.convolutions import ConvolutionsStage
+from kresnet.architecture.parts import Parts, Place, Placed, Tensor
 from kresnet.architecture.plain import PlainStage
-from kresnet.architecture.residual import BasicStage
+from kresnet.architecture.pool import Pool
+from kresnet.architecture.residual import Rate, ResidualStage
 from kresnet.architecture.stage import StageFields, Stride, Width
+from kresnet.architecture.walk import walk
 from kresnet.documents import (
     Expected,
     Fields,
+    Flag,
     Integer,
     Number,
     Path,
@@ -39,7 +45,8 @@ class Stem(Fields):
     """The first convolution, conv1: convolution, batch norm, ReLU.
 
     Reference:
-        He et al. 2015, section 4.2: 3×3, 16 filters, stride 1 on CIFAR-10.
+        He et al. 2015, section 4.2: 3×3, 16 filters, stride 1 on CIFAR-10;
+        table 1: 7×7, 64 filters, stride 2, then max pooling, on ImageNet.
     """
 
     kernel: Integer = Field(
@@ -47,6 +54,14 @@ class Stem(Fields):
     )
     width: Width
     stride: Stride
+    activation: Flag = Field(
+        default=True,
+        description="Whether batch norm and ReLU follow. false: the first"
+        " block, of pre-activation, begins with them.",
+    )
+    pool: Pool | None = Field(
+        default=None, description="Max pooling after it; null for none."
+    )
 
     @model_validator(mode="after")
     def _fields_fit(self) -> "Stem":
@@ -55,8 +70,11 @@ class Stem(Fields):
 
     def define(self, x: Tensor, parts: Parts) -> Tensor:
         """One layer and ReLU."""
-        x = parts.layer(x, self.width, self.kernel, self.stride)
-        return parts.relu(x, "relu")
+        norm = self.activation
+        x = parts.layer(x, self.width, self.kernel, self.stride, norm=norm)
+        if self.activation and parts.model.fixup:
+            x = parts.scalar(x, "relu_bias")
+        return parts.relu(x, "relu") if self.activation else x
 
 
 class BatchNorm(Fields):
@@ -79,10 +97,59 @@ class BatchNorm(Fields):
         description="Part of a moving average that an update keeps.",
     )
     epsilon: Number = Field(gt=0, lt=1, description="Added to the variance.")
+    last_scale: Number = Field(
+        default=1.0,
+        ge=0,
+        le=100,
+        description="What the scales of each residual's last batch norm are at"
+        " the start. 0: blocks begin as the identity (Goyal et al. 2017).",
+    )
 
 
-STAGES: tuple[type[StageFields], ...] = (PlainStage, BasicStage)
-Stage = Annotated[PlainStage | BasicStage, Field(discriminator="block")]
+class GroupNorm(Fields):
+    """Group normalisation in the place of batch norm.
+
+    Reference:
+        Wu, He 2018, arXiv:1803.08494.
+    """
+
+    channels: Integer = Field(
+        ge=1, le=4_096, description="Channels of a group."
+    )
+    epsilon: Number = Field(
+        default=1e-5, gt=0, lt=1, description="Added to the variance."
+    )
+
+
+class Head(Fields):
+    """Dense layers before the classifier, without pooling.
+
+    Reference:
+        Simonyan, Zisserman 2014, section 2.1.
+    """
+
+    dense: Annotated[
+        tuple[Annotated[Integer, Field(ge=1, le=65_536)], ...],
+        Expected("a list of 1 to 8 integers"),
+    ] = Field(
+        min_length=1, max_length=8, description="Outputs of each, in order."
+    )
+    dropout: Rate | None = Field(
+        default=None,
+        description="Rate of dropout after each; null for none.",
+    )
+
+
+STAGES: tuple[type[StageFields], ...] = (
+    PlainStage,
+    BasicStage,
+    BottleneckStage,
+    ConvolutionsStage,
+)
+Stage = Annotated[
+    PlainStage | BasicStage | BottleneckStage | ConvolutionsStage,
+    Field(discriminator="block"),
+]
 
 
 class ModelSpec(Fields):
@@ -106,7 +173,7 @@ class ModelSpec(Fields):
         tuple[Size, Size, Size],
         Expected("a list of 3 integers: height, width, channels"),
     ] = Field(description="Height and width in pixels, and channels.")
-    stem: Stem
+    stem: Stem | None = Field(description="The first layer; null for none.")
     stages: Annotated[
         tuple[Stage, ...], Expected("a list of 1 to 8 stages")
     ] = Field(
@@ -117,29 +184,100 @@ class ModelSpec(Fields):
     classes: Integer = Field(
         ge=2, le=100_000, description="Outputs of the classifier."
     )
-    batch_norm: BatchNorm
+    batch_norm: BatchNorm | None = Field(
+        description="Batch norm after every convolution; null for none."
+    )
+    group_norm: GroupNorm | None = Field(
+        default=None, description="In the place of batch norm; null for none."
+    )
+    head: Head | None = Field(
+        default=None,
+        description="Layers before the classifier; null for global average"
+        " pooling.",
+    )
+    initialisation: Literal["he", "fixup"] = Field(
+        default="he",
+        description="Of kernels. fixup: residual nets without a norm, with"
+        " scalars in its place (Zhang et al. 2019).",
+    )
+    survival: Number = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Probability that a training iteration keeps the residual"
+        " of the last block; it falls linearly from 1 over the blocks (Huang"
+        " et al. 2016). When testing, residuals are multiplied by it.",
+    )
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "ModelSpec":
         raise_problems(MODEL_CHECKS, self)
         return self
 
-    def before_stages(self) -> Iterator[tuple[Place, Definition]]:
+    @property
+    def normed(self) -> bool:
+        """Whether it has a norm."""
+        return self.batch_norm is not None or self.group_norm is not None
+
+    @property
+    def fixup(self) -> bool:
+        """Whether it has the scalars of Fixup."""
+        return self.initialisation == "fixup"
+
+    @property
+    def unnormed(self) -> bool:
+        """Whether convolutions need biases."""
+        return not self.normed and not self.fixup
+
+    @property
+    def draws(self) -> bool:
+        """Whether training draws inside the network: dropout, survival."""
+        rates = [self.head and self.head.dropout]
+        for stage in self.stages:
+            rates += [
+                getattr(stage, "dropout", None),
+                getattr(stage, "shortcut_dropout", None),
+            ]
+        return self.survival < 1 or any(rates)
+
+    def before_stages(self) -> Iterator[Placed]:
         """What stands where between the images and the stages: the stem."""
         stem = self.stem
-        kind = f"{stem.kernel}×{stem.kernel}"
-        yield Place("conv1", kind, stem.stride), stem.define
+        if stem is not None:
+            kind = f"{stem.kernel}×{stem.kernel}"
+            yield Place("conv1", kind, ("stem",), stem.stride), stem.define
+            if stem.pool:
+                yield stem.pool.at("pool1", ("stem", "pool"))
 
-    def after_stages(self) -> Iterator[tuple[Place, Definition]]:
+    def after_stages(self) -> Iterator[Placed]:
         """What stands where between the stages and the logits."""
-        yield (
-            Place("pool", "global average"),
-            lambda x, parts: parts.average(x),
-        )
-        yield (
-            Place("fc", "dense"),
-            lambda x, parts: parts.dense(x, self.classes),
-        )
+        head = self.head
+        if head is None:
+            yield (
+                Place("pool", "global average"),
+                lambda x, parts: parts.average(x),
+            )
+        else:
+            first = len(self.stages) + 1  # VGG's fc6 and fc7
+            for i, width in enumerate(head.dense):
+                place = Place(f"fc{first + i}", "dense", ("head",))
+                yield place, functools.partial(self._dense, width, i == 0)
+        yield Place("fc", "dense"), self._classify
+
+    def _dense(
+        self, width: int, first: bool, x: Tensor, parts: Parts
+    ) -> Tensor:
+        """A dense layer of the head, ReLU and dropout."""
+        x = parts.flatten(x, "flatten") if first else x
+        x = parts.relu(parts.dense(x, width), "relu")
+        dropout = self.head and self.head.dropout
+        return parts.dropout(x, dropout, "dropout") if dropout else x
+
+    def _classify(self, x: Tensor, parts: Parts) -> Tensor:
+        """The classifier."""
+        if self.fixup:
+            x = parts.scalar(x, "bias_before")
+        return parts.dense(x, self.classes, zeros=self.fixup)
 
 
 def model_class(stages: tuple[type[StageFields], ...]) -> type[ModelSpec]:
@@ -195,7 +333,7 @@ def strides_divide_sizes(model: ModelSpec) -> Iterator[Problem]:
         stride = row.place.stride
         if height % stride or width % stride:
             yield Problem(
-                (*_path(row.place), "stride"),
+                (*row.place.field, "stride"),
                 f"must divide the maps it meets; they go {'→'.join(chain)},"
                 f" and {chain[-1]} is not divisible by {stride}",
                 also=(("input",),),
@@ -214,9 +352,11 @@ def stages_take_what_comes(model: ModelSpec) -> Iterator[Problem]:
         place = row.place
         if place.stage is not None and place.block == 1:
             for problem in model.stages[place.stage].problems(channels):
-                inside = problem.under(_path(place))
+                inside = problem.under(place.field)
                 yield dataclasses.replace(inside, also=(*inside.also, before))
-        channels, before = row.output[2], (*_path(place), "width")
+        channels = row.output[2]
+        if row.weighted:  # a pool keeps the channels
+            before = (*place.field, _emitting(model, place))
 
 
 def memory_can_hold_it(model: ModelSpec) -> Iterator[Problem]:
@@ -237,16 +377,131 @@ def memory_can_hold_it(model: ModelSpec) -> Iterator[Problem]:
         )
 
 
+def norms_agree(model: ModelSpec) -> Iterator[Problem]:
+    """A network has at most one kind of norm, and its fields have a use."""
+    norm, group = model.batch_norm, model.group_norm
+    if norm is not None and group is not None:
+        yield Problem(
+            ("group_norm",),
+            "must be left out, or batch_norm must be null",
+            also=(("batch_norm",),),
+        )
+    if norm is not None and norm.last_scale != 1:
+        if not any(_ends_in_norm(stage) for stage in model.stages):
+            yield Problem(
+                ("batch_norm", "last_scale"),
+                "must be 1 or left out: no block ends in batch norm and an"
+                " addition",
+                also=(("stages",),),
+            )
+    if group is not None and norm is None:
+        for width in sorted(_Normed(model).widths):
+            if width % group.channels:
+                yield Problem(
+                    ("group_norm", "channels"),
+                    f"must divide {width}, the channels of a norm",
+                    also=(("stages",),),
+                )
+                return
+
+
+def activations_agree(model: ModelSpec) -> Iterator[Problem]:
+    """Something activates what the stem emits."""
+    stem, first = model.stem, model.stages[0]
+    order = getattr(first, "order", "")
+    if stem is not None and not stem.activation:
+        if not order.endswith("preactivation"):
+            yield Problem(
+                ("stem", "activation"),
+                "must be true or left out: the blocks that follow do not begin"
+                " with an activation",
+                also=(("stages", 0),),
+            )
+        elif stem.pool is not None:
+            yield Problem(
+                ("stem", "activation"),
+                "must be true or left out where a pool follows",
+                also=(("stem", "pool"),),
+            )
+
+
+def residual_fields_have_residuals(model: ModelSpec) -> Iterator[Problem]:
+    """Survival and Fixup are about residuals."""
+    kinds = [isinstance(stage, ResidualStage) for stage in model.stages]
+    if model.survival < 1 and not any(kinds):
+        yield Problem(
+            ("survival",),
+            "must be 1 or left out: no stage is residual",
+            also=(("stages",),),
+        )
+    if not model.fixup:
+        return
+    for i, stage in enumerate(model.stages):
+        if getattr(stage, "order", "") != "original":
+            yield Problem(
+                ("initialisation",),
+                "must be he: Fixup is for residual stages of the original"
+                " order",
+                also=(("stages", i),),
+            )
+    for field in ("batch_norm", "group_norm"):
+        if getattr(model, field) is not None:
+            yield Problem(
+                (field,),
+                "must be null: Fixup takes the place of a norm",
+                also=(("initialisation",),),
+                received=False,
+            )
+
+
+def dilations_follow(model: ModelSpec) -> Iterator[Problem]:
+    """A stage keeps the dilation of the one before, or doubles it."""
+    before = 1
+    for i, stage in enumerate(model.stages):
+        if not isinstance(stage, ResidualStage):
+            continue
+        if stage.dilation not in (1, before, 2 * before):
+            yield Problem(
+                ("stages", i, "dilation"),
+                f"must be {before} or {2 * before}: the dilation of the stage"
+                " before, or twice that in the place of stride 2",
+            )
+        before = stage.dilation
+
+
+class _Normed(Counting):
+    """Notes how many channels each norm of a network has."""
+
+    def __init__(self, model: ModelSpec):
+        super().__init__()
+        self.widths: set[int] = set()
+        walk(model, Map(model.input), self)
+
+    def norm(self, x, name, scale=1.0):
+        self.widths.add(self.channels(x))
+        return super().norm(x, name, scale)
+
+
+def _ends_in_norm(stage: StageFields) -> bool:
+    order = getattr(stage, "order", None)
+    return order in ("original", "relu_preactivation")
+
+
+def _emitting(model: ModelSpec, place: Place) -> str:
+    """The field that says how many channels come from a place."""
+    stage = None if place.stage is None else model.stages[place.stage]
+    return "output" if isinstance(stage, BottleneckStage) else "width"
+
+
 MODEL_CHECKS = (
     strides_divide_sizes,
+    norms_agree,
+    activations_agree,
+    residual_fields_have_residuals,
+    dilations_follow,
     stages_take_what_comes,
     memory_can_hold_it,
 )
-
-
-def _path(place: Place) -> Path:
-    """Returns the path of the stem's or the stage's fields."""
-    return ("stem",) if place.stage is None else ("stages", place.stage)
 
 
 def _size(height: int, width: int) -> str:

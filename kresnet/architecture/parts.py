@@ -3,7 +3,12 @@
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from kresnet.documents import Path
+
+if TYPE_CHECKING:  # a model is made of definitions in terms of parts
+    from kresnet.architecture.model import ModelSpec
 
 # What flows through a network: a shape while counting, a Keras tensor while
 # building.
@@ -19,22 +24,36 @@ class Place:
     Attributes:
         name: The paper's name: conv1, conv2_1 …, pool, fc.
         kind: What stands there in words, such as "basic A".
-        stride: The stride of its first convolution.
+        field: The path of the field of the model that puts it there.
+        stride: The stride of its first convolution, or of its pool.
         stage: The index of its stage, from 0; `None` outside of stages.
-        block: The number of the block in its stage, from 1.
+        block: The number of the block in its stage, from 1; 0 for a pool.
         ends_stage: Whether it is the last block of its stage.
+        first: Whether it is the first block of the network.
+        last: Whether it is the last block of the network.
+        bare: Whether it takes a convolution that no activation followed.
+        survival: The probability that its residual is kept in training.
     """
 
     name: str
     kind: str
+    field: Path = ()
     stride: int = 1
     stage: int | None = None
     block: int = 0
     ends_stage: bool = False
+    first: bool = False
+    last: bool = False
+    bare: bool = False
+    survival: float = 1.0
 
     def named(self, part: str) -> str:
         """The name of a layer at this place; it is the place's for ""."""
         return f"{self.name}_{part}" if part else self.name
+
+
+# A place, and what stands there.
+Placed = tuple[Place, Definition]
 
 
 class Parts(abc.ABC):
@@ -46,9 +65,11 @@ class Parts(abc.ABC):
 
     Attributes:
         place: Where these parts are used.
+        model: The network that is walked.
     """
 
     place: Place
+    model: "ModelSpec"
 
     def at(self, place: Place) -> Self:
         """The same parts at another place; what they note is shared."""
@@ -101,9 +122,11 @@ class Parts(abc.ABC):
         *,
         groups: int = 1,
         dilation: int = 1,
-        bias: bool = False,
+        bias: float | bool | None = None,
+        zeros: bool = False,
     ) -> Tensor:
         """A square convolution, padded evenly.
+
 
         Args:
             x: What it is applied to.
@@ -114,12 +137,25 @@ class Parts(abc.ABC):
             groups: Parts that channels and filters are cut into; each filter
                 sees the channels of its own part alone.
             dilation: The distance of a kernel's neighbours, in pixels.
-            bias: Whether every filter has one.
+            bias: Whether every filter has one, or its value at the start.
+                `None`: 0 at the start if neither a norm nor Fixup's scalars
+                are in the network, which take its place.
+            zeros: Whether the kernel is zero at the start.
         """
 
     @abc.abstractmethod
-    def norm(self, x: Tensor, name: str) -> Tensor:
-        """Batch normalisation."""
+    def norm(self, x: Tensor, name: str, scale: float = 1.0) -> Tensor:
+        """The norm of the network, or `x` where it has none.
+
+        Args:
+            x: What it is applied to.
+            name: Of the layer.
+            scale: What its scales are at the start.
+        """
+
+    @abc.abstractmethod
+    def scalar(self, x: Tensor, name: str, factor: bool = False) -> Tensor:
+        """Adds one number that is learned, or multiplies by one: Fixup's."""
 
     @abc.abstractmethod
     def relu(self, x: Tensor, name: str) -> Tensor:
@@ -137,7 +173,7 @@ class Parts(abc.ABC):
 
     @abc.abstractmethod
     def add(self, shortcut: Tensor, residual: Tensor, name: str) -> Tensor:
-        """The sum at the end of a residual block."""
+        """The sum of a block; in training it may drop the residual."""
 
     @abc.abstractmethod
     def multiply(self, x: Tensor, gate: Tensor, name: str) -> Tensor:
@@ -145,6 +181,24 @@ class Parts(abc.ABC):
 
         The layers of the gate do not count, as those of projections.
         """
+
+    @abc.abstractmethod
+    def complement(self, gate: Tensor, name: str) -> Tensor:
+        """One minus a gate."""
+
+    @abc.abstractmethod
+    def scale(self, x: Tensor, factor: float, name: str) -> Tensor:
+        """A map times a constant."""
+
+    @abc.abstractmethod
+    def dropout(self, x: Tensor, rate: float, name: str) -> Tensor:
+        """In training, each value is 0 with probability `rate`."""
+
+    @abc.abstractmethod
+    def max_pool(
+        self, x: Tensor, kernel: int, stride: int, padding: str, name: str = ""
+    ) -> Tensor:
+        """The largest value of each window; see `Pool`."""
 
     @abc.abstractmethod
     def average(self, x: Tensor, name: str = "") -> Tensor:
@@ -155,5 +209,7 @@ class Parts(abc.ABC):
         """All values of a map as channels, without rows and columns."""
 
     @abc.abstractmethod
-    def dense(self, x: Tensor, width: int, name: str = "") -> Tensor:
+    def dense(
+        self, x: Tensor, width: int, name: str = "", *, zeros: bool = False
+    ) -> Tensor:
         """A layer with a weight for each input and output, and biases."""

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from kresnet.architecture.parts import Parts, Tensor
-from kresnet.documents import Fields, Integer, Problem
+from kresnet.architecture.parts import Parts, Placed, Tensor
+from kresnet.documents import Fields, Integer, Path, Problem
 
 Blocks = Annotated[
     Integer,
     Field(
         ge=1,
         le=1_000,
-        description="Number of blocks, the paper's n; two layers each.",
+        description="Number of blocks, the paper's n.",
     ),
 ]
 # ResNet-1202 has 200 blocks a stage and 64 filters, VGG-16 has 512 filters.
@@ -52,6 +52,15 @@ class StageFields(Fields):
     def define(self, x: Tensor, parts: Parts) -> Tensor:
         """Says what a block does to its input, in terms of the parts."""
         raise NotImplementedError
+
+    def after(self, number: int, field: Path) -> Iterator[Placed]:
+        """What stands between this stage and the next: nothing.
+
+        Args:
+            number: The number of the stage, as in conv2_x.
+            field: The path of the stage in the model.
+        """
+        yield from ()
 
     def problems(self, channels: int) -> Iterator[Problem]:
         """Yields what is wrong with the stage after so many channels.
