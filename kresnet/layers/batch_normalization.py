@@ -28,6 +28,8 @@ class BatchNormalization(keras.layers.Layer):
             one. `None` takes the whole batch as one group.
         momentum: Float in [0, 1), of the moving averages. Defaults to `0.9`.
         epsilon: Positive float, added to the variance. Defaults to `1e-5`.
+        first_scale: Float, at least 0: the scales `gamma` at the start.
+            Defaults to `1.0`.
 
     Call arguments:
         inputs: Tensor of any number type, shape
@@ -44,7 +46,12 @@ class BatchNormalization(keras.layers.Layer):
     """
 
     def __init__(
-        self, images_per_statistic=None, momentum=0.9, epsilon=1e-5, **kwargs
+        self,
+        images_per_statistic=None,
+        momentum=0.9,
+        epsilon=1e-5,
+        first_scale=1.0,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -55,6 +62,7 @@ class BatchNormalization(keras.layers.Layer):
             )
         self.momentum = check_number("momentum", momentum, least=0, below=1)
         self.epsilon = check_number("epsilon", epsilon, above=0)
+        self.first_scale = check_number("first_scale", first_scale, least=0)
 
     def build(self, input_shape):
         """Creates scale, offset and moving averages, one per channel."""
@@ -66,7 +74,10 @@ class BatchNormalization(keras.layers.Layer):
             )
         # autocast: statistics are float32 also where images are bfloat16.
         self.gamma = self.add_weight(
-            name="gamma", shape=shape, initializer="ones", autocast=False
+            name="gamma",
+            shape=shape,
+            initializer=keras.initializers.Constant(self.first_scale),
+            autocast=False,
         )
         self.beta = self.add_weight(
             name="beta", shape=shape, initializer="zeros", autocast=False
@@ -137,6 +148,7 @@ class BatchNormalization(keras.layers.Layer):
             "images_per_statistic": self.images_per_statistic,
             "momentum": self.momentum,
             "epsilon": self.epsilon,
+            "first_scale": self.first_scale,
         }
 
 

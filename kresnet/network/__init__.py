@@ -1,6 +1,11 @@
 """Networks of He et al. 2015 as Keras functional models."""
 
-from kresnet.network.build import KerasParts, build_model, find_places
+from kresnet.network.build import (
+    KerasParts,
+    build_model,
+    find_places,
+    keyed_network,
+)
 from kresnet.network.precision import PRECISIONS
 from kresnet.network.transforms import (
     adapt_transforms,
@@ -21,5 +26,6 @@ __all__ = [
     "find_places",
     "inference_layers",
     "inference_model",
+    "keyed_network",
     "training_model",
 ]

@@ -2,19 +2,25 @@
 
 import math
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 from kresnet.architecture import ModelSpec, Parts, census, walk
 from kresnet.errors import SpecError
 from kresnet.layers import (
     BatchNormalization,
+    Dropout,
     GlobalAveragePool,
+    MaxPool,
     Rematerialized,
+    Scalar,
     ShortcutA,
+    Survival,
 )
 from kresnet.machine.place import refuse_missing_devices
 from kresnet.network.he_normal import HeNormal
@@ -90,9 +96,31 @@ def find_places(network: keras.Model, spec: ModelSpec) -> "KerasParts":
     Returns:
         Parts with its `responses`, `branches` and `ends`.
     """
-    found = _Finding(spec, network)
+    found = _Again(spec, network)
     walk(spec, network.input, found)
     return found
+
+
+def keyed_network(network: keras.Model, spec: ModelSpec) -> keras.Model:
+    """The same layers with the keys by which they draw in training.
+
+    Args:
+        network: As `build_model` returns it.
+        spec: What it was built from, which `draws`.
+
+    Returns:
+        A functional model from images, as `network` takes them, keys of the
+        images and keys of the iteration, both uint32 `(batch,)`, to logits.
+        The keys of the iteration are the same for all images.
+    """
+    images = keras.Input(network.input_shape[1:], dtype=network.input.dtype)
+    parts = _Again(spec, network)
+    parts.keys = keras.Input((), dtype="uint32", name="image_keys")
+    parts.iteration_key = keras.Input((), dtype="uint32", name="iteration_keys")
+    with _deep_recursion(spec):
+        logits = walk(spec, images, parts)
+        inputs = [images, parts.keys, parts.iteration_key]
+        return keras.Model(inputs, logits, name="keyed_network")
 
 
 class KerasParts(Parts):
@@ -121,23 +149,22 @@ class KerasParts(Parts):
         self.responses: dict[str, keras.KerasTensor] = {}
         self.branches: dict[str, Pair] = {}
         self.ends: list[keras.KerasTensor] = []
+        self.keys = self.iteration_key = None
 
     def apply(
-        self, make: Callable[..., keras.layers.Layer], part: str, x: Any, **more
+        self,
+        make: Callable[..., keras.layers.Layer],
+        part: str,
+        *inputs: Any,
+        **more: Any,
     ) -> keras.KerasTensor:
         """Makes the layer that is called `part` at this place, and calls it."""
-        return make(name=self.place.named(part), **more)(x)
+        return make(name=self.place.named(part), **more)(*inputs)
 
     def define(self, definition, x):
         x = definition(x, self)
         if self.place.ends_stage:
             self.ends.append(x)
-        return x
-
-    def layer(self, x, width, kernel, stride, number="", **more):
-        x = super().layer(x, width, kernel, stride, number, **more)
-        if kernel == 3:
-            self.responses[self.place.named(number)] = x
         return x
 
     def channels(self, x):
@@ -153,8 +180,11 @@ class KerasParts(Parts):
         *,
         groups=1,
         dilation=1,
-        bias=False,
+        bias=None,
+        zeros=False,
     ):
+        biased = self.model.unnormed if bias is None else bias is not False
+        start = 0.0 if bias is None or isinstance(bias, bool) else bias
         padding = "same"
         if stride > 1 and kernel > 1:
             # "same" pads unevenly when strided; the paper's nets pad evenly.
@@ -166,7 +196,7 @@ class KerasParts(Parts):
                 data_format=DATA_FORMAT,
             )
             padding = "valid"
-        return self.apply(
+        y = self.apply(
             keras.layers.Conv2D,
             name,
             x,
@@ -177,14 +207,55 @@ class KerasParts(Parts):
             data_format=DATA_FORMAT,
             groups=groups,
             dilation_rate=dilation,
-            use_bias=bias,
-            kernel_initializer=HeNormal(self.seed, self.place.named(name)),
+            use_bias=biased,
+            bias_initializer=keras.initializers.Constant(start),
+            kernel_initializer=self._initial(name, zeros),
+        )
+        if kernel == 3 and name != "gate":
+            self.responses[self.place.named(name.removeprefix("conv"))] = y
+        return y
+
+    def _initial(self, name, zeros):
+        """What the kernel of the layer `name` of this place is at the start."""
+        if zeros:
+            return keras.initializers.Zeros()
+        return HeNormal(self.seed, self.place.named(name), self._gain())
+
+    def _gain(self):
+        """The factor of Fixup on the kernels of a residual, else 1."""
+        if not self.model.fixup or self.place.stage is None:
+            return 1.0
+        # L^(-1 / (2m - 2)) of L residuals with m layers each.
+        layers = len(self.model.stages[self.place.stage].convolutions())
+        residuals = sum(stage.blocks for stage in self.model.stages)
+        return residuals ** (-1 / (2 * layers - 2))
+
+    def norm(self, x, name, scale=1.0):
+        y = self._norm(x, name, scale)
+        layer = self.place.named(name.removeprefix("bn"))
+        if self.responses.get(layer) is x:  # its own norm follows
+            self.responses[layer] = y
+        return y
+
+    def _norm(self, x, name, scale):
+        batch_norm, group_norm = self.model.batch_norm, self.model.group_norm
+        if batch_norm is not None:
+            fields = batch_norm.model_dump(exclude={"last_scale"})
+            return self.apply(
+                BatchNormalization, name, x, **fields, first_scale=scale
+            )
+        if group_norm is None:
+            return x
+        return self.apply(
+            keras.layers.GroupNormalization,
+            name,
+            x,
+            groups=x.shape[-1] // group_norm.channels,
+            epsilon=group_norm.epsilon,
         )
 
-    def norm(self, x, name):
-        return self.apply(
-            BatchNormalization, name, x, **self.model.batch_norm.model_dump()
-        )
+    def scalar(self, x, name, factor=False):
+        return self.apply(Scalar, name, x, factor=factor)
 
     def relu(self, x, name):
         return self.apply(keras.layers.ReLU, name, x)
@@ -198,11 +269,39 @@ class KerasParts(Parts):
         return self.apply(ShortcutA, name, x, width=width, stride=stride)
 
     def add(self, shortcut, residual, name):
+        lost = 1 - self.place.survival
+        if lost:
+            residual = self._drawing(
+                Survival, "survival", residual, self.iteration_key, lost
+            )
         self.branches[self.place.name] = residual, shortcut
         return self.apply(keras.layers.Add, name, [shortcut, residual])
 
     def multiply(self, x, gate, name):
         return self.apply(keras.layers.Multiply, name, [x, gate])
+
+    def complement(self, gate, name):
+        return self.apply(
+            keras.layers.Rescaling, name, gate, scale=-1.0, offset=1.0
+        )
+
+    def scale(self, x, factor, name):
+        # A NumPy number: TensorFlow would take Python's through float32.
+        factor = np.float64(factor)
+        return self.apply(keras.layers.Rescaling, name, x, scale=factor)
+
+    def dropout(self, x, rate, name):
+        return self._drawing(Dropout, name, x, self.keys, rate)
+
+    def _drawing(self, make, name, x, keys, rate):
+        """A layer that draws by the keys of images or of the iteration."""
+        stream = zlib.crc32(self.place.named(name).encode()) >> 1
+        return self.apply(make, name, x, keys, rate=rate, stream=stream)
+
+    def max_pool(self, x, kernel, stride, padding, name=""):
+        return self.apply(
+            MaxPool, name, x, kernel=kernel, stride=stride, padding=padding
+        )
 
     def average(self, x, name=""):
         return self.apply(GlobalAveragePool, name, x)
@@ -212,13 +311,13 @@ class KerasParts(Parts):
             keras.layers.Flatten, name, x, data_format=DATA_FORMAT
         )
 
-    def dense(self, x, width, name=""):
+    def dense(self, x, width, name="", *, zeros=False):
         return self.apply(
             keras.layers.Dense,
             name,
             x,
             units=width,
-            kernel_initializer=HeNormal(self.seed, self.place.named(name)),
+            kernel_initializer=self._initial(name, zeros),
             dtype=full_precision(),  # whatever the precision
         )
 
@@ -231,7 +330,7 @@ class _Rematerializing(KerasParts):
         self._traced: dict[tuple, Rematerialized] = {}  # the first of a kind
 
     def define(self, definition, x):
-        if self.place.stage is None:
+        if self.place.stage is None or not self.place.block:
             return definition(x, self)
         inputs = keras.Input(x.shape[1:], dtype=x.dtype)
         # Other names than the layers': paths of weights stay what they are.
@@ -242,6 +341,7 @@ class _Rematerializing(KerasParts):
         # What the layers of a block may depend on, besides its number.
         alike = (
             (place.stage, place.stride, place.ends_stage),
+            (place.first, place.last),
             *(x.shape, block.output_shape),
         )
         layer = Rematerialized(
@@ -253,15 +353,15 @@ class _Rematerializing(KerasParts):
         return layer(x)
 
 
-class _Finding(KerasParts):
-    """Finds the layers of a network that was built from the same spec."""
+class _Again(KerasParts):
+    """Calls the layers of a network, built from the same spec, once more."""
 
     def __init__(self, model, network):
         super().__init__(model, seed=0)
-        self._network = network
+        self._layers = {layer.name: layer for layer in network.layers}
 
-    def apply(self, make, part, x, **more):
-        return self._network.get_layer(self.place.named(part)).output
+    def apply(self, make, part, *inputs, **more):
+        return self._layers[self.place.named(part)](*inputs)
 
 
 @contextmanager

@@ -23,22 +23,24 @@ class HeNormal(keras.initializers.Initializer):
         seed: Integer in [0, 2**63), or `None` to draw one from Python's
             generator, as Keras' own initialisers do.
         name: String, keeps the kernels of different layers independent.
+        gain: Float that the deviation is multiplied by. Defaults to `1.0`.
 
     Reference:
         He, Zhang, Ren, Sun 2015, "Delving deep into rectifiers", eq. (10).
     """
 
-    def __init__(self, seed=None, name=""):
+    def __init__(self, seed=None, name="", gain=1.0):
         drawn = random.randrange(2**31) if seed is None else seed
         self.seed = check_seed(drawn)
         self.name = name
+        self.gain = float(gain)
 
     def __call__(self, shape, dtype=None):
         """Draws a kernel; its last axis is the output's channels."""
         bits = np.random.Philox(
             key=np.array([self.seed, zlib.crc32(self.name.encode())], "uint64")
         )
-        deviation = math.sqrt(2.0 / math.prod(shape[:-1]))
+        deviation = self.gain * math.sqrt(2.0 / math.prod(shape[:-1]))
         values = np.random.Generator(bits).normal(0.0, deviation, shape)
         return keras.ops.convert_to_tensor(
             values, dtype=dtype or keras.config.floatx()
@@ -46,4 +48,4 @@ class HeNormal(keras.initializers.Initializer):
 
     def get_config(self):
         """The arguments of `__init__`."""
-        return {"seed": self.seed, "name": self.name}
+        return {"seed": self.seed, "name": self.name, "gain": self.gain}
