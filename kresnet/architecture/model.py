@@ -220,6 +220,11 @@ class ModelSpec(Fields):
         return self.batch_norm is not None or self.group_norm is not None
 
     @property
+    def images_per_statistic(self) -> int | None:
+        """Images that share a statistic; 1 without batch norm."""
+        return self.batch_norm.images_per_statistic if self.batch_norm else 1
+
+    @property
     def fixup(self) -> bool:
         """Whether it has the scalars of Fixup."""
         return self.initialisation == "fixup"

@@ -245,17 +245,19 @@ def open_subjects(
 def tiny(spec: Spec) -> Spec:
     """The spec with the least of images, widths and groups of batch norm."""
     model, training = spec.model, spec.training
-    side = model.stem.stride * math.prod(s.stride for s in model.stages)
-    narrow = math.gcd(model.stem.width, *(s.width for s in model.stages))
-    per_statistic = model.batch_norm.images_per_statistic
+    side = math.prod(row.place.stride for row in census(model).rows)
+    stems = [model.stem] if model.stem else []
+    narrow = math.gcd(*(part.width for part in (*stems, *model.stages)))
+    per_statistic = model.images_per_statistic
     groups = training.batch_size // per_statistic if per_statistic else 1
     fields = spec.model_dump(mode="json", exclude={"expect"})
     fields["data"]["validation"] = 0
     fields["training"]["batch_size"] = 2 * groups
     fields["model"]["input"] = [side, side, model.input[2]]
-    for part in (fields["model"]["stem"], *fields["model"]["stages"]):
+    stems = [fields["model"]["stem"]] if model.stem else []
+    for part in (*stems, *fields["model"]["stages"]):
         part["width"] //= narrow
-    if per_statistic:
+    if per_statistic and model.batch_norm:
         fields["model"]["batch_norm"]["images_per_statistic"] = 2
     # Not checked: the data set's images have another size.
     return spec.model_copy(

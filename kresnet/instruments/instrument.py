@@ -287,10 +287,12 @@ def _initial_network(run: "Run", transforms, pixels) -> "keras.Model":
 
     # At momentum 0 the moving averages are those of the batch; groups would
     # have to divide it.
-    batch_norm = run.spec.model.batch_norm.model_copy(
-        update={"momentum": 0.0, "images_per_statistic": None}
-    )
-    model = run.spec.model.model_copy(update={"batch_norm": batch_norm})
+    model = run.spec.model
+    if model.batch_norm is not None:
+        batch_norm = model.batch_norm.model_copy(
+            update={"momentum": 0.0, "images_per_statistic": None}
+        )
+        model = model.model_copy(update={"batch_norm": batch_norm})
     network = build_model(model, run.seed)
     observing = inference_model(transforms, observer(network))
     observing.predict_on_batch(pixels[:MOST_AT_ONCE])

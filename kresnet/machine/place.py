@@ -95,7 +95,7 @@ def place_team(spec: Spec, processes: int) -> Placement:
     refuse_uneven(
         len(devices.ids),
         spec.training.batch_size,
-        spec.model.batch_norm.images_per_statistic,
+        spec.model.images_per_statistic,
         keras.backend.backend(),
     )
     parallel = keras.distribution.DataParallel(
@@ -149,7 +149,7 @@ def _devices_for(text: str | None, spec: Spec) -> tuple[Devices, str | None]:
         request,
         () if on_cpus else _visible_gpus(),
         spec.training.batch_size,
-        spec.model.batch_norm.images_per_statistic,
+        spec.model.images_per_statistic,
         keras.backend.backend(),
     )
 

@@ -42,6 +42,8 @@ def dump_spec(spec: Spec) -> str:
     fields = spec.model_dump(mode="json")
     if spec.expect is None:
         del fields["expect"]
+    # What a network does not have is not written.
+    fields["model"] = spec.model.model_dump(mode="json", exclude_defaults=True)
     if spec.training.warm_up is None:
         del fields["training"]["warm_up"]
     return yaml.dump(

@@ -145,7 +145,7 @@ def _batch_fits_split(spec: Spec) -> Iterator[Problem]:
 
 def _statistics_divide_batch(spec: Spec) -> Iterator[Problem]:
     """A batch is a whole number of batch-norm groups."""
-    group = spec.model.batch_norm.images_per_statistic
+    group = spec.model.images_per_statistic
     batch = spec.training.batch_size
     if group is not None and batch % group:
         below = batch - batch % group

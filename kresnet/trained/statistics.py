@@ -63,6 +63,7 @@ def re_estimate(
 
     Raises:
         ValueError: There are fewer images than a group holds.
+        SpecError: The network has no batch norm.
 
     Reference:
         Release notes of He et al. 2015: "the mean and variance are computed
@@ -70,6 +71,11 @@ def re_estimate(
         batch after the training procedure".
     """
     batch_norm = spec.model.batch_norm
+    if batch_norm is None:
+        raise SpecError(
+            f"{spec.name}: batch norm cannot be re-estimated: model.batch_norm"
+            " is null"
+        )
     group = batch_norm.images_per_statistic or spec.training.batch_size
     groups = len(images) // group
     if groups == 0:

@@ -126,7 +126,7 @@ def make_steps(model: keras.Model, spec: Spec, source: Source) -> Steps:
     else:
         from kresnet.training.loop import steps_tensorflow
 
-        group = spec.model.batch_norm.images_per_statistic
+        group = spec.model.images_per_statistic
         steps = steps_tensorflow.Steps(model, source, batch_size, group)
     if not source.in_memory:
         most = most_iterations(source, batch_size)
