@@ -17,15 +17,15 @@ from kresnet.data import Order, load_dataset
 from kresnet.machine.place import place
 from kresnet.network import adapt_transforms
 from kresnet.spec import load_spec
-from kresnet.training.assembly import assemble
+from kresnet.training.models import make_models
 from kresnet.training.loop.loop import make_steps, train_in_chunks
 
 spec = load_spec("digits")
 placement = place("cpu:2", spec)
 data = load_dataset("digits")
-assembly = assemble(spec, 0, "float32", scope=placement.scope)
-adapt_transforms(assembly.transforms, data.train_images)
-model = assembly.model
+models = make_models(spec, 0, "float32", scope=placement.scope)
+adapt_transforms(models.transforms, data.train_images)
+model = models.model
 steps = make_steps(model, spec, data)
 order = Order(np.arange(len(data.train_images)), 128, 0)
 counted = model.optimizer.iterations.value._values

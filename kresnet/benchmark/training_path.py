@@ -22,10 +22,10 @@ from kresnet.data.source import ARRAYS, make_dataset
 from kresnet.errors import DivergedError
 from kresnet.network import adapt_transforms, training_model
 from kresnet.spec import Spec
-from kresnet.training.assembly import assemble
-from kresnet.training.logs.losses import LossLog
+from kresnet.training.logs.log import LossLog
 from kresnet.training.logs.progress import ProgressLine
 from kresnet.training.loop.loop import make_steps, train_in_chunks
+from kresnet.training.models import make_models
 
 
 def tiny_data(spec: Spec) -> tuple[Source, np.ndarray]:
@@ -71,8 +71,8 @@ class TrainingPath:
         finite: bool = True,
     ):
         training = spec.training
-        assembly = assemble(spec, seed, precision)
-        transforms, self.model = assembly.transforms, assembly.model
+        models = make_models(spec, seed, precision)
+        transforms, self.model = models.transforms, models.model
         nothing = keras.Sequential(
             [keras.Input(spec.model.input), keras.layers.Identity()]
         )

@@ -1,5 +1,6 @@
-"""Files of rows that survive a crash, cut back to the last checkpoint."""
+"""CSV files that survive a crash, cut back to the last checkpoint."""
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -7,7 +8,16 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from kresnet.callbacks import IterationCallback, Periodic
 from kresnet.errors import BadDataError, write_error
+from kresnet.instruments import Instrument, Subject
+from kresnet.records.folder import RunFolder
+
+LOSSES = ("iteration", "loss", "error")
+# Losses are written this many at a time; a checkpoint keeps the rest.
+ROWS = 1_000
 
 
 class CsvLog:
@@ -81,6 +91,14 @@ class CsvLog:
         except OSError as error:
             raise write_error(self.path, error) from error
 
+    def get_state(self) -> dict:
+        """What a checkpoint keeps: the mark."""
+        return {"file": self.mark()}
+
+    def set_state(self, state: dict) -> None:
+        """Cuts the file back to what it was."""
+        self.cut(state["file"])
+
     def _content(self) -> bytes:
         try:
             return self.path.read_bytes()
@@ -92,24 +110,97 @@ def _sum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-class RowLog:
-    """A CSV file that a checkpoint remembers the end of.
+class LossLog(IterationCallback):
+    """Writes losses.csv: every update's loss and error (%) on its batch.
+
+    Iterations are counted from 1: the row of an iteration is the loss that its
+    update started from.
 
     Args:
-        log: The file.
+        path: losses.csv.
+        check_lock: See `CsvLog`.
     """
 
-    def __init__(self, log: CsvLog):
-        self.log = log
+    def __init__(
+        self, path: Path, check_lock: Callable[[], None] = lambda: None
+    ):
+        super().__init__()
+        self.log = CsvLog(path, LOSSES, check_lock)
+        self._rows: list[list[float]] = []
 
-    def write(self, rows: list[dict]) -> None:
-        """Appends rows, dicts by column."""
-        self.log.append(rows)
+    def on_train_batch_end(self, batch, logs=None):
+        """Keeps the values of the step."""
+        first = self.iteration + 1
+        super().on_train_batch_end(batch, logs)
+        losses = np.atleast_1d(logs["loss"]).tolist()
+        accuracies = np.atleast_1d(logs["accuracy"]).tolist()
+        for i, (loss, accuracy) in enumerate(
+            zip(losses, accuracies, strict=True), start=first
+        ):
+            self._rows.append([i, loss, round(100.0 * (1.0 - accuracy), 6)])
+        if len(self._rows) >= ROWS:
+            self.flush()
 
-    def get_state(self) -> dict:
-        """What the file holds."""
-        return {"file": self.log.mark()}
+    def flush(self) -> None:
+        """Writes the rows that are waiting."""
+        self.log.append(
+            dict(zip(LOSSES, row, strict=True)) for row in self._rows
+        )
+        self._rows = []
 
-    def set_state(self, state: dict) -> None:
-        """Cuts the file back to what it was."""
-        self.log.cut(state["file"])
+    def get_state(self):
+        """The rows that wait, and the mark of the file."""
+        return {"rows": self._rows, **self.log.get_state()}
+
+    def set_state(self, state):
+        """Takes the state back and cuts losses.csv back to what it was."""
+        self._rows = state["rows"]
+        self.log.set_state(state)
+
+
+class Measuring(Periodic):
+    """Measures with an instrument, every so often, and writes its rows.
+
+    Args:
+        instrument: What measures.
+        subject: What is measured.
+        last: The run's last iteration.
+        folder: Where the files go; `None` writes nothing.
+        around: Makes a context manager to measure in.
+
+    Attributes:
+        logs: The files of the instrument's tables, by name.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        subject: Subject,
+        last: int,
+        folder: RunFolder | None,
+        around: Callable[[], contextlib.AbstractContextManager],
+    ):
+        super().__init__(instrument.every, last)
+        self.at_start = instrument.at_start
+        self.instrument = instrument
+        self.subject = subject
+        self.around = around
+        self.plan = instrument.plan(subject)
+        self.logs = {
+            table.name: CsvLog(
+                folder.path / f"{table.name}.csv",
+                ("iteration", *table.columns),
+                folder.check_lock,
+            )
+            for table in instrument.tables
+            if folder
+        }
+
+    def act(self):
+        """Measures and writes."""
+        self.subject.update(self.model, self.iteration)
+        at = {"iteration": self.iteration}
+        tables = self.instrument.measure(self.subject, self.plan)
+        for name, rows in tables.items():
+            if rows and self.logs:
+                self.logs[name].append([at | row for row in rows])

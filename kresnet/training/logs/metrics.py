@@ -41,11 +41,11 @@ class MetricsLog(IterationCallback):
         logits: From raw pixels, with the weights as they are when called.
         images: Validation images; none: the columns stay empty.
         throughput: Told what is not training.
+        listeners: Called with each row but the first, a dict by column.
         check_lock: See `CsvLog`.
 
     Attributes:
         best: Iteration and validation error of the best row; `None` so far.
-        listeners: Called with each row, a dict by column; none at first.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class MetricsLog(IterationCallback):
         logits: Callable[[Images], np.ndarray],
         images: Images,
         throughput: Throughput,
+        listeners: Sequence[Callable[[dict], None]],
         check_lock: Callable[[], None] = lambda: None,
     ):
         super().__init__()
@@ -67,7 +68,7 @@ class MetricsLog(IterationCallback):
         self.logits = logits
         self.images = images
         self.throughput = throughput
-        self.listeners: Sequence[Callable[[dict], None]] = ()
+        self.listeners = listeners
         self.best: dict[str, Any] | None = None
         self._losses = _Sum()
         self._errors = _Sum()
@@ -97,7 +98,7 @@ class MetricsLog(IterationCallback):
             **dict.fromkeys(COLUMNS[2:]),
             **self._validation(),
         }
-        self._write(row)
+        self.log.append([row])
         return row
 
     def _write_row(self):
@@ -111,7 +112,9 @@ class MetricsLog(IterationCallback):
         if len(self.images):
             self._remember_best(row)
         self._losses, self._errors = _Sum(), _Sum()
-        self._write(row)
+        self.log.append([row])
+        for listener in self.listeners:
+            listener(row)
 
     def _validation(self):
         if not len(self.images):
@@ -122,11 +125,6 @@ class MetricsLog(IterationCallback):
             "validation_error": measures.error(logits, labels),
         }
 
-    def _write(self, row):
-        self.log.append([row])
-        for listener in self.listeners:
-            listener(row)
-
     def _remember_best(self, row):
         error = row["validation_error"]
         if self.best is None or error < self.best["validation_error"]:
@@ -136,12 +134,12 @@ class MetricsLog(IterationCallback):
             }
 
     def get_state(self):
-        """Sums since the last row, the best so far, what the file holds."""
+        """Sums since the last row, the best so far, the mark of the file."""
         return {
             "losses": self._losses.state,
             "errors": self._errors.state,
             "best": self.best,
-            "file": self.log.mark(),
+            **self.log.get_state(),
         }
 
     def set_state(self, state):
@@ -149,7 +147,7 @@ class MetricsLog(IterationCallback):
         self._losses = _Sum(*state["losses"])
         self._errors = _Sum(*state["errors"])
         self.best = state["best"]
-        self.log.cut(state["file"])
+        self.log.set_state(state)
 
 
 class _Sum:

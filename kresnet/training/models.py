@@ -1,4 +1,4 @@
-"""A spec as models: transforms, network and optimiser."""
+"""The models of a run, their optimiser and their updates."""
 
 import contextlib
 import dataclasses
@@ -22,7 +22,7 @@ from kresnet.training.loop.optimizer import CoupledSGD
 
 
 @dataclasses.dataclass(frozen=True)
-class Assembly:
+class Models:
     """The models of one run.
 
     Attributes:
@@ -62,7 +62,7 @@ class Assembly:
             return measures.predict_logits(self.inference, images)
 
 
-def assemble(
+def make_models(
     spec: Spec,
     seed: int,
     precision: str,
@@ -70,15 +70,15 @@ def assemble(
     scope: Callable[
         [], contextlib.AbstractContextManager
     ] = contextlib.nullcontext,
-) -> Assembly:
+) -> Models:
     """Builds the models of a spec, with initial weights.
 
     Args:
         spec: What to build.
-        seed: Of the initial weights.
+        seed: Decides the initial weights.
         precision: See `build_model`.
         rematerialize: See `build_model`.
-        scope: Of the devices, see `kresnet.machine.place.place`.
+        scope: Places them on devices, see `kresnet.machine.place.place`.
     """
 
     def build():
@@ -93,7 +93,7 @@ def assemble(
     own = transforms, network
     if scope is not contextlib.nullcontext:
         own = build()
-    return Assembly(transforms, model, inference_model(*own), own[0])
+    return Models(transforms, model, inference_model(*own), own[0])
 
 
 def _compile(model: keras.Model, training: TrainingSpec) -> None:
