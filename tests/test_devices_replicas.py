@@ -17,8 +17,8 @@ from kresnet.data import Order, load_dataset
 from kresnet.machine.place import place
 from kresnet.network import adapt_transforms
 from kresnet.spec import load_spec
-from kresnet.training.models import make_models
-from kresnet.training.loop.loop import make_steps, train_in_chunks
+from kresnet.training.models import make_models, make_steps
+from kresnet.training.loop.loop import train_in_chunks
 
 spec = load_spec("digits")
 placement = place("cpu:2", spec)

@@ -24,8 +24,8 @@ from kresnet.network import adapt_transforms, training_model
 from kresnet.spec import Spec
 from kresnet.training.logs.log import LossLog
 from kresnet.training.logs.progress import ProgressLine
-from kresnet.training.loop.loop import make_steps, train_in_chunks
-from kresnet.training.models import make_models
+from kresnet.training.loop.loop import train_in_chunks
+from kresnet.training.models import make_models, make_steps
 
 
 def tiny_data(spec: Spec) -> tuple[Source, np.ndarray]:

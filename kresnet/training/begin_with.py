@@ -73,11 +73,7 @@ def deepened(
 
 
 class _Identities(Counting):
-    """Gives the layers of added blocks the weights of the identity.
-
-    Attributes:
-        arrays: Float32 arrays by variable path.
-    """
+    """Keeps float32 weights of the identity for the layers of added blocks."""
 
     def __init__(self, shallow, deep, statistics):
         super().__init__()
@@ -130,11 +126,7 @@ def identity_norm(
 
 @dataclasses.dataclass(frozen=True)
 class Deepening:
-    """A finished run that another run, with more blocks, begins with.
-
-    Attributes:
-        run: The finished run, with its last checkpoint.
-    """
+    """A finished run that another run, with more blocks, begins with."""
 
     run: Run
 
@@ -158,14 +150,11 @@ class Deepening:
         )
 
     def initial_weights(self, deep: Spec, images: Images) -> Arrays:
-        """Weights of the deeper model, transforms included.
+        """Weights of the deeper model, transforms included, by path.
 
         Args:
             deep: The spec of the deeper model.
             images: The training split.
-
-        Returns:
-            Float arrays by the path of their variable.
 
         Reference:
             He et al. 2015, section 1 (the solution by construction).

@@ -35,8 +35,8 @@ from kresnet.training.begin_with import Deepening
 from kresnet.training.logs.log import Measuring
 from kresnet.training.logs.logs import Logs
 from kresnet.training.logs.progress import ProgressLine
-from kresnet.training.loop.loop import make_steps, train_in_chunks
-from kresnet.training.models import make_models
+from kresnet.training.loop.loop import train_in_chunks
+from kresnet.training.models import make_models, make_steps
 from kresnet.training.options import Options
 from kresnet.training.saving import NonFiniteWeightsError
 from kresnet.training.team import Agreement

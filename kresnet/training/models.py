@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from kresnet.callbacks import copy_weights, undistributed
-from kresnet.data import Images
+from kresnet.data import Images, Source
+from kresnet.data.feed import most_iterations
 from kresnet.network import (
     build_model,
     build_transforms,
@@ -18,6 +19,7 @@ from kresnet.network import (
 from kresnet.spec import Spec, TrainingSpec
 from kresnet.trained import measures
 from kresnet.trained.arrays import from_arrays
+from kresnet.training.loop.loop import Steps
 from kresnet.training.loop.optimizer import CoupledSGD
 
 
@@ -113,3 +115,22 @@ def _compile(model: keras.Model, training: TrainingSpec) -> None:
         auto_scale_loss=False,
     )
     optimizer.build(model.trainable_variables)
+
+
+def make_steps(model: keras.Model, spec: Spec, source: Source) -> Steps:
+    """The updates of a training model, on the current Keras backend."""
+    steps: Steps
+    batch_size = spec.training.batch_size
+    if keras.backend.backend() == "jax":
+        from kresnet.training.loop import steps_jax
+
+        steps = steps_jax.Steps(model, source)
+    else:
+        from kresnet.training.loop import steps_tensorflow
+
+        group = spec.model.batch_norm.images_per_statistic
+        steps = steps_tensorflow.Steps(model, source, batch_size, group)
+    if not source.in_memory:
+        most = most_iterations(source, batch_size)
+        steps.capacity = min(steps.capacity, most)
+    return steps

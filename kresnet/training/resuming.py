@@ -18,14 +18,10 @@ def read_same_experiment(
 ) -> RunRecord | None:
     """Reads the record of the run that is in a folder; `None` if none is.
 
-    Args:
-        folder: The run's folder.
-        spec: What is to be run.
-        identity: The same with its seed; the data may not be known yet.
-        notify: Told of fields that differ and may.
+    `notify` is told of the fields that differ from `spec` and may.
 
     Raises:
-        SpecError: Others differ; lists them all.
+        SpecError: Others differ; it lists them all.
         BadDataError: run.json is damaged, or spec.yaml was changed.
     """
     record = folder.read_record()
@@ -51,12 +47,8 @@ def newest_of_this_experiment(
 ) -> Checkpoint | None:
     """The checkpoint to go on from; `None` where the run begins.
 
-    Args:
-        folder: The run's folder, locked.
-        checkpoints: Those in it.
-        record: What run.json says, compared already; `None` without one.
-        identity: What is to be run.
-        notify: Told what is unusual.
+    The folder is locked, its record, if there is one, was compared already,
+    and `notify` is told what is unusual.
 
     Raises:
         SpecError: The checkpoint is another experiment's.

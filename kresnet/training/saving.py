@@ -67,11 +67,9 @@ class Saver(IterationCallback):
         self.agreement = agreement
 
     def next_due(self, iteration):
-        """The next regular checkpoint."""
         return next_multiple(iteration, self.every, self.last)
 
     def on_train_batch_end(self, batch, logs=None):
-        """Saves when due, and stops when asked to."""
         before = self.iteration
         super().on_train_batch_end(batch, logs)
         best = (self.metrics.best or {}).get("iteration")

@@ -24,8 +24,7 @@ class Events:
         iteration: Iteration that the run goes on from: TensorBoard drops what
             an interrupted run wrote past it.
         notify: Told, in words, of trouble.
-        check_lock: Called before a file is made; raises an error where the
-            folder is another run's by now.
+        check_lock: See `CsvLog`.
     """
 
     def __init__(

@@ -92,7 +92,7 @@ class CsvLog:
             raise write_error(self.path, error) from error
 
     def get_state(self) -> dict:
-        """What a checkpoint keeps: the mark."""
+        """What a checkpoint keeps of the file."""
         return {"file": self.mark()}
 
     def set_state(self, state: dict) -> None:
@@ -129,7 +129,6 @@ class LossLog(IterationCallback):
         self._rows: list[list[float]] = []
 
     def on_train_batch_end(self, batch, logs=None):
-        """Keeps the values of the step."""
         first = self.iteration + 1
         super().on_train_batch_end(batch, logs)
         losses = np.atleast_1d(logs["loss"]).tolist()
@@ -149,11 +148,9 @@ class LossLog(IterationCallback):
         self._rows = []
 
     def get_state(self):
-        """The rows that wait, and the mark of the file."""
         return {"rows": self._rows, **self.log.get_state()}
 
     def set_state(self, state):
-        """Takes the state back and cuts losses.csv back to what it was."""
         self._rows = state["rows"]
         self.log.set_state(state)
 
@@ -197,7 +194,6 @@ class Measuring(Periodic):
         }
 
     def act(self):
-        """Measures and writes."""
         self.subject.update(self.model, self.iteration)
         at = {"iteration": self.iteration}
         tables = self.instrument.measure(self.subject, self.plan)

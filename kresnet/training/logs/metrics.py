@@ -74,11 +74,9 @@ class MetricsLog(IterationCallback):
         self._errors = _Sum()
 
     def next_due(self, iteration):
-        """The next row."""
         return next_multiple(iteration, self.every, self.last)
 
     def on_train_batch_end(self, batch, logs=None):
-        """Sums, and writes a row when one is due."""
         before = self.iteration
         super().on_train_batch_end(batch, logs)
         self._losses.add(logs["loss"])
@@ -128,13 +126,9 @@ class MetricsLog(IterationCallback):
     def _remember_best(self, row):
         error = row["validation_error"]
         if self.best is None or error < self.best["validation_error"]:
-            self.best = {
-                "iteration": row["iteration"],
-                "validation_error": error,
-            }
+            self.best = {k: row[k] for k in ("iteration", "validation_error")}
 
     def get_state(self):
-        """Sums since the last row, the best so far, the mark of the file."""
         return {
             "losses": self._losses.state,
             "errors": self._errors.state,
@@ -143,7 +137,6 @@ class MetricsLog(IterationCallback):
         }
 
     def set_state(self, state):
-        """Takes the state back and cuts metrics.csv back to what it was."""
         self._losses = _Sum(*state["losses"])
         self._errors = _Sum(*state["errors"])
         self.best = state["best"]
