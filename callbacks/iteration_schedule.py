@@ -102,7 +102,7 @@ class WarmUp:
         if limit is not None:
             # Before that many batches it cannot end.
             limit = check_integer("limit", limit, over)
-        # In place of NumPy's numbers.
+        # Python's numbers take the place of NumPy's.
         vars(self).update(
             learning_rate=rate,
             until_training_error=error,

@@ -29,7 +29,6 @@ from kresnet.records.checkpoints import Arrays, Checkpoint
 from kresnet.records.folder import RunFolder
 from kresnet.records.identity import Identity
 from kresnet.spec import DATASETS, Spec, spec_digest
-from kresnet.trained import measures
 from kresnet.trained.arrays import from_arrays
 from kresnet.training.begin_with import Deepening
 from kresnet.training.logs.log import Measuring
@@ -38,7 +37,12 @@ from kresnet.training.logs.progress import ProgressLine
 from kresnet.training.loop.loop import train_in_chunks
 from kresnet.training.models import make_models, make_steps
 from kresnet.training.options import Options
-from kresnet.training.saving import NonFiniteWeightsError
+from kresnet.training.resuming import is_finished
+from kresnet.training.saving import (
+    CHECKPOINTS,
+    NonFiniteWeightsError,
+    checkpoint_bytes,
+)
 from kresnet.training.team import Agreement
 
 DIVERGENCES = (NonFiniteLossError, NonFiniteWeightsError, WarmUpError)
@@ -48,17 +52,7 @@ class Experiment:
     """One run, the same on every process of a team.
 
     Process 0 alone has `logs`; it says what goes on, and decides where a chunk
-    ends.
-
-    Args:
-        folder: The run's folder.
-        spec: What to run.
-        seed: Decides initial weights, order and draws.
-        options: How to run.
-        team: The processes.
-        console: For progress and notices.
-        deepening: A run whose weights, deepened, are the initial ones; `None`
-            for those drawn from the seed.
+    ends. The weights of `deepening`, if there is one, are the initial ones.
     """
 
     def __init__(
@@ -125,7 +119,10 @@ class Experiment:
         """
         agreement, logs = self.agreement, self.logs
         with agreement.together():
-            finished = bool(logs and logs.is_finished())
+            # Before the lock: a finished run may be on a read-only disk.
+            finished = bool(logs) and is_finished(
+                self.folder, self.spec, self.identity, self.notify
+            )
         if agreement.of_first(finished):
             if not logs:
                 self.say(f"process {agreement.team.index}: already finished")
@@ -176,7 +173,7 @@ class Experiment:
                 [self.identity.digest, spec_digest(spec), options.shared]
             )
         )
-        self.train_indices, held_out = split_train_validation(
+        self.train_indices, self.held_out = split_train_validation(
             len(self.data.labels("train")), spec.data.validation
         )
         self.notify(f"building {spec.name}, seed {self.seed}")
@@ -205,10 +202,7 @@ class Experiment:
         self.callbacks = [*common, *measuring]
         if self.logs:
             self.callbacks = self.logs.make_callbacks(
-                self.data.images("train", held_out),
-                self._validate,
-                measuring,
-                common,
+                self._validate, measuring, common
             )
 
     def _train_images(self) -> Images:
@@ -246,14 +240,17 @@ class Experiment:
         self.agreement.exchange()  # all compute them, or nobody
         return self.steps.gradients(*batch)
 
-    def _validate(self, images: Images) -> np.ndarray:
+    def _validate(self) -> dict[str, float]:
+        if not len(self.held_out):
+            return {}
+        images = self.data.images("train", self.held_out)
         with self.progress.doing("evaluating"):
-            return self.models.logits(images)
+            return self.models.measure("validation", images)
 
     def _begin(self) -> None:
         """Sets weights and logs to where the run is."""
         if self.logs:
-            self.logs.check_space(self.model)
+            self.folder.check_space(CHECKPOINTS * checkpoint_bytes(self.model))
         if self.newest:
             from_arrays(self.model.weights, self.newest.weights)
             from_arrays(self.model.optimizer.variables, self.newest.optimizer)
@@ -332,10 +329,5 @@ class Experiment:
             logs.update("running")
 
     def _test(self, weights: Arrays | None = None) -> dict[str, float]:
-        """Error (%) and loss on the test images; `None`: the weights now."""
         images = self.data.images("test")
-        logits = self.models.logits(images, weights)
-        return {
-            "test_error": measures.error(logits, images.labels),
-            "test_loss": measures.cross_entropy(logits, images.labels),
-        }
+        return self.models.measure("test", images, weights)

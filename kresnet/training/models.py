@@ -45,15 +45,10 @@ class Models:
         images: Images | np.ndarray,
         weights: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        """Runs the inference model.
+        """Runs the inference model on uint8 images.
 
-        Args:
-            images: uint8 `(count, height, width, channels)`.
-            weights: Arrays of the model by path; `None` for its weights as
-                they are now.
-
-        Returns:
-            float64 array, shape `(count, classes)`.
+        The weights are arrays by path; `None` for those that the model has.
+        The logits are float64, shape `(count, classes)`.
         """
         if weights is None:
             copy_weights(self.model, self.inference)
@@ -62,6 +57,19 @@ class Models:
             from_arrays(variables, {v.path: weights[v.path] for v in variables})
         with undistributed():
             return measures.predict_logits(self.inference, images)
+
+    def measure(
+        self,
+        split: str,
+        images: Images,
+        weights: Mapping[str, np.ndarray] | None = None,
+    ) -> dict[str, float]:
+        """Error (%) and loss of `logits`, such as `test_error`, `test_loss`."""
+        logits = self.logits(images, weights)
+        return {
+            f"{split}_error": measures.error(logits, images.labels),
+            f"{split}_loss": measures.cross_entropy(logits, images.labels),
+        }
 
 
 def make_models(
@@ -75,12 +83,8 @@ def make_models(
 ) -> Models:
     """Builds the models of a spec, with initial weights.
 
-    Args:
-        spec: What to build.
-        seed: Decides the initial weights.
-        precision: See `build_model`.
-        rematerialize: See `build_model`.
-        scope: Places them on devices, see `kresnet.machine.place.place`.
+    For the other arguments see `build_model`; `scope`, the devices, is that of
+    `kresnet.machine.place.place`.
     """
 
     def build():

@@ -5,12 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import keras
-from pydantic import (
-    ConfigDict,
-    SkipValidation,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import ConfigDict, SkipValidation, WithJsonSchema, model_validator
 
 from kresnet.documents import Problem, raise_problems
 from kresnet.instruments import INSTRUMENTS, Instrument
@@ -18,7 +13,7 @@ from kresnet.machine.team import Membership
 from kresnet.network.precision import full_precision
 from kresnet.options import RunOptions
 
-# What each process of a team may have its own of.
+# Each process of a team may have its own of these.
 OWN = frozenset(
     {
         "callbacks",

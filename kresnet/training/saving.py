@@ -34,19 +34,11 @@ def checkpoint_bytes(model: keras.Model) -> int:
 
 
 class Saver(IterationCallback):
-    """Has checkpoints saved; comes last among the callbacks.
+    """Calls `save` when a checkpoint is due; comes last among the callbacks.
 
-    One is saved every `every` iterations, at the last one, when validation
-    was best so far, and after the step during which a signal came; then it
-    raises `StoppedError`.
-
-    Args:
-        save: Saves a model's checkpoint of an iteration.
-        every: Iterations between checkpoints.
-        last: The run's last iteration.
-        metrics: Knows the best iteration.
-        throughput: Told what is not training.
-        agreement: Knows a signal that came.
+    One is every `every` iterations, at the last one, when validation was best
+    so far, and after the step during which a signal came; then it raises
+    `StoppedError`.
     """
 
     def __init__(

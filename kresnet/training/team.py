@@ -32,9 +32,6 @@ class Agreement:
     All of them exchange at the same places, before whatever they compute
     together: who ends says so there, and none waits for it.
 
-    Args:
-        team: The processes.
-
     Attributes:
         signal: A signal that came here; on process 0 that of any process.
         over: Whether the processes have left each other.
@@ -74,7 +71,7 @@ class Agreement:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Tells the others how what is done inside ended.
+        """Tells the others whether what is done inside failed.
 
         Afterwards all go on, or all end with the exit code of who failed.
         """

@@ -110,15 +110,19 @@ def _sum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def losses_and_errors(logs: dict) -> tuple[list[float], list[float]]:
+    """The loss and the error (%) of each iteration of a chunk."""
+    losses, accuracies = (
+        np.atleast_1d(logs[name]).tolist() for name in ("loss", "accuracy")
+    )
+    return losses, [100.0 * (1.0 - accuracy) for accuracy in accuracies]
+
+
 class LossLog(IterationCallback):
     """Writes losses.csv: every update's loss and error (%) on its batch.
 
     Iterations are counted from 1: the row of an iteration is the loss that its
-    update started from.
-
-    Args:
-        path: losses.csv.
-        check_lock: See `CsvLog`.
+    update started from. For `check_lock` see `CsvLog`.
     """
 
     def __init__(
@@ -131,12 +135,9 @@ class LossLog(IterationCallback):
     def on_train_batch_end(self, batch, logs=None):
         first = self.iteration + 1
         super().on_train_batch_end(batch, logs)
-        losses = np.atleast_1d(logs["loss"]).tolist()
-        accuracies = np.atleast_1d(logs["accuracy"]).tolist()
-        for i, (loss, accuracy) in enumerate(
-            zip(losses, accuracies, strict=True), start=first
-        ):
-            self._rows.append([i, loss, round(100.0 * (1.0 - accuracy), 6)])
+        pairs = zip(*losses_and_errors(logs), strict=True)
+        for i, (loss, error) in enumerate(pairs, start=first):
+            self._rows.append([i, loss, round(error, 6)])
         if len(self._rows) >= ROWS:
             self.flush()
 
@@ -158,15 +159,8 @@ class LossLog(IterationCallback):
 class Measuring(Periodic):
     """Measures with an instrument, every so often, and writes its rows.
 
-    Args:
-        instrument: What measures.
-        subject: What is measured.
-        last: The run's last iteration.
-        folder: Where the files go; `None` writes nothing.
-        around: Makes a context manager to measure in.
-
-    Attributes:
-        logs: The files of the instrument's tables, by name.
+    Its tables are files of the folder, `logs` by name; without a folder none
+    is written. `around` makes a context manager to measure in.
     """
 
     def __init__(

@@ -8,41 +8,31 @@ import keras
 import numpy as np
 
 from kresnet import sealed_folder
-from kresnet.data import Images
 from kresnet.errors import BadDataError, DivergedError
 from kresnet.machine.surroundings import FLOATX
-from kresnet.records.checkpoints import Arrays, Checkpoint, Checkpoints
+from kresnet.records.checkpoints import Checkpoint
 from kresnet.records.folder import RunFolder
 from kresnet.records.identity import Identity
 from kresnet.records.run import Deepened
 from kresnet.spec import Spec, dump_spec
 from kresnet.trained.arrays import to_arrays
 from kresnet.training.logs.events import Events
-from kresnet.training.logs.log import LossLog, Measuring
-from kresnet.training.logs.metrics import MetricsLog
+from kresnet.training.logs.log import CsvLog, LossLog, Measuring
+from kresnet.training.logs.metrics import COLUMNS, MetricsLog
 from kresnet.training.logs.progress import ProgressLine
 from kresnet.training.loop.keras_callbacks import KerasCallbacks
 from kresnet.training.options import Options
 from kresnet.training.record import Record, speed
-from kresnet.training.resuming import (
-    newest_of_this_experiment,
-    read_same_experiment,
-)
-from kresnet.training.saving import (
-    CHECKPOINTS,
-    NonFiniteWeightsError,
-    Saver,
-    checkpoint_bytes,
-)
+from kresnet.training.resuming import open_checkpoints
+from kresnet.training.saving import NonFiniteWeightsError, Saver
 from kresnet.training.team import Agreement
-
-Test = Callable[[Arrays | None], dict[str, float]]
 
 
 class Logs:
     """What process 0 alone has: the folder with its record, rows, checkpoints.
 
-    `open`, `begin_record`, `make_callbacks` and `begin` come in this order.
+    `open`, `begin_record`, `make_callbacks` and `begin` come in this order;
+    `close` at the end.
 
     Args:
         folder: The run's folder, to be locked before `open`.
@@ -52,10 +42,6 @@ class Logs:
         agreement: Knows a signal that came.
         progress: Shows the rows; has the schedule and the throughput.
         notify: Is told what is unusual, in words.
-
-    Attributes:
-        record: run.json, from `begin_record` on.
-        metrics: metrics.csv, from `make_callbacks` on.
     """
 
     def __init__(
@@ -79,40 +65,12 @@ class Logs:
         self.newest: Checkpoint | None = None
         self.events: Events | None = None
 
-    def is_finished(self) -> bool:
-        """Whether the run is; the folder is not locked and may be read-only.
-
-        Raises:
-            SpecError: The folder holds another experiment.
-        """
-        record = read_same_experiment(
-            self.folder, self.spec, self.identity, self.notify
-        )
-        if record and record.status == "finished":
-            self.notify(
-                f"{self.folder.path}: already finished; name another folder "
-                "with --out to run it again"
-            )
-            return True
-        return False
-
     def open(self) -> Checkpoint | None:
-        """The checkpoint to go on from; see `newest_of_this_experiment`."""
-        folder, identity = self.folder, self.identity
+        """The checkpoint to go on from; see `open_checkpoints`."""
         if keras.config.floatx() == "float64":
-            self.notify(f"{folder.path}: in float64, which is {FLOATX}")
-        # Another process may have written since `is_finished`.
-        record = read_same_experiment(
-            folder, self.spec, identity, lambda line: None
-        )
-        self.checkpoints = Checkpoints(
-            folder.checkpoints,
-            self.notify,
-            folder.check_lock,
-            record.identity if record else None,
-        )
-        self.newest = newest_of_this_experiment(
-            folder, self.checkpoints, record, identity, self.notify
+            self.notify(f"{self.folder.path}: in float64, which is {FLOATX}")
+        self.checkpoints, self.newest = open_checkpoints(
+            self.folder, self.spec, self.identity, self.notify
         )
         return self.newest
 
@@ -125,11 +83,8 @@ class Logs:
     ) -> None:
         """Begins run.json, or compares it with what would go on.
 
-        Args:
-            identity: That of the run, with its data.
-            data: The name of the data set.
-            conditions: What the bits of the result depend on, by name.
-            deepened: The run that this one begins with.
+        The identity is that of the run with its data, and `data` their name;
+        the bits of the result depend on the conditions.
 
         Raises:
             BadDataError: The run was begun on other data.
@@ -149,18 +104,13 @@ class Logs:
 
     def make_callbacks(
         self,
-        held_out: Images,
-        logits: Callable[[Images], np.ndarray],
+        validate: Callable[[], dict[str, float]],
         measuring: Sequence[Measuring],
         common: Sequence[keras.callbacks.Callback],
     ) -> list[keras.callbacks.Callback]:
-        """Makes the callbacks that write, and puts them in order.
+        """Makes the callbacks that write, and puts them among the others.
 
-        Args:
-            held_out: The images of validation.
-            logits: Runs the network of the weights as they are when called.
-            measuring: What measures, on all processes.
-            common: The other callbacks that all processes have.
+        For `validate` see `MetricsLog`.
         """
         training, throughput = self.spec.training, self.progress.throughput
         every, last = training.evaluate_every, training.iterations
@@ -172,15 +122,13 @@ class Logs:
         )
         self.losses = LossLog(folder.losses, folder.check_lock)
         self.metrics = MetricsLog(
-            folder.metrics,
+            CsvLog(folder.metrics, COLUMNS, folder.check_lock),
             every,
             last,
             self.schedule,
-            logits,
-            held_out,
+            validate,
             throughput,
             (self.progress, self.events, users),
-            folder.check_lock,
         )
         self.remembered: dict[str, Any] = {
             "schedule": self.schedule,
@@ -219,10 +167,6 @@ class Logs:
         iteration = self.newest.iteration if self.newest else 0
         self.record.update("running", iteration)
         self.folder.write_spec(dump_spec(self.spec))
-
-    def check_space(self, model: keras.Model) -> None:
-        """Raises `DiskFullError` where the checkpoints have no room."""
-        self.folder.check_space(CHECKPOINTS * checkpoint_bytes(model))
 
     def update(self, status: str, **more) -> None:
         """Writes run.json: the status, what was measured, and `more`."""
@@ -283,16 +227,14 @@ class Logs:
             f"{self.folder.path}: diverged: {message}. {state}"
         )
 
-    def finish(self, test: Test) -> None:
-        """Writes the results of the test images, at the end and at the best.
+    def finish(self, test: Callable[..., dict[str, float]]) -> None:
+        """Writes the results on the test images, at the end and at the best.
 
-        Args:
-            test: Error and loss on the test images, with these weights;
-                `None` for those that the model has now.
+        `test` measures the weights that it is given, or those of the model.
         """
         self.losses.flush()
         self.notify("evaluating on the test images")
-        results = test(None)
+        results = test()
         best = self.metrics.best
         if best is not None:
             try:

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from kresnet.callbacks import IterationCallback, IterationSchedule, Throughput
+from kresnet.training.logs.log import losses_and_errors
 
 # Iterations whose mean loss and error are shown.
 WINDOW = 50
@@ -114,9 +115,9 @@ class ProgressLine(IterationCallback):
         super().on_train_batch_end(batch, logs)
         if not self._marks:  # compiled
             self._began = self._said = self.clock()
-        self._losses.extend(np.atleast_1d(logs["loss"]).tolist())
-        errors = 100.0 * (1.0 - np.atleast_1d(logs["accuracy"]))
-        self._errors.extend(errors.tolist())
+        losses, errors = losses_and_errors(logs)
+        self._losses.extend(losses)
+        self._errors.extend(errors)
         self._loss = float(np.mean(self._losses))
         self._training_error = float(np.mean(self._errors))
         self._mark()

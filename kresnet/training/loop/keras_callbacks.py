@@ -11,18 +11,10 @@ from kresnet.training.loop.loop import next_due
 
 
 class KerasCallbacks(IterationCallback):
-    """Calls Keras callbacks as they are used to.
+    """Calls Keras callbacks as `Options.callbacks` says.
 
-    A batch is a chunk of iterations, and its logs are the means over it. An
-    epoch ends with each row of metrics.csv, whose numbers are its logs. What
-    they do is no part of the speed of training; `stop_training` ends nothing,
-    since how long a run lasts is in its spec.
-
-    Args:
-        callbacks: Those of the user.
-        every: Iterations between rows of metrics.csv.
-        last: The run's last iteration.
-        throughput: Told what is not training.
+    What they do is no part of the speed of training. An epoch is `every`
+    iterations, and `last` is the run's last one.
     """
 
     def __init__(

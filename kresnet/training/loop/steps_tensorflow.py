@@ -30,9 +30,6 @@ def mean_over_parts(
         arguments: Tensors with the same first axis.
         parts: How many; divides that axis. The results of all are kept until
             the last is done.
-
-    Returns:
-        Tensors in the order of the function's.
     """
     if parts == 1:
         return function(*arguments)
@@ -107,8 +104,6 @@ class Steps(loop.Steps):
     Small groups stay together, as all do on an accelerator.
 
     Args:
-        model: See the base class.
-        source: See the base class.
         batch_size: Images in a batch, over all replicas.
         group: Images in a group of batch norm; `None` for a whole batch.
 
@@ -179,16 +174,11 @@ class Steps(loop.Steps):
         return batch // group
 
     def compiled(
-        self,
-        function: Callable[..., Any],
-        *shape: int | None,
+        self, function: Callable[..., Any], *shape: int | None
     ) -> Callable[..., Any]:
-        """Makes a graph of a function of what `run` or `gradients` is given.
+        """Makes a graph of a function of indices, keys and perhaps pixels.
 
-        Args:
-            function: Takes int32 and uint32 tensors, and pixels where these
-                are handed in.
-            *shape: That of the indices.
+        The shape is that of the indices.
         """
         signature = [
             tf.TensorSpec(shape, "int32"),
