@@ -62,9 +62,9 @@ class Options(RunOptions):
     @property
     def measured(self) -> list[Instrument]:
         """The instruments that were asked for."""
-        asked = ((each, getattr(self, _every(each))) for each in INSTRUMENTS)
-        shipped = [each(every) for each, every in asked if every]
-        return [*shipped, *self.instruments]
+        shipped = ((x, getattr(self, f"{x.name}_every")) for x in INSTRUMENTS)
+        asked = [each(every) for each, every in shipped if every]
+        return [*asked, *self.instruments]
 
     @property
     def shared(self) -> dict[str, object]:
@@ -85,10 +85,6 @@ class Options(RunOptions):
             "rematerialize": self.rematerialize,
             "deterministic": self.deterministic,
         }
-
-
-def _every(instrument: Instrument | type[Instrument]) -> str:
-    return f"{instrument.name}_every"
 
 
 def _files_have_one_writer(options: Options) -> Iterator[Problem]:

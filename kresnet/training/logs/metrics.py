@@ -3,12 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kresnet.callbacks import (
-    IterationCallback,
-    IterationSchedule,
-    Throughput,
-    next_multiple,
-)
+from kresnet.callbacks import IterationSchedule, Periodic, Throughput
 from kresnet.training.logs.log import CsvLog, losses_and_errors
 
 COLUMNS = (
@@ -21,7 +16,7 @@ COLUMNS = (
 )
 
 
-class MetricsLog(IterationCallback):
+class MetricsLog(Periodic):
     """Appends a row every `every` iterations and at the last one.
 
     Training loss and error are means over the augmented batches since the last
@@ -42,6 +37,8 @@ class MetricsLog(IterationCallback):
         best: Iteration and validation error of the best row; `None` so far.
     """
 
+    at_start = False
+
     def __init__(
         self,
         log: CsvLog,
@@ -52,13 +49,11 @@ class MetricsLog(IterationCallback):
         throughput: Throughput,
         listeners: Sequence[Callable[[dict], None]],
     ):
-        super().__init__()
+        super().__init__(every, last)
+        self.around = throughput.excluded
         self.log = log
-        self.every = every
-        self.last = last
         self.schedule = schedule
         self.validate = validate
-        self.throughput = throughput
         self.listeners = listeners
         self.best: dict[str, Any] | None = None
         self._forget()
@@ -67,21 +62,14 @@ class MetricsLog(IterationCallback):
         # Sums and counts, which a checkpoint keeps exactly.
         self._losses, self._errors = [0.0, 0], [0.0, 0]
 
-    def next_due(self, iteration):
-        return next_multiple(iteration, self.every, self.last)
-
     def on_train_batch_end(self, batch, logs=None):
-        before = self.iteration
-        super().on_train_batch_end(batch, logs)
         losses, errors = losses_and_errors(logs)
         # One by one: a sum must not depend on how long a chunk is.
         for mean, values in ((self._losses, losses), (self._errors, errors)):
             for value in values:
                 mean[0] += value
                 mean[1] += 1
-        if self.iteration >= self.next_due(before):
-            with self.throughput.excluded():
-                self._write_row()
+        super().on_train_batch_end(batch, logs)
 
     def write_first_row(self) -> dict:
         """Writes and returns the row of iteration 0, before any training.
@@ -91,7 +79,7 @@ class MetricsLog(IterationCallback):
         rate = self.schedule.learning_rate(0)
         return self._append(0, rate, None, None)
 
-    def _write_row(self):
+    def act(self):
         loss, error = (x / n for x, n in (self._losses, self._errors))
         self._forget()
         row = self._append(self.iteration, self.schedule.rate, loss, error)
