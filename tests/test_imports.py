@@ -18,7 +18,7 @@ ORDER = (
     "notices",
     "sealed_folder",
     "documents",
-    "options",
+    "run_options",
     "architecture",
     "spec",
     "machine",
@@ -63,7 +63,7 @@ KNOW_TENSORFLOW = {
 LIGHT = {
     "errors",
     "documents",
-    "options",
+    "run_options",
     "architecture",
     "spec",
     "explain",

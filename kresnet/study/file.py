@@ -17,7 +17,7 @@ from kresnet.documents import (
     read_document,
     validated,
 )
-from kresnet.options import RunOptions
+from kresnet.run_options import RunOptions
 
 Name = Annotated[
     str,

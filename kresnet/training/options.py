@@ -16,7 +16,7 @@ from kresnet.documents import Problem, raise_problems
 from kresnet.instruments import INSTRUMENTS, Instrument
 from kresnet.machine.team import Membership
 from kresnet.network.precision import full_precision
-from kresnet.options import RunOptions
+from kresnet.run_options import RunOptions
 
 # What each process of a team may have its own of.
 OWN = frozenset(

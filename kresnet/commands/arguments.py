@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 
 from kresnet.errors import SpecError
-from kresnet.options import RunOptions, option
 from kresnet.records.run import RunRecord, read_recorded_run
+from kresnet.run_options import RunOptions, option
 from kresnet.spec import Spec, load_spec, shipped_specs
 
 SpecName = Annotated[
