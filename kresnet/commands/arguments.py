@@ -122,9 +122,6 @@ def read_spec_or_run(
     """Reads a spec, or the spec and the record of a run folder.
 
     A folder is a run, unless it has the name of a shipped spec and no run.json.
-
-    Raises:
-        KresnetError: It is neither, or overrides are given for a run.
     """
     folder = Path(name)
     # Not `Path.exists`, which raises for a name that is too long.

@@ -48,14 +48,8 @@ FLOATX = "Keras' floatx (keras.config.set_floatx, or floatx in its keras.json)"
 def refuse_environment(limits: bool = True) -> None:
     """Refuses variables that Keras would obey; call it before its import.
 
-    Args:
-        limits: Whether limits of `fit` and `predict` are refused; a user's own
-            program may have them.
-
-    Raises:
-        SpecError: A backend that kresnet does not have, or a limit that would
-            cut the work short.
-        InputMissingError: The backend is not installed.
+    A user's own program may have limits of `fit` and `predict`. Raises a
+    SpecError, or an InputMissingError where the backend is not installed.
     """
     if name := os.environ.get("KERAS_BACKEND"):  # Keras, too, ignores ""
         refuse_backend("KERAS_BACKEND", name)
@@ -70,12 +64,9 @@ def refuse_environment(limits: bool = True) -> None:
 
 
 def refuse_settings_file() -> None:
-    """Refuses a keras.json that keeps Keras or kresnet from working.
+    """Raises a SpecError if a keras.json keeps Keras or kresnet from working.
 
     Keras does not obey a file that is no JSON.
-
-    Raises:
-        SpecError: The file holds such a value.
     """
     path = _settings_file()
     try:

@@ -19,8 +19,7 @@ from kresnet.trained.arrays import from_arrays
 class InTraining(keras.layers.Layer):
     """Runs a network as in training, although `predict` says otherwise.
 
-    As a model of its own, run by `predict_on_batch`, it is compiled: no more
-    than a few layers' outputs are in memory at once.
+    Compiled as a model, it holds only a few layers' outputs at once.
     """
 
     def __init__(self, network: keras.Model):
