@@ -46,7 +46,6 @@ ORDER = (
 
 # Everything else is written in `keras.ops` and works with TensorFlow hidden.
 KNOW_TENSORFLOW = {
-    "kresnet/benchmark/parts_tensorflow.py",
     "kresnet/benchmark/worker.py",
     "kresnet/data/tfds.py",
     "kresnet/machine/place.py",

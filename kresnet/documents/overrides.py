@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from kresnet.documents.document import Document, Place
-from kresnet.documents.problems import Path, shown
+from kresnet.documents.fields import Path, shown
 from kresnet.documents.yaml_reader import LONGEST_FILE, read_yaml
 from kresnet.printable import is_utf8
 

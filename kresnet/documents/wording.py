@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from kresnet.documents.document import Document
-from kresnet.documents.problems import Path, Problem, value_at
+from kresnet.documents.fields import Path, Problem, value_at
 from kresnet.errors import SpecError
 
 _FOUND = {

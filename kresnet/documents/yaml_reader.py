@@ -25,7 +25,7 @@ from kresnet.documents.characters import (
     without_odd_characters,
 )
 from kresnet.documents.document import Document, Place
-from kresnet.documents.problems import Path, field_name, shown
+from kresnet.documents.fields import Path, field_name, shown
 
 LONGEST_FILE = 64 * 1024  # bytes; a spec takes about one thousand
 DEEPEST = 20  # a spec nests four levels
