@@ -213,7 +213,3 @@ def main() -> None:
     if is_member():
         end(code)
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

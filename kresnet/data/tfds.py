@@ -78,8 +78,7 @@ def load_tfds(
         arrays = {}
         for split, shards in splits.items():
             images, labels = _read_split(folder, split, shards)
-            _check_size(folder, split, images, facts.input)
-            _check_labels(folder, split, labels, facts.classes)
+            _check_split(folder, split, images, labels, facts)
             arrays[f"{split}_images"] = images
             arrays[f"{split}_labels"] = labels
         return make_dataset(name, facts.class_names, arrays)
@@ -144,25 +143,24 @@ def _check_class_names(path: Path, names: tuple[str, ...]) -> None:
         )
 
 
-def _check_size(
-    folder: Path, split: str, images: np.ndarray, size: tuple[int, ...]
+def _check_split(
+    folder: Path,
+    split: str,
+    images: np.ndarray,
+    labels: np.ndarray,
+    facts: DatasetFacts,
 ) -> None:
     # TFDS believes its description, also where the images are others.
-    if images.shape[1:] != size:
+    if images.shape[1:] != facts.input:
         raise BadDataError(
-            f"{folder}: images of split {split} must be {size}, also in "
+            f"{folder}: images of split {split} must be {facts.input}, also in "
             f"features.json. Received: {images.shape[1:]}"
         )
-
-
-def _check_labels(
-    folder: Path, split: str, labels: np.ndarray, classes: int
-) -> None:
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    wrong = np.flatnonzero((labels < 0) | (labels >= facts.classes))
     if wrong.size:
         raise BadDataError(
             f"{folder}: label of record {wrong[0]} of split {split} must be "
-            f"from 0 to {classes - 1}. Received: {labels[wrong[0]]}"
+            f"from 0 to {facts.classes - 1}. Received: {labels[wrong[0]]}"
         )
 
 

@@ -72,6 +72,10 @@ def as_shell(code: int) -> int:
     return code if code >= 0 else exit_code(-code)
 
 
+LOST = (
+    "another process of this training is gone; start all of them again, and it"
+    " goes on from its last checkpoint"
+)
 MEMBER = "KRESNET_MEMBER"
 JOINED = "KRESNET_JOINED"  # the file descriptor of a pipe's end
 
@@ -104,10 +108,7 @@ def supervise(coordinator: str) -> int:
     joined = os.read(read, 1)
     os.close(read)
     if code == -signal.SIGABRT and joined:
-        notify(
-            "another process of this training is gone; start all of them"
-            " again, and it goes on from its last checkpoint"
-        )
+        notify(LOST)
         return StoppedError.exit_code
     if code == -signal.SIGABRT:
         notify(

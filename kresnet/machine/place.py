@@ -79,7 +79,16 @@ def place(
     devices, notice = _devices_for(text, spec)
     if notice:
         notify(notice)
-    return Placement(devices, _scope(devices))
+    on_jax = keras.backend.backend() == "jax"
+    make = _jax_scope if on_jax else _tensorflow_scope
+    try:
+        return Placement(devices, make(devices, len(devices.ids)))
+    except RuntimeError as error:  # a backend's word for "too late"
+        raise SpecError(
+            "--devices: must be chosen before"
+            f" {'JAX' if on_jax else 'TensorFlow'} is used in this process:"
+            f" {error}"
+        ) from error
 
 
 def place_team(spec: Spec, processes: int) -> Placement:
@@ -172,19 +181,6 @@ def _visible_gpus() -> list[str]:
         )
         for gpu in tf.config.list_physical_devices("GPU")
     ]
-
-
-def _scope(devices: Devices) -> Scope:
-    """Prepares devices and returns the scope for a model that they train."""
-    make = _jax_scope if keras.backend.backend() == "jax" else _tensorflow_scope
-    try:
-        return make(devices, len(devices.ids))
-    except RuntimeError as error:  # a backend's word for "too late"
-        name = "JAX" if make is _jax_scope else "TensorFlow"
-        raise SpecError(
-            f"--devices: must be chosen before {name} is used in this process:"
-            f" {error}"
-        ) from error
 
 
 def _tensorflow_scope(devices: Devices, count: int) -> Scope:
