@@ -89,9 +89,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def explain_out_of_memory(where: object, batch_size: int) -> Iterator[None]:
     """Raises an OutOfMemoryError that says what may help.
 
-    Args:
-        where: What is being done inside; it begins the message.
-        batch_size: The batch size of the training.
+    The message begins with what is being done inside.
     """
     try:
         yield
@@ -123,12 +121,9 @@ class DiskFullError(KresnetError):
 
 
 def write_error(path: object, error: OSError, more: str = "") -> KresnetError:
-    """What a failed write means for the user: refused (73), or failed (74).
+    """What a failed write of a path means: refused (73), or failed (74).
 
-    Args:
-        path: What could not be written.
-        error: What the system said.
-        more: A further sentence for the message.
+    The message may end with one more sentence.
     """
     kind = CannotWriteError if error.errno in _REFUSED else DiskFullError
     reason = error.strerror or error

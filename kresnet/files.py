@@ -80,12 +80,7 @@ def replace_file(path: Path, content: str | bytes) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder, and those above it, unless it is there.
-
-    Raises:
-        CannotWriteError: It cannot be made.
-        DiskFullError: The disk is full.
-    """
+    """Makes a folder and those above it; errors as of `replace_file`."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

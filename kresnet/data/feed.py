@@ -17,9 +17,7 @@ MOST_BYTES = 2**28
 def most_iterations(source: Source, batch_size: int) -> int:
     """How many iterations' pixels are held at once, at least 1.
 
-    Args:
-        source: Not in memory.
-        batch_size: Images in an iteration.
+    The source is one that is not in memory.
     """
     return max(1, MOST_BYTES // (batch_size * math.prod(source.input)))
 

@@ -94,8 +94,7 @@ def place(
 def place_team(spec: Spec, processes: int) -> Placement:
     """Prepares all devices of all processes of a team, on JAX.
 
-    Raises:
-        SpecError: The batch cannot be spread so.
+    Raises a SpecError if the batch cannot be spread so.
     """
     import jax
 
@@ -117,13 +116,7 @@ def place_team(spec: Spec, processes: int) -> Placement:
 def overview(text: str | None, spec: Spec) -> list[str]:
     """Returns lines: the devices there are, and those that a run would use.
 
-    Args:
-        text: See `parse_devices`.
-        spec: What would be run.
-
-    Raises:
-        DeviceMissingError: There are no such devices.
-        SpecError: The text is wrong, or the batch cannot be spread so.
+    Arguments and errors are those of `place`; nothing is prepared.
     """
     used, notice = _devices_for(text, spec)
     batch = spec.training.batch_size
@@ -139,11 +132,9 @@ def overview(text: str | None, spec: Spec) -> list[str]:
 
 
 def refuse_missing_devices() -> None:
-    """Looks for the devices of the Keras backend.
+    """Raises a DeviceMissingError if JAX_PLATFORMS names devices not there.
 
-    Raises:
-        DeviceMissingError: JAX_PLATFORMS names devices that are not there.
-        SpecError: It names no kind of device.
+    Where it names no kind of device, that is a SpecError.
     """
     if keras.backend.backend() == "jax":  # TensorFlow always has a CPU
         _jax_devices(None)

@@ -94,15 +94,10 @@ def refuse_settings_file() -> None:
 
 
 def refuse_backend(source: str, name: str) -> None:
-    """Refuses a backend that kresnet does not have.
+    """Raises a SpecError for a backend that kresnet does not have.
 
-    Args:
-        source: What named it, for the message.
-        name: The backend, as `KERAS_BACKEND` names it.
-
-    Raises:
-        SpecError: kresnet does not have it.
-        InputMissingError: It is not installed.
+    One that is not installed is an InputMissingError. The source is what named
+    it, for the message.
     """
     if name not in BACKENDS:
         raise SpecError(
@@ -113,11 +108,7 @@ def refuse_backend(source: str, name: str) -> None:
 
 
 def refuse_limits() -> None:
-    """Refuses Keras' limits, also those that a program has set itself.
-
-    Raises:
-        SpecError: `fit` or `predict` would end early.
-    """
+    """Raises a SpecError for Keras' limits, also those that a program set."""
     import keras
 
     limits = keras.config.max_epochs(), keras.config.max_steps_per_epoch()
@@ -127,17 +118,10 @@ def refuse_limits() -> None:
 
 
 def check_settings(precision: str) -> None:
-    """Refuses global settings under which a run would not be what it says.
+    """Raises a SpecError where Keras' global settings would change a run.
 
-    The dtype policy and the image data format are not among them: layers are
-    built the same whatever these are.
-
-    Args:
-        precision: See `kresnet.training.Options`.
-
-    Raises:
-        SpecError: A setting is one of these, or `precision` does not go with
-            Keras' floatx.
+    They may also not go with its precision. The dtype policy and the image data
+    format are not among them: layers are built the same whatever these are.
     """
     import keras
 
@@ -157,10 +141,9 @@ def check_settings(precision: str) -> None:
 
 
 def check_floatx() -> None:
-    """Refuses a floatx that is neither float32 nor float64.
+    """Raises a SpecError for a floatx that is neither float32 nor float64.
 
-    Raises:
-        SpecError: It is another, or JAX would take float32 for float64.
+    So it does where JAX would take float32 for float64.
     """
     import keras
 

@@ -31,11 +31,7 @@ SHARE = re.compile(r"[0-9]{1,20}/[0-9]{1,20}|[0-9.]{1,20}(e-?[0-9]{1,2})?")
 
 
 def parse_budget(text: str) -> Fraction:
-    """Reads "5%" or "0.05".
-
-    Raises:
-        SpecError: It is no number in (0, 1].
-    """
+    """Reads "5%" or "0.05"; a SpecError unless it is in (0, 1]."""
     share = text.strip().removesuffix("%").rstrip()
     budget = Fraction(0)
     if SHARE.fullmatch(share):
