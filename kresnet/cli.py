@@ -35,7 +35,7 @@ from kresnet.notices import notify
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
-# That of the click that this Typer comes with, its own or another package.
+# The error class of the click that this Typer has, its own or a package.
 _UsageError: Any = typer.BadParameter.__base__
 
 # The name of a file cannot be one, or its folder may not be looked into.

@@ -32,8 +32,9 @@ class KresnetError(Exception):
     Exit code 1 is a bug in kresnet and has no class here.
 
     Args:
-        *lines: Of the message. A path or a name in them may hold anything:
-            what does not print, such as a line break, is shown as an escape.
+        *lines: The lines of the message. A path or a name in them may hold
+            anything: what does not print, such as a line break, is shown as an
+            escape.
     """
 
     exit_code = 1

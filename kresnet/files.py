@@ -93,9 +93,9 @@ def _temporary(path: Path) -> Path:
 
 # Bytes; the largest that kresnet writes are some hundred thousand.
 LARGEST = 2**26
-# Of lists and mappings in one another; kresnet's own are half a dozen deep.
+# Levels of lists and mappings; kresnet's own files have half a dozen.
 DEEPEST = 64
-# Of an integer: more take Python long, or it refuses them.
+# Digits of an integer; for more Python takes long, or refuses them.
 MOST_DIGITS = 1_000
 
 

@@ -27,7 +27,7 @@ def check_seed(seed: SupportsIndex) -> int:
 
 
 def seed_option(seed: SupportsIndex) -> int:
-    """The same for `--seed`, where another number is a SpecError."""
+    """Checks what `--seed` gives; another number is a SpecError."""
     try:
         return check_seed(seed)
     except ValueError as error:

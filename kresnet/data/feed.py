@@ -8,9 +8,9 @@ import numpy as np
 from kresnet.data.order import Order
 from kresnet.data.source import Source
 
-# Of the pixels of a chunk: seven batches of 256 photos of 224 × 224 pixels,
-# about what a fast GPU trains on in the half second that a chunk lasts. Three
-# times as many bytes are held: a chunk, its parts, and what was read ahead.
+# Bytes of the pixels of a chunk: seven batches of 256 photos of 224 × 224
+# pixels, about what a fast GPU trains on in the half second that a chunk lasts.
+# Three times as many are held: a chunk, its parts, and what was read ahead.
 MOST_BYTES = 2**28
 
 

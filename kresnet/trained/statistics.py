@@ -27,11 +27,11 @@ class InTraining(keras.layers.Layer):
         self.network = network
 
     def call(self, images):
-        """What the network takes, to logits."""
+        """Maps what the network takes to logits."""
         return self.network(images, training=True)
 
     def compute_output_shape(self, input_shape):
-        """The network's."""
+        """Returns the shape of the logits."""
         return self.network.compute_output_shape(input_shape)
 
 

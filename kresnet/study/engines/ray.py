@@ -33,7 +33,7 @@ class KilledError(Exception):
     """A run was killed, or stopped though the study was not: it is retried.
 
     Attributes:
-        exit_code: The run's.
+        exit_code: The exit code of the run.
     """
 
     def __init__(self, exit_code: int):
