@@ -87,6 +87,11 @@ def make_folder(path: Path) -> None:
         raise write_error(path, error) from error
 
 
+def visible_names(folder: Path) -> list[str]:
+    """The names in a folder, sorted, but for those of hidden files."""
+    return sorted(p.name for p in folder.iterdir() if p.name[0] != ".")
+
+
 def _temporary(path: Path) -> Path:
     return path.with_name(f".tmp-{path.name}")
 

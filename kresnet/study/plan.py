@@ -15,7 +15,7 @@ from kresnet.errors import (
     SpecError,
     write_error,
 )
-from kresnet.files import make_folder, replace_file
+from kresnet.files import make_folder, replace_file, visible_names
 from kresnet.records.checkpoints import weights_sum
 from kresnet.records.folder import RunFolder
 from kresnet.records.identity import Beginning, Identity
@@ -188,7 +188,7 @@ def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
 def refuse_other_folder(out: Path, study: Study) -> None:
     """Raises unless a folder is the study's, or empty but for hidden files."""
     try:
-        names = sorted(p.name for p in out.iterdir() if p.name[0] != ".")
+        names = visible_names(out)
     except FileNotFoundError:
         return
     except OSError as error:
