@@ -106,8 +106,6 @@ class Benchmark:
     """What was measured on one spec.
 
     Attributes:
-        spec: What was trained.
-        precision: The precision of its arithmetic.
         facts: What each subject says about itself, by its name.
         rounds: What each round took, by subject and part: `iterations`,
             `seconds` and `cpu_seconds` of them all.

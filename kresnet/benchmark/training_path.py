@@ -45,19 +45,10 @@ class TrainingPath:
     every iteration, is left out, and its learning rate is kept.
 
     Args:
-        spec: What to train.
-        seed: Decides initial weights, order and draws.
-        source: Has the training images.
-        indices: The training split.
+        indices: The training split of the source.
         folder: The folder of losses.csv.
         precision: The precision of convolutions; see `build_model`.
         finite: Whether losses must be finite.
-
-    Attributes:
-        model: The training model.
-        steps: Its updates, of the class of the backend.
-        transforms_model: Its transforms alone.
-        order: Indices and keys of each iteration.
     """
 
     def __init__(

@@ -116,7 +116,7 @@ class Order:
         return images, keys
 
     def batch(self, iteration: int) -> tuple[np.ndarray, ...]:
-        """Returns the same of one iteration, `(batch_size,)`."""
+        """Returns images and keys of one iteration, `(batch_size,)` each."""
         return tuple(each[0] for each in self.batches(iteration, 1))
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class Order:
         return images, views
 
     def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """The same of an epoch; the last two epochs are kept."""
+        """Images and view keys of an epoch; the last two epochs are kept."""
         found = self._epochs.get(epoch)
         if found is None:
             raw = self._raw(_PERMUTATION, epoch, self.indices.size)

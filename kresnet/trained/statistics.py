@@ -19,8 +19,7 @@ from kresnet.trained.arrays import from_arrays
 class InTraining(keras.layers.Layer):
     """Runs a network as in training, although `predict` says otherwise.
 
-    As a model of its own, run by `predict_on_batch`, it is compiled: no more
-    than a few layers' outputs are in memory at once.
+    Compiled as a model, it holds only a few layers' outputs at once.
     """
 
     def __init__(self, network: keras.Model):
@@ -28,11 +27,11 @@ class InTraining(keras.layers.Layer):
         self.network = network
 
     def call(self, images):
-        """What the network takes, to logits."""
+        """Maps what the network takes to logits."""
         return self.network(images, training=True)
 
     def compute_output_shape(self, input_shape):
-        """The network's."""
+        """Returns the shape of the logits."""
         return self.network.compute_output_shape(input_shape)
 
 

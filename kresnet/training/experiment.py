@@ -16,10 +16,12 @@ from kresnet.callbacks import (
     WarmUpError,
 )
 from kresnet.data import Feed, Images, load_dataset, split_train_validation
-from kresnet.errors import StoppedError
+from kresnet.errors import (
+    StoppedError,
+    explain_out_of_memory,
+)
 from kresnet.instruments import Subject
 from kresnet.machine.facts import keep_compiled_programs, make_deterministic
-from kresnet.machine.memory import explain_out_of_memory
 from kresnet.machine.place import Placement, place, place_team
 from kresnet.machine.signals import Signals
 from kresnet.machine.team import Team

@@ -11,7 +11,7 @@ from kresnet.documents import Problem, raise_problems
 from kresnet.instruments import INSTRUMENTS, Instrument
 from kresnet.machine.team import Membership
 from kresnet.network.precision import full_precision
-from kresnet.options import RunOptions
+from kresnet.run_options import RunOptions
 
 # Each process of a team may have its own of these.
 OWN = frozenset(
