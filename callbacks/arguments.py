@@ -57,8 +57,8 @@ def check_number(
     Raises:
         ValueError: It is no number, not finite, or out of range.
     """
-    bounds = {
-        words: (holds, bound)
+    bounds = [
+        (words, holds, bound)
         for words, holds, bound in (
             ("above", operator.gt, above),
             ("at least", operator.ge, least),
@@ -66,16 +66,14 @@ def check_number(
             ("at most", operator.le, most),
         )
         if bound is not None
-    }
+    ]
     if (
         not isinstance(value, numbers.Real)
         or isinstance(value, bool)
         or not _is_finite(value)
-        or not all(holds(value, bound) for holds, bound in bounds.values())
+        or not all(holds(value, bound) for _, holds, bound in bounds)
     ):
-        allowed = " and ".join(
-            f"{k} {bound}" for k, (_, bound) in bounds.items()
-        )
+        allowed = " and ".join(f"{words} {bound}" for words, _, bound in bounds)
         raise ValueError(
             f"`{name}` must be a finite number {allowed}. "
             f"Received: {name}={value!r}"

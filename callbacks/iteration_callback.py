@@ -16,16 +16,17 @@ def current_values(model: keras.Model) -> Iterator[None]:
     are empty. `Callback.model` would hand all of it back, which takes a deep
     network's callbacks milliseconds a step; here only scalars are lent.
     """
-    # Keras 3.15 has no public way to them.
     pairs = []
+    # Keras 3.15 has no public way to them.
     if not getattr(model, "_jax_state_synced", True):
         state = model._jax_state or {}
+        kept = (
+            (model.optimizer.variables, "optimizer_variables"),
+            (model.metrics_variables, "metrics_variables"),
+        )
         pairs = [
             (variable, value)
-            for variables, name in (
-                (model.optimizer.variables, "optimizer_variables"),
-                (model.metrics_variables, "metrics_variables"),
-            )
+            for variables, name in kept
             for variable, value in zip(
                 variables, state.get(name, ()), strict=False
             )
@@ -81,7 +82,6 @@ class IterationCallback(keras.callbacks.Callback):
         """Takes back what `get_state` returned, before `fit`."""
 
     def on_train_begin(self, logs=None):
-        """Takes the iteration from the optimiser."""
         self.iteration = updates_done(self._watched)
         self._began, self._outdated = False, True
 
@@ -89,11 +89,9 @@ class IterationCallback(keras.callbacks.Callback):
         """Called once in every `fit`, before its first step."""
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Another callback may restore an optimiser here."""
-        self._outdated = True
+        self._outdated = True  # another callback may restore an optimiser here
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Counts again where another callback may have restored a state."""
         if self._outdated:
             self.iteration = updates_done(self._watched)
             self._outdated = False
@@ -102,7 +100,6 @@ class IterationCallback(keras.callbacks.Callback):
             self.on_first_batch_begin()
 
     def on_train_batch_end(self, batch, logs=None):
-        """Adds the iterations of the step."""
         if self.logs_are_per_iteration:
             self.iteration += max(np.size(each) for each in logs.values())
         else:
@@ -137,10 +134,15 @@ def updates_done(model: keras.Model) -> int:
             f"counted. Received: model={model}"
         )
     with current_values(model):
-        # A variable, or with gradient_accumulation_steps a tensor. Not int(),
-        # which fails under a strategy.
-        iterations = keras.ops.convert_to_tensor(model.optimizer.iterations)
-        return int(keras.ops.convert_to_numpy(iterations))
+        # A tensor with gradient_accumulation_steps, else a variable.
+        return int(to_number(model.optimizer.iterations))
+
+
+def to_number(variable) -> float:
+    """The value of a scalar variable or tensor, now."""
+    # Not float() at once, which fails under a strategy.
+    tensor = keras.ops.convert_to_tensor(variable)
+    return float(keras.ops.convert_to_numpy(tensor))
 
 
 def next_multiple(iteration: int, every: int, last: int) -> int:
@@ -178,16 +180,13 @@ class Periodic(IterationCallback):
         raise NotImplementedError
 
     def next_due(self, iteration):
-        """The next iteration to act at."""
         return next_multiple(iteration, self.every, self.last)
 
     def on_first_batch_begin(self):
-        """Acts on the initial weights."""
         if self.iteration == 0 and self.at_start:
             self._act_inside()
 
     def on_train_batch_end(self, batch, logs=None):
-        """Acts when it is due."""
         before = self.iteration
         super().on_train_batch_end(batch, logs)
         if self.iteration >= self.next_due(before):

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import keras
 import numpy as np
-from keras import ops
 from kresnet.callbacks.arguments import (
     check_function,
     check_integer,
@@ -16,6 +15,7 @@ from kresnet.callbacks.arguments import (
 from kresnet.callbacks.iteration_callback import (
     IterationCallback,
     current_values,
+    to_number,
 )
 
 
@@ -37,7 +37,7 @@ class StepMean:
         mean = None
         with current_values(model):
             for metric in _metrics(model, name):
-                total, count = map(_number, (metric.total, metric.count))
+                total, count = map(to_number, (metric.total, metric.count))
                 # It may have been reset since.
                 before = self._before.get(id(metric), (0, 0))
                 if count <= before[1]:
@@ -65,10 +65,6 @@ def _metrics(model, name):
                 f"Received: {metric}"
             )
     return flat
-
-
-def _number(variable):
-    return float(ops.convert_to_numpy(ops.convert_to_tensor(variable)))
 
 
 class WarmUpError(RuntimeError):
@@ -106,7 +102,7 @@ class WarmUp:
         if limit is not None:
             # Before that many batches it cannot end.
             limit = check_integer("limit", limit, over)
-        # In place of NumPy's numbers.
+        # Python's numbers take the place of NumPy's.
         vars(self).update(
             learning_rate=rate,
             until_training_error=error,
@@ -193,13 +189,11 @@ class IterationSchedule(IterationCallback):
         return self.start / self.divide_by**passed
 
     def next_due(self, iteration):
-        """The next change, or every iteration while warming up."""
         if self.warming_up:
             return iteration + 1
         return next((i for i in self.at if i > iteration), None)
 
     def on_train_begin(self, logs=None):
-        """Begins anew, unless a state was set."""
         super().on_train_begin(logs)
         self._begin_epoch()
         if not self._has_state:
@@ -207,17 +201,14 @@ class IterationSchedule(IterationCallback):
             self.warm_up_ended_at = None
 
     def on_first_batch_begin(self):
-        """Notes where the warm-up begins."""
         self._warm_up_began_at = 0 if self._has_state else self.iteration
         self._has_state = False
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Trusts nothing of the epoch before."""
         super().on_epoch_begin(epoch, logs)
         self._begin_epoch()
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Sets the rate before the update it belongs to."""
         super().on_train_batch_begin(batch, logs)
         rate = self.learning_rate(self.iteration)
         if rate != self.rate or not self._rate_is_set:
@@ -225,7 +216,6 @@ class IterationSchedule(IterationCallback):
             self.rate, self._rate_is_set = rate, True
 
     def on_train_batch_end(self, batch, logs=None):
-        """Watches the training error while warming up."""
         before = self.iteration
         super().on_train_batch_end(batch, logs)
         warm_up = self._current_warm_up()
@@ -267,14 +257,12 @@ class IterationSchedule(IterationCallback):
         return [self._mean.latest(self._watched, "accuracy", value)] * batches
 
     def get_state(self):
-        """The window of errors and the end of the warm-up."""
         return {
             "errors": list(self._errors),
             "warm_up_ended_at": self.warm_up_ended_at,
         }
 
     def set_state(self, state):
-        """Takes back what `get_state` returned."""
         self._errors.clear()
         self._errors.extend(state["errors"])
         self.warm_up_ended_at = state["warm_up_ended_at"]

@@ -201,7 +201,6 @@ class LayerResponses(Periodic):
         return responses, ratios
 
     def act(self):
-        """Measures and writes."""
         copy_weights(self.model, self.measured)
         at = {"iteration": self.iteration}
         responses, ratios = self.measure()
@@ -227,4 +226,4 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
         if values[variable.path] is not variable:
             # Through the host: `source` may be spread over devices.
             value = values[variable.path].value
-            variable.assign(keras.ops.convert_to_numpy(value))
+            variable.assign(ops.convert_to_numpy(value))

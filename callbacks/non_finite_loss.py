@@ -29,7 +29,6 @@ class NonFiniteLoss(IterationCallback):
     """
 
     def on_train_batch_end(self, batch, logs=None):
-        """Checks every loss of the step."""
         before = self.iteration
         super().on_train_batch_end(batch, logs)
         if "loss" not in (logs or {}):

@@ -53,17 +53,14 @@ class Throughput(IterationCallback):
                 self._excluded[i] += now - then
 
     def on_train_begin(self, logs=None):
-        """Starts the clocks."""
         super().on_train_begin(logs)
         self._begin()
         self._mark = _clocks()
 
     def on_first_batch_begin(self):
-        """Notes where this `fit` begins."""
         self._first = self.iteration
 
     def on_train_batch_end(self, batch, logs=None):
-        """Adds the step."""
         before = self.iteration
         super().on_train_batch_end(batch, logs)
         count = self.iteration - before

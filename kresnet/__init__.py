@@ -13,7 +13,6 @@ _HOMES = {
     "load_spec": "kresnet.spec",
     "train": "kresnet.training",
 }
-_WITHOUT_KERAS = {"load_spec"}
 
 __all__ = [
     "KeyedBatches",
@@ -28,7 +27,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'kresnet' has no attribute {name!r}")
-    if name not in _WITHOUT_KERAS:
+    if name != "load_spec":  # it needs no Keras
         quiet_backend = importlib.import_module("kresnet.machine.start_keras")
         quiet_backend.import_keras_quietly(own_process=False)
     return getattr(importlib.import_module(_HOMES[name]), name)

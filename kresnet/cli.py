@@ -14,12 +14,12 @@ from typing import Annotated, Any
 
 import typer
 
-from kresnet.commands.machine import bench, devices
-from kresnet.commands.measure import evaluate, responses
-from kresnet.commands.runs import report, study
+from kresnet.commands.devices_bench import bench, devices
+from kresnet.commands.evaluate_responses import evaluate, responses
+from kresnet.commands.export_predict import export, predict
 from kresnet.commands.specs import check, diff, explain, schema, show, specs
+from kresnet.commands.study_report import report, study
 from kresnet.commands.train import train
-from kresnet.commands.use import export, predict
 from kresnet.errors import DiskFullError, InputMissingError, KresnetError
 from kresnet.machine.children import end, is_member
 from kresnet.machine.signals import (
@@ -35,7 +35,7 @@ from kresnet.notices import notify
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
-# That of the click that this Typer comes with, its own or another package.
+# The error class of the click that this Typer has, its own or a package.
 _UsageError: Any = typer.BadParameter.__base__
 
 # The name of a file cannot be one, or its folder may not be looked into.
@@ -213,7 +213,3 @@ def main() -> None:
     if is_member():
         end(code)
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

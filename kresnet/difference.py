@@ -32,7 +32,7 @@ def difference(a: Described, b: Described) -> str:
 
     Args:
         a: A spec, and what run.json says for a run.
-        b: The same of the other.
+        b: The other spec, likewise.
     """
     (old, before), (new, now) = a, b
     fields = differing_fields(old, new)

@@ -4,7 +4,9 @@ Every error that a user or a machine can cause is a `KresnetError`: the command
 prints its message, one line and no traceback, and exits with its code.
 """
 
+import contextlib
 import errno
+from collections.abc import Iterator
 
 from kresnet.printable import printable
 
@@ -30,8 +32,9 @@ class KresnetError(Exception):
     Exit code 1 is a bug in kresnet and has no class here.
 
     Args:
-        *lines: Of the message. A path or a name in them may hold anything:
-            what does not print, such as a line break, is shown as an escape.
+        *lines: The lines of the message. A path or a name in them may hold
+            anything: what does not print, such as a line break, is shown as an
+            escape.
     """
 
     exit_code = 1
@@ -70,6 +73,36 @@ class OutOfMemoryError(KresnetError):
     exit_code = 69
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Says whether a backend, or Python, had no memory left.
+
+    TensorFlow raises `ResourceExhaustedError`, and JAX a runtime error that
+    begins with the same words; naming either class would import the backend.
+    """
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "ResourceExhaustedError"
+        or str(error).lstrip().startswith("RESOURCE_EXHAUSTED")
+    )
+
+
+@contextlib.contextmanager
+def explain_out_of_memory(where: object, batch_size: int) -> Iterator[None]:
+    """Raises an OutOfMemoryError that says what may help.
+
+    The message begins with what is being done inside.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(
+            f"{where}: out of memory with batches of {batch_size}; a smaller"
+            " training.batch_size, or a device with more memory, is needed"
+        ) from error
+
+
 class DivergedError(KresnetError):
     """The loss is not finite, or a warm-up never ended."""
 
@@ -89,12 +122,9 @@ class DiskFullError(KresnetError):
 
 
 def write_error(path: object, error: OSError, more: str = "") -> KresnetError:
-    """What a failed write means for the user: refused (73), or failed (74).
+    """What a failed write of a path means: refused (73), or failed (74).
 
-    Args:
-        path: What could not be written.
-        error: What the system said.
-        more: A further sentence for the message.
+    The message may end with one more sentence.
     """
     kind = CannotWriteError if error.errno in _REFUSED else DiskFullError
     reason = error.strerror or error

@@ -128,12 +128,7 @@ def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:
 def network_handles(
     labels: Sequence[str], palette: dict[str, Colour]
 ) -> list[Line2D]:
-    """The colours of the networks, with how many runs each has.
-
-    Args:
-        labels: One for each run.
-        palette: The colour of each label.
-    """
+    """The colours of the networks, with how many runs have each label."""
     handles = []
     for label, colour in palette.items():
         count = sum(each == label for each in labels)
@@ -145,14 +140,10 @@ def network_handles(
 def stacked_panels(
     panels: Sequence[Panel], labels: Sequence[str], ylabel: str, title: str
 ) -> Figure:
-    """Draws panels below one another, one colour for each network.
+    """Draws panels below one another, the first at the top.
 
-    Args:
-        panels: From top to bottom.
-        labels: The network of each line, which has a colour for all of its
-            lines.
-        ylabel: What is measured, in every panel.
-        title: The title above the figure.
+    Each line of a panel has a label, that of its network, and a network the
+    same colour in all of them.
     """
     figure = new_figure(WIDTH, LEGEND_HEIGHT + len(panels) * PANEL_HEIGHT)
     palette = palette_of(labels)

@@ -80,16 +80,16 @@ def replace_file(path: Path, content: str | bytes) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder, and those above it, unless it is there.
-
-    Raises:
-        CannotWriteError: It cannot be made.
-        DiskFullError: The disk is full.
-    """
+    """Makes a folder and those above it; errors as of `replace_file`."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(path, error) from error
+
+
+def visible_names(folder: Path) -> list[str]:
+    """The names in a folder, sorted, but for those of hidden files."""
+    return sorted(p.name for p in folder.iterdir() if p.name[0] != ".")
 
 
 def _temporary(path: Path) -> Path:
@@ -98,9 +98,9 @@ def _temporary(path: Path) -> Path:
 
 # Bytes; the largest that kresnet writes are some hundred thousand.
 LARGEST = 2**26
-# Of lists and mappings in one another; kresnet's own are half a dozen deep.
+# Levels of lists and mappings; kresnet's own files have half a dozen.
 DEEPEST = 64
-# Of an integer: more take Python long, or it refuses them.
+# Digits of an integer; for more Python takes long, or refuses them.
 MOST_DIGITS = 1_000
 
 

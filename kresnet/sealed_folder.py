@@ -74,17 +74,8 @@ def verify(folder: Path) -> dict:
     """
     manifest = read_manifest(folder)
     for name, expected in manifest["files"].items():
-        try:
-            with open_plain_file(folder / name) as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except (FileNotFoundError, NotADirectoryError):
-            raise DamagedError(f"{folder / name}: missing") from None
-        except PermissionError:
-            raise
-        except OSError as error:  # a folder, or a disk that fails
-            raise DamagedError(f"{folder / name}: {error.strerror}") from error
-        except ValueError as error:  # a pipe
-            raise DamagedError(f"{folder / name}: {error}") from error
+        with _damage(folder / name), open_plain_file(folder / name) as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != expected:
             raise DamagedError(f"{folder / name}: its SHA-256 sum is wrong")
     for path in folder.rglob("*"):
@@ -114,24 +105,34 @@ def read_manifest(folder: Path) -> dict:
     """
     path = folder / MANIFEST
     try:
-        manifest = read_json(path)
+        with _damage(path, "not a manifest"):
+            manifest = read_json(path)
         own_sum = manifest.pop("sha256")
         is_whole = (
             manifest.keys() == {"content", "files"}
             and isinstance(manifest["content"], dict)
             and isinstance(manifest["files"], dict)
         )
-    except (FileNotFoundError, NotADirectoryError):
-        raise DamagedError(f"{path}: missing") from None
-    except PermissionError:
-        raise
-    except OSError as error:
-        raise DamagedError(f"{path}: {error.strerror}") from error
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (KeyError, AttributeError, TypeError):
         raise DamagedError(f"{path}: not a manifest") from None
     if not is_whole or _sum_of_json(manifest) != own_sum:
         raise DamagedError(f"{path}: its SHA-256 sum is wrong")
     return manifest
+
+
+@contextlib.contextmanager
+def _damage(path: Path, wrong: str | None = None) -> Iterator[None]:
+    """Names what keeps a file from being read, or says what is `wrong`."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise DamagedError(f"{path}: missing") from None
+    except PermissionError:
+        raise
+    except OSError as error:  # a folder, or a disk that fails
+        raise DamagedError(f"{path}: {error.strerror}") from error
+    except ValueError as error:  # a pipe, or no JSON
+        raise DamagedError(f"{path}: {wrong or error}") from error
 
 
 def _synced_sum(path: Path) -> str:

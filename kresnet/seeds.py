@@ -27,11 +27,7 @@ def check_seed(seed: SupportsIndex) -> int:
 
 
 def seed_option(seed: SupportsIndex) -> int:
-    """The same for `--seed`.
-
-    Raises:
-        SpecError: It is another number, or none.
-    """
+    """Checks what `--seed` gives; another number is a SpecError."""
     try:
         return check_seed(seed)
     except ValueError as error:

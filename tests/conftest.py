@@ -26,6 +26,12 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first, so that several processes end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def whole_form(pytestconfig) -> bool:
     """Whether tests that have a short form and a whole one run the whole."""

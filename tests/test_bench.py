@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+import small_network
 
 from kresnet.benchmark import Benchmark, benchmark_values
 from kresnet.benchmark.bench import Subject, tiny
@@ -16,7 +17,7 @@ from kresnet.errors import (
     InputMissingError,
     OutOfMemoryError,
 )
-from kresnet.spec import load_spec, shipped_specs
+from kresnet.spec import dump_spec, load_spec, shipped_specs
 
 # A subject that answers at once; every iteration takes a known time.
 REFERENCE = """
@@ -139,7 +140,9 @@ def test_a_spec_is_measured_beside_a_reference(tmp_path, capsys):
     program = tmp_path / "reference.py"
     program.write_text(REFERENCE, "utf-8")
     out = tmp_path / "numbers.json"
-    words = ["bench", "digits", "--backend", "tensorflow", "--backend", "jax"]
+    small = tmp_path / "small.yaml"
+    small.write_text(dump_spec(load_spec("digits", small_network.OVERRIDES)))
+    words = ["bench", str(small), "--backend", "tensorflow", "--backend", "jax"]
     words += ["--rounds", "2", "--iterations", "2"]
     words += ["--reference", str(program)]
 

@@ -297,7 +297,7 @@ def test_a_run_killed_again_and_again_ends_like_one_that_was_not(
     tmp_path, generator, whole_form
 ):
     """Most of the kills are soon after a checkpoint or in the next."""
-    kills, last = (5, 400) if whole_form else (2, 100)
+    kills, last = (5, 400) if whole_form else (1, 100)
 
     done = killed_often(tmp_path / "runs", kills, generator, last=last)
 

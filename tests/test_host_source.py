@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_network
 from safetensors.numpy import load_file
 
 pytestmark = pytest.mark.slow
@@ -69,6 +70,7 @@ cut = loop.chunk_end
 def train(out, source, devices="cpu"):
     experiment.load_dataset = lambda *_: source
     kresnet.train("digits", out, devices=devices, overrides=[
+        *sys.argv[1:],
         "training.iterations=12",
         "training.learning_rate.at=[6]",
         "training.evaluate_every=6",
@@ -105,7 +107,7 @@ def runs(request, tmp_path_factory):
     pytest.importorskip(request.param)
     home = tmp_path_factory.mktemp(request.param)
     run = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM, *small_network.OVERRIDES],
         cwd=home,
         capture_output=True,
         text=True,

@@ -18,7 +18,7 @@ ORDER = (
     "notices",
     "sealed_folder",
     "documents",
-    "options",
+    "run_options",
     "architecture",
     "spec",
     "machine",
@@ -46,7 +46,6 @@ ORDER = (
 
 # Everything else is written in `keras.ops` and works with TensorFlow hidden.
 KNOW_TENSORFLOW = {
-    "kresnet/benchmark/parts_tensorflow.py",
     "kresnet/benchmark/worker.py",
     "kresnet/data/tfds.py",
     "kresnet/machine/place.py",
@@ -63,7 +62,7 @@ KNOW_TENSORFLOW = {
 LIGHT = {
     "errors",
     "documents",
-    "options",
+    "run_options",
     "architecture",
     "spec",
     "explain",

@@ -11,8 +11,8 @@ import kresnet.instruments
 from kresnet.errors import SpecError
 from kresnet.figures import Panel, stacked_panels
 from kresnet.instruments import INSTRUMENTS, Gradients, Instrument, Table
-from kresnet.options import RunOptions
 from kresnet.reporting import write_report
+from kresnet.run_options import RunOptions
 
 
 class Logits(Instrument):

@@ -512,6 +512,13 @@ def test_a_study_goes_on_after_a_divergence_and_an_interruption(tmp_path):
     summary = json.loads((out / "study.json").read_text())
     assert summary["budget"] == 1
 
+    # Another study of that name is refused before anything runs.
+    (tmp_path / "two.yaml").write_text(TWO.replace("[100]", "[10]"))
+    other = start(tmp_path)
+    _, err = other.communicate()
+    assert other.returncode == 2
+    assert "holds a run of another experiment" in err
+
 
 PLAIN = (
     "[{block: plain, blocks: BLOCKS, width: 16, stride: 1},"
@@ -575,20 +582,3 @@ def _every_number_is_a_proxy_s(folder):
     assert legends
     assert all(rest.startswith(", proxy") for _, rest in legends)
     assert "50 % of the iterations" in text
-
-
-@pytest.mark.slow
-def test_a_folder_of_another_study_is_refused_before_anything_runs(tmp_path):
-    (tmp_path / "two.yaml").write_text(
-        TWO.replace("iterations=150", "iterations=20").replace("[100]", "[10]")
-    )
-    whole = start(tmp_path)
-    whole.communicate()
-    assert whole.returncode == 0
-    (tmp_path / "two.yaml").write_text(TWO)
-
-    other = start(tmp_path)
-    _, err = other.communicate()
-
-    assert other.returncode == 2
-    assert "holds a run of another experiment" in err

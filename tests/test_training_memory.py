@@ -6,11 +6,11 @@ import sys
 import keras
 import pytest
 
-from kresnet.machine.memory import is_out_of_memory
+from kresnet.errors import is_out_of_memory
 
 JAX = """
 import jax.numpy as jnp
-from kresnet.machine.memory import is_out_of_memory
+from kresnet.errors import is_out_of_memory
 try:
     jnp.zeros(2**50, "uint8").block_until_ready()
 except Exception as error:

@@ -9,6 +9,7 @@ from collections import namedtuple
 
 import keras
 import pytest
+import small_network
 from rich.console import Console
 
 from kresnet import cli
@@ -22,6 +23,7 @@ from kresnet.records import folder as run_folder_module
 from kresnet.training import train
 
 OVERRIDES = (
+    *small_network.OVERRIDES,
     "training.iterations=60",
     "training.learning_rate.at=[40]",
     "training.evaluate_every=20",
@@ -133,7 +135,7 @@ def test_another_spec_is_refused_also_when_spec_yaml_is_gone(killed):
 
 def test_how_often_to_evaluate_may_change(killed, whole):
     code, err = command(
-        killed, overrides=(*OVERRIDES[:2], "training.evaluate_every=10")
+        killed, overrides=(*OVERRIDES[:-1], "training.evaluate_every=10")
     )
 
     assert code == 0

@@ -12,7 +12,7 @@ from kresnet.records.folder import RunFolder
 from kresnet.records.identity import Identity
 from kresnet.spec import load_spec
 from kresnet.trained.arrays import to_arrays
-from kresnet.training.assembly import assemble
+from kresnet.training.models import make_models
 from kresnet.training.saving import CHECKPOINTS, checkpoint_bytes
 
 WHITENED = (
@@ -43,7 +43,7 @@ def saved(model, folder):
 
 @pytest.mark.parametrize("overrides", [(), WHITENED])
 def test_the_estimate_is_a_checkpoint_and_little_more(tmp_path, overrides):
-    model = assemble(load_spec("digits", overrides), 0, "float32").model
+    model = make_models(load_spec("digits", overrides), 0, "float32").model
 
     estimate = checkpoint_bytes(model)
 
@@ -54,7 +54,7 @@ def test_the_estimate_is_a_checkpoint_and_little_more(tmp_path, overrides):
 
 def test_four_checkpoints_of_a_run_need_no_more_than_was_asked_for(digits_run):
     newest = max((digits_run / "checkpoints").iterdir())
-    model = assemble(load_spec("digits"), 0, "float32").model
+    model = make_models(load_spec("digits"), 0, "float32").model
 
     assert 4 * size(newest) <= CHECKPOINTS * checkpoint_bytes(model)
 

@@ -127,7 +127,6 @@ class Parts(abc.ABC):
     ) -> Tensor:
         """A square convolution, padded evenly.
 
-
         Args:
             x: What it is applied to.
             width: Filters.

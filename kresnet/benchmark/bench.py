@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kresnet import errors
+from kresnet.architecture import census
 from kresnet.benchmark.serving import CEILINGS, PARTS
 from kresnet.errors import InputMissingError, SpecError
 from kresnet.machine.surroundings import BACKENDS, refuse_backend
@@ -106,8 +107,6 @@ class Benchmark:
     """What was measured on one spec.
 
     Attributes:
-        spec: What was trained.
-        precision: The precision of its arithmetic.
         facts: What each subject says about itself, by its name.
         rounds: What each round took, by subject and part: `iterations`,
             `seconds` and `cpu_seconds` of them all.

@@ -41,10 +41,9 @@ def timed(run: Callable[[int], None]) -> Part:
 def serve(start: Callable[[], dict[str, Part]]) -> None:
     """Answers requests until standard input ends.
 
-    Args:
-        start: Makes everything ready; returns the parts by name: those of
-            `PARTS` and `CEILINGS`, and "facts", what there is to know about
-            the process.
+    `start` makes everything ready and returns the parts by name: those of
+    `PARTS` and `CEILINGS`, and "facts", what there is to know about the
+    process.
     """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

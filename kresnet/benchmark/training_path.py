@@ -22,10 +22,10 @@ from kresnet.data.source import ARRAYS, make_dataset
 from kresnet.errors import DivergedError
 from kresnet.network import adapt_transforms, training_model
 from kresnet.spec import Spec
-from kresnet.training.assembly import assemble
-from kresnet.training.logs.losses import LossLog
+from kresnet.training.logs.log import LossLog
 from kresnet.training.logs.progress import ProgressLine
-from kresnet.training.loop.loop import make_steps, train_in_chunks
+from kresnet.training.loop.loop import train_in_chunks
+from kresnet.training.models import make_models, make_steps
 
 
 def tiny_data(spec: Spec) -> tuple[Source, np.ndarray]:
@@ -45,19 +45,10 @@ class TrainingPath:
     every iteration, is left out, and its learning rate is kept.
 
     Args:
-        spec: What to train.
-        seed: Decides initial weights, order and draws.
-        source: Has the training images.
-        indices: The training split.
+        indices: The training split of the source.
         folder: The folder of losses.csv.
         precision: The precision of convolutions; see `build_model`.
         finite: Whether losses must be finite.
-
-    Attributes:
-        model: The training model.
-        steps: Its updates, of the class of the backend.
-        transforms_model: Its transforms alone.
-        order: Indices and keys of each iteration.
     """
 
     def __init__(
@@ -71,8 +62,8 @@ class TrainingPath:
         finite: bool = True,
     ):
         training = spec.training
-        assembly = assemble(spec, seed, precision)
-        transforms, self.model = assembly.transforms, assembly.model
+        models = make_models(spec, seed, precision)
+        transforms, self.model = models.transforms, models.model
         nothing = keras.Sequential(
             [keras.Input(spec.model.input), keras.layers.Identity()]
         )
@@ -82,7 +73,12 @@ class TrainingPath:
         start = rate.get("learning_rate", rate.get("start"))
         self.steps: Any = make_steps(self.model, spec, source)
         self.order = Feed(
-            source, indices, training.batch_size, seed, training.iterations
+            source,
+            indices,
+            training.batch_size,
+            seed,
+            training.iterations,
+            spec.model.draws,
         )
         self._throughput = Throughput(skip=1)
         schedule = IterationSchedule(start)

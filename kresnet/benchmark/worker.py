@@ -59,6 +59,7 @@ def start(job_file: str) -> dict[str, Part]:
     from safetensors.numpy import save_file
 
     from kresnet.benchmark.bench import tiny
+    from kresnet.benchmark.parts import parts
     from kresnet.benchmark.training_path import TrainingPath, tiny_data
     from kresnet.data import load_dataset, split_train_validation
     from kresnet.machine.facts import hardware, make_deterministic, versions
@@ -70,21 +71,11 @@ def start(job_file: str) -> dict[str, Part]:
     (folder / "spec.yaml").write_text(job["spec"], "utf-8")
     spec = load_spec(folder / "spec.yaml")
     data = load_dataset(spec.data.dataset, job["data_dir"])
-    path = TrainingPath(
-        spec,
-        seed,
-        data,
-        split_train_validation(len(data.labels("train")), spec.data.validation)[
-            0
-        ],
-        folder,
-        mixed,
+    training, _ = split_train_validation(
+        len(data.labels("train")), spec.data.validation
     )
+    path = TrainingPath(spec, seed, data, training, folder, mixed)
     backend = keras.backend.backend()
-    if backend == "tensorflow":
-        from kresnet.benchmark.parts_tensorflow import parts
-    else:
-        from kresnet.benchmark.parts_jax import parts
 
     @functools.cache
     def tiny_path() -> TrainingPath:

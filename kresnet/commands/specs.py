@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kresnet.commands.options import Overrides, SpecName, SpecNames, SpecOrRun
+from kresnet.commands.arguments import Overrides, SpecName, SpecNames, SpecOrRun
 from kresnet.errors import KresnetError
 from kresnet.notices import notify, say
 
@@ -43,7 +43,7 @@ def show(spec: SpecName, overrides: Overrides = None) -> None:
 
 def diff(a: SpecOrRun, b: SpecOrRun) -> None:
     """Say what differs between two specs or runs, and count both networks."""
-    from kresnet.commands.options import read_spec_or_run
+    from kresnet.commands.arguments import read_spec_or_run
     from kresnet.difference import difference
 
     found = difference(read_spec_or_run(a), read_spec_or_run(b))
@@ -66,7 +66,7 @@ def explain(
     import json
     import shutil
 
-    from kresnet.commands.options import read_spec_or_run
+    from kresnet.commands.arguments import read_spec_or_run
     from kresnet.explain import as_text, explain
 
     spec, record = read_spec_or_run(spec_or_run, overrides or ())

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kresnet.commands.options import (
+from kresnet.commands.arguments import (
     DataDir,
     Overrides,
     SpecName,

@@ -29,15 +29,8 @@ def cached(name: str, key: str, decode: Callable[[], Dataset]) -> Dataset:
 
     Any number of processes may do this at once: each writes a folder of its
     own, and renaming it is the only step that others see. A cache that cannot
-    be written is a notice in the log, and the decoded arrays are used.
-
-    Args:
-        name: The data set's name.
-        key: Identifies the data before decoding, such as a hash of the files.
-        decode: Called without arguments when there is no sound cache.
-
-    Returns:
-        The data set, its arrays read-only and mapped where possible.
+    be written is a notice in the log, and the decoded arrays are used. The key
+    identifies the data before decoding, such as a hash of the files.
     """
     folder = None
     try:
@@ -67,11 +60,7 @@ def cache_folder() -> Path:
 
 
 def _read(folder: Path) -> Dataset:
-    """Maps the data set in `folder`.
-
-    Raises:
-        DamagedError: It is not what was written.
-    """
+    """Maps the data set in `folder`, or raises a DamagedError."""
     content = sealed_folder.verify(folder)
     # Plain views: indexing numpy.memmap itself is slower.
     arrays = {

@@ -8,18 +8,16 @@ import numpy as np
 from kresnet.data.order import Order
 from kresnet.data.source import Source
 
-# Of the pixels of a chunk: seven batches of 256 photos of 224 × 224 pixels,
-# about what a fast GPU trains on in the half second that a chunk lasts. Three
-# times as many bytes are held: a chunk, its parts, and what was read ahead.
+# Bytes of the pixels of a chunk: seven batches of 256 photos of 224 × 224
+# pixels, about what a fast GPU trains on in the half second that a chunk lasts.
+# Three times as many are held: a chunk, its parts, and what was read ahead.
 MOST_BYTES = 2**28
 
 
 def most_iterations(source: Source, batch_size: int) -> int:
     """How many iterations' pixels are held at once, at least 1.
 
-    Args:
-        source: Not in memory.
-        batch_size: Images in an iteration.
+    The source is one that is not in memory.
     """
     return max(1, MOST_BYTES // (batch_size * math.prod(source.input)))
 
@@ -37,6 +35,7 @@ class Feed(Order):
         batch_size: See `Order`.
         seed: See `Order`.
         last: From this iteration on nothing is read ahead.
+        iteration_keys: See `Order`.
     """
 
     def __init__(
@@ -46,8 +45,9 @@ class Feed(Order):
         batch_size: int,
         seed: int,
         last: int,
+        iteration_keys: bool = False,
     ):
-        super().__init__(indices, batch_size, seed)
+        super().__init__(indices, batch_size, seed, iteration_keys)
         self.source = source
         self.last = last
         self._thread: concurrent.futures.ThreadPoolExecutor | None = None

@@ -45,6 +45,7 @@ def split_train_validation(
 _PERMUTATION = 1
 _KEYS = 2
 _VIEWS = 3
+_ITERATION_KEYS = 4
 
 
 class Order:
@@ -64,12 +65,19 @@ class Order:
         indices: Integer array, the positions of the images to draw from.
         batch_size: Images per iteration, at least 1.
         seed: The run's seed, from 0 to 2**63 - 1.
+        iteration_keys: Whether the network draws; see `batches`.
 
     Raises:
         ValueError: An argument is out of range.
     """
 
-    def __init__(self, indices: np.ndarray, batch_size: int, seed: int):
+    def __init__(
+        self,
+        indices: np.ndarray,
+        batch_size: int,
+        seed: int,
+        iteration_keys: bool = False,
+    ):
         self.indices = np.asarray(indices, np.int32)
         if self.indices.ndim != 1 or self.indices.size == 0:
             raise ValueError(
@@ -83,6 +91,7 @@ class Order:
             )
         self.batch_size = batch_size
         self.seed = check_seed(seed)
+        self.iteration_keys = iteration_keys
         self._epochs: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def batches(
@@ -96,7 +105,9 @@ class Order:
 
         Returns:
             Two arrays of shape `(count, batch_size)`: entries of `indices`
-            (int32), and the keys of the random layers (uint32).
+            (int32), and the keys of the random layers (uint32). With
+            `iteration_keys` the latter have shape `(count, batch_size, 2)`:
+            the image's key, and the iteration's, the same for all its images.
 
         Raises:
             ValueError: A number is negative.
@@ -113,10 +124,16 @@ class Order:
             images[row], _ = self._images_and_views(iteration)
             raw = self._raw(_KEYS, iteration, self.batch_size)
             keys[row] = raw >> np.uint64(32)
-        return images, keys
+        if not self.iteration_keys:
+            return images, keys
+        of_iterations = np.empty_like(keys)
+        for row in range(count):
+            raw = self._raw(_ITERATION_KEYS, first_iteration + row, 1)
+            of_iterations[row] = raw >> np.uint64(32)
+        return images, np.stack([keys, of_iterations], axis=-1)
 
     def batch(self, iteration: int) -> tuple[np.ndarray, ...]:
-        """Returns the same of one iteration, `(batch_size,)`."""
+        """Returns images and keys of one iteration, `(batch_size,)` each."""
         return tuple(each[0] for each in self.batches(iteration, 1))
 
     def close(self) -> None:
@@ -140,7 +157,7 @@ class Order:
         return images, views
 
     def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """The same of an epoch; the last two epochs are kept."""
+        """Images and view keys of an epoch; the last two epochs are kept."""
         found = self._epochs.get(epoch)
         if found is None:
             raw = self._raw(_PERMUTATION, epoch, self.indices.size)

@@ -144,11 +144,9 @@ def make_dataset(
 ) -> Dataset:
     """Puts the arrays of a data set together, fingerprinted and read-only.
 
-    Args:
-        name: Of the data set.
-        class_names: In the order of the labels.
-        arrays: Named as in `ARRAYS`: images uint8
-            `(count, height, width, channels)`, labels int32 `(count,)`.
+    They are named as in `ARRAYS`: images uint8 `(count, height, width,
+    channels)`, labels int32 `(count,)`. Class names are in the order of the
+    labels.
     """
     digest = hashlib.sha256(json.dumps([name, class_names]).encode())
     for key in ARRAYS:

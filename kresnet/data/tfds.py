@@ -43,31 +43,14 @@ def load_tfds(
     tfds: TfdsFacts,
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
-    """Loads a data set that TFDS prepared, its splits called train and test.
+    """Loads a data set of TFDS, its splits called train and test.
 
-    It is looked for in `data_dir`, and downloaded to there if it is missing.
-    The decoded arrays are cached under a key made of the *contents* of the
-    prepared files. Hashing the 141 MB of CIFAR-10 takes 0.1 to 0.3
-    CPU-seconds; in return, no changed or damaged file ever hides behind a
-    cache, and copies of the data share one. With the cache in place neither
-    TensorFlow nor TFDS is imported.
-
-    Args:
-        name: The name a spec uses.
-        facts: What the data set must be.
-        tfds: How TFDS prepares it.
-        data_dir: Folder that holds, or will hold, the data set's folder, such
-            as `cifar10/3.0.2`. Defaults to the environment's
-            `KRESNET_DATA_DIR`, then to TFDS's own default.
-
-    Returns:
-        The data set, its pixels of the size and with the colours of `facts`.
-
-    Raises:
-        SpecError: the path of the folder is not UTF-8.
-        InputMissingError: not prepared, and cannot be downloaded.
-        BadDataError: a file is damaged, counts or labels are not those of the
-            data set's own description, or the images not those published.
+    Arguments, result and errors are those of `load_dataset`. The data set is
+    downloaded if it is missing. The decoded arrays are cached under a key made
+    of the *contents* of the prepared files. Hashing the 141 MB of CIFAR-10
+    takes 0.1 to 0.3 CPU-seconds; in return, no changed or damaged file ever
+    hides behind a cache, and copies of the data share one. With the cache in
+    place neither TensorFlow nor TFDS is imported.
     """
     root = _data_dir(data_dir)
     if not is_utf8(root):
@@ -95,8 +78,7 @@ def load_tfds(
         arrays = {}
         for split, shards in splits.items():
             images, labels = _read_split(folder, split, shards)
-            _check_size(folder, split, images, facts.input)
-            _check_labels(folder, split, labels, facts.classes)
+            _check_split(folder, split, images, labels, facts)
             arrays[f"{split}_images"] = images
             arrays[f"{split}_labels"] = labels
         return make_dataset(name, facts.class_names, arrays)
@@ -161,39 +143,31 @@ def _check_class_names(path: Path, names: tuple[str, ...]) -> None:
         )
 
 
-def _check_size(
-    folder: Path, split: str, images: np.ndarray, size: tuple[int, ...]
+def _check_split(
+    folder: Path,
+    split: str,
+    images: np.ndarray,
+    labels: np.ndarray,
+    facts: DatasetFacts,
 ) -> None:
     # TFDS believes its description, also where the images are others.
-    if images.shape[1:] != size:
+    if images.shape[1:] != facts.input:
         raise BadDataError(
-            f"{folder}: images of split {split} must be {size}, also in "
+            f"{folder}: images of split {split} must be {facts.input}, also in "
             f"features.json. Received: {images.shape[1:]}"
         )
-
-
-def _check_labels(
-    folder: Path, split: str, labels: np.ndarray, classes: int
-) -> None:
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    wrong = np.flatnonzero((labels < 0) | (labels >= facts.classes))
     if wrong.size:
         raise BadDataError(
             f"{folder}: label of record {wrong[0]} of split {split} must be "
-            f"from 0 to {classes - 1}. Received: {labels[wrong[0]]}"
+            f"from 0 to {facts.classes - 1}. Received: {labels[wrong[0]]}"
         )
 
 
 def _read_split(
     folder: Path, split: str, shards: Shards
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Decodes one split, in the order of its records.
-
-    Returns:
-        Images, uint8 `(N, H, W, C)`, and labels, int32 `(N,)`.
-
-    Raises:
-        BadDataError: a file is damaged or holds another number of records.
-    """
+    """Decodes a split: images, uint8 `(N, H, W, C)`; labels, int32 `(N,)`."""
     with quiet_import():
         import tensorflow as tf
 
@@ -259,12 +233,7 @@ def _wrong_count(path: Path, length: int, count: int) -> BadDataError:
 
 
 def _download(facts: TfdsFacts, data_dir: Path) -> None:
-    """Downloads and prepares a data set below `data_dir`.
-
-    Raises:
-        InputMissingError: it cannot be downloaded, or not written there.
-        BadDataError: what was downloaded is not what was published.
-    """
+    """Downloads and prepares a data set below `data_dir`."""
     name = f"{facts.name}:{facts.version}"
     notify(f"downloading {name} to {data_dir}")
     try:

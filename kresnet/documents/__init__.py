@@ -11,10 +11,14 @@ from kresnet.documents.fields import (
     Flag,
     Integer,
     Number,
+    Path,
+    Problem,
+    as_yaml,
+    field_name,
     raise_problems,
+    shown,
 )
 from kresnet.documents.overrides import apply_overrides
-from kresnet.documents.problems import Path, Problem, as_yaml, field_name, shown
 from kresnet.documents.shipped import SPECS, STUDIES, Shipped, read_document
 from kresnet.documents.wording import validated, value_problems
 from kresnet.documents.yaml_reader import plain_scalar

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from kresnet.documents.problems import (
+from kresnet.documents.fields import (
     Path,
     Problem,
     as_yaml,

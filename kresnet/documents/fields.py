@@ -1,19 +1,16 @@
-"""What every mapping of a document has in common: kinds, words, checks."""
+"""The fields of a document's mappings, and what can be wrong with them."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Strict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from kresnet.documents.problems import Problem
-
 # Strict: true is not 1, "3" is not 3 and 3.0 is not 3. An integer is a number.
 Integer = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]
-
-Check = Callable[[Any], Iterator[Problem]]
 
 
 class Expected:
@@ -47,6 +44,39 @@ class Fields(BaseModel):
     )
 
 
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        path: The path of the field at fault, such as ("model", "stages", 1).
+        message: What is wrong, "must be …"; the field's name is put before.
+        also: The paths of the other fields that a disagreement involves.
+        received: Whether to close with what the field holds.
+        key: Whether the name, not the value, is at fault.
+    """
+
+    path: Path
+    message: str
+    also: tuple[Path, ...] = ()
+    received: bool = True
+    key: bool = False
+
+    def under(self, place: Path) -> "Problem":
+        """A problem of the part at a place, as one of the whole."""
+        return replace(
+            self,
+            path=(*place, *self.path),
+            also=tuple((*place, *path) for path in self.also),
+        )
+
+
+Check = Callable[[Any], Iterator[Problem]]
+
+
 def raise_problems(checks: Iterable[Check], part: BaseModel) -> None:
     """Runs checks of what must hold between the fields of a part.
 
@@ -70,3 +100,43 @@ def raise_problems(checks: Iterable[Check], part: BaseModel) -> None:
         raise ValidationError.from_exception_data(
             type(part).__name__, errors, hide_input=True
         )
+
+
+def value_at(value: Any, path: Path) -> Any:
+    """The part of a value at a path."""
+    for step in path:
+        value = value[step]
+    return value
+
+
+def field_name(path: Path) -> str:
+    """Writes a path as `model.stages[1].width`."""
+    name = ""
+    for step in path:
+        if isinstance(step, int):
+            name += f"[{step}]"
+        else:
+            name += f".{shown(step)}" if name else shown(step)
+    return name
+
+
+def shown(value: Any, longest: int = 60) -> str:
+    """Text that is safe and short enough to be put in a message."""
+    text = str(value)
+    if not text.isprintable():
+        text = repr(text)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def as_yaml(value: Any) -> str:
+    """Writes a value as it would stand in a file, on one line."""
+    if isinstance(value, dict):
+        inside = ", ".join(f"{k}: {as_yaml(v)}" for k, v in value.items())
+        return f"{{{inside}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(as_yaml, value))}]"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from kresnet.documents.document import Document, Place
-from kresnet.documents.problems import Path, shown
+from kresnet.documents.fields import Path, shown
 from kresnet.documents.yaml_reader import LONGEST_FILE, read_yaml
 from kresnet.printable import is_utf8
 
@@ -13,15 +13,10 @@ _LONGEST_PATH = 200
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> list[Path]:
-    """Changes a document; mistakes are kept among its problems.
+    """Changes a document in the order given; returns the paths changed.
 
-    Args:
-        document: The document to change.
-        overrides: Such as "model.stages[0].blocks=3", in the order given; a
-            value is read as it would be in the file.
-
-    Returns:
-        The paths that were changed.
+    Each is such as "model.stages[0].blocks=3"; a value is read as it would be
+    in the file. Mistakes are kept among the document's problems.
     """
     changed: list[Path] = []
     for number, override in enumerate(overrides, start=1):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from kresnet.documents.document import Document
-from kresnet.documents.problems import Path, Problem, value_at
+from kresnet.documents.fields import Path, Problem, value_at
 from kresnet.errors import SpecError
 
 _FOUND = {
@@ -133,7 +133,7 @@ class _Schema:
         if "errorMessage" in self.part:
             words = self.part["errorMessage"].removeprefix("must be ")
         elif self.options and not self.kinds:
-            words = _either(self.options)
+            words = _listed(self.options)
         elif kind in ("integer", "number"):
             words = _range(self.part)
         else:
@@ -179,12 +179,12 @@ class _Wording:
         if kind == "missing":
             return _missing(path, schema.wanted(), schema)
         if kind == "union_tag_not_found":
-            return _missing((*path, schema.tag), _either(schema.options))
+            return _missing((*path, schema.tag), _listed(schema.options))
         found = value_at(self.value, path)
         if kind == "too_short" and context.get("actual_length") != len(found):
             return None  # pydantic does not count entries that are wrong
         if kind == "union_tag_invalid":
-            path, wanted = (*path, schema.tag), _either(schema.options)
+            path, wanted = (*path, schema.tag), _listed(schema.options)
             found = found[schema.tag]
         else:
             wanted = schema.wanted()
@@ -231,7 +231,7 @@ class _Wording:
             if having:
                 message = (
                     f"; {choice.tag} {own} would ignore it, {choice.tag}"
-                    f" {_either(having)} has it"
+                    f" {_listed(having)} has it"
                 )
         if not message:
             message = f"; known here: {', '.join(parent.fields)}"
@@ -252,11 +252,7 @@ def _nearest(name: str, names: Iterable) -> str | None:
     return near[0] if near else None
 
 
-def _either(options: Iterable) -> str:
-    return _listed(options, "or")
-
-
-def _listed(options: Iterable, last_word: str) -> str:
+def _listed(options: Iterable, last_word: str = "or") -> str:
     """Writes "A, B or C", or "A, B and C"."""
     *most, last = map(str, options)
     return f"{', '.join(most)} {last_word} {last}" if most else last

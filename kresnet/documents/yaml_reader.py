@@ -25,7 +25,7 @@ from kresnet.documents.characters import (
     without_odd_characters,
 )
 from kresnet.documents.document import Document, Place
-from kresnet.documents.problems import Path, field_name, shown
+from kresnet.documents.fields import Path, field_name, shown
 
 LONGEST_FILE = 64 * 1024  # bytes; a spec takes about one thousand
 DEEPEST = 20  # a spec nests four levels
@@ -60,16 +60,10 @@ class UnreadableError(Exception):
 def read_yaml(
     text: str, label: str, order: tuple[int, int, int] | None = None
 ) -> Document:
-    """Reads one YAML document.
+    """Reads one YAML document; where it is not YAML, `()` is an unusable path.
 
-    Args:
-        text: The text, at most `LONGEST_FILE` characters.
-        label: What messages cite: a path, to which line and column are added,
-            or, with `order`, an override as it stands.
-        order: Place of an override among the others; `None` for a file.
-
-    Returns:
-        The document; where the text is not YAML, `()` is an unusable path.
+    Messages cite the label with line and column; or, with the `order` of an
+    override among the others, the label as it stands.
     """
     document = Document(label)
     reader = _Reader(document, order)

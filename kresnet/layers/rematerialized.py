@@ -1,6 +1,7 @@
 """Computing a part of a network twice instead of keeping its activations."""
 
 import keras
+from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="kresnet")
@@ -15,13 +16,15 @@ class Rematerialized(keras.layers.Layer):
 
     Args:
         model: `keras.Model` with one input and one output, and no losses but
-            regularizers of weights.
+            regularizers of weights. One that draws has two more inputs, the
+            keys of images and of the iteration, uint32 `(batch,)`.
         like: Another such layer whose model has the same layers: what was
             traced for it serves here too, or tracing a thousand layers
             would take longer than training them. Defaults to `None`.
 
     Call arguments:
         inputs: Tensor, as the model takes it.
+        image_keys, iteration_keys: If the model draws; needed in training.
         training: Boolean, passed on. Defaults to `False`.
 
     Returns:
@@ -41,10 +44,22 @@ class Rematerialized(keras.layers.Layer):
     def build(self, input_shape):
         """The model is built already."""
 
-    def call(self, inputs, training=False):
+    def call(
+        self, inputs, image_keys=None, iteration_keys=None, training=False
+    ):
         """See the class."""
+        keys = []
+        if len(self.model.inputs) > 1:
+            keys = [image_keys, iteration_keys]
+            if image_keys is None:
+                if training:
+                    raise ValueError(
+                        "`image_keys` and `iteration_keys` must be given in"
+                        f" training: {self.model.name} draws. Received: none"
+                    )
+                keys = [ops.zeros(ops.shape(inputs)[:1], "uint32")] * 2
         if not training:
-            return self.model(inputs, training=False)
+            return self.model([inputs, *keys] if keys else inputs)
 
         state = self.model.non_trainable_variables
         trace = self._traces.fitting(self.model)
@@ -52,14 +67,20 @@ class Rematerialized(keras.layers.Layer):
             [variable.value for variable in self.model.trainable_variables],
             [variable.value for variable in state],
             inputs,
+            *keys,
         )
         for place, value in zip(trace.places, moved, strict=True):
             state[place].assign(value)
         return outputs
 
-    def compute_output_spec(self, inputs, training=False):
+    def compute_output_spec(
+        self, inputs, image_keys=None, iteration_keys=None, training=False
+    ):
         """Returns what the model returns."""
-        return self.model.compute_output_spec(inputs)
+        (outputs,) = self.model.outputs
+        return keras.KerasTensor(
+            (inputs.shape[0], *outputs.shape[1:]), outputs.dtype
+        )
 
     def get_config(self):
         """The arguments of `__init__`."""
@@ -96,7 +117,7 @@ class _Trace:
 
     Attributes:
         model: The model.
-        run: `(trainable, non_trainable, inputs) -> (outputs, moved)`.
+        run: `(trainable, non_trainable, inputs, *keys) -> (outputs, moved)`.
         places: The indices of the non-trainable variables that have moved.
     """
 
@@ -105,11 +126,11 @@ class _Trace:
         self.run = _computed_twice(self._compute)
         self.places = []
 
-    def _compute(self, trainable, non_trainable, inputs):
+    def _compute(self, trainable, non_trainable, inputs, *keys):
         outputs, updated, losses = self.model.stateless_call(
             trainable,
             non_trainable,
-            inputs,
+            [inputs, *keys] if keys else inputs,
             training=True,
             return_losses=True,
         )
@@ -138,7 +159,7 @@ def _frozen(model):
 
 
 def _computed_twice(function):
-    """Wraps `function(weights, state, inputs) -> (outputs, moved state)`.
+    """Wraps `function(weights, state, inputs, *keys) -> (outputs, moved)`.
 
     Its activations are not kept. It is traced once for all arguments of the
     same shapes. There are gradients of `outputs` with respect to the weights
@@ -161,13 +182,13 @@ def _computed_twice_on_tensorflow(function):
     import tensorflow as tf
 
     @tf.function(autograph=False)
-    def traced(weights, state, inputs):
+    def traced(weights, state, inputs, *keys):
         count = len(weights)
 
         @tf.custom_gradient
         def run(*arguments):
             outputs, moved = function(
-                arguments[:count], state, arguments[count]
+                arguments[:count], state, arguments[count], *keys
             )
 
             def gradient(upstream, *_):
@@ -176,7 +197,9 @@ def _computed_twice_on_tensorflow(function):
                     again = [tf.identity(value) for value in arguments]
                 with tf.GradientTape() as tape:
                     tape.watch(again)
-                    outputs, _ = function(again[:count], state, again[count])
+                    outputs, _ = function(
+                        again[:count], state, again[count], *keys
+                    )
                 return tape.gradient(outputs, again, upstream)
 
             return (outputs, *moved), gradient
@@ -184,12 +207,13 @@ def _computed_twice_on_tensorflow(function):
         outputs, *moved = run(*weights, inputs)
         return outputs, moved
 
-    def read_and_run(weights, state, inputs):
+    def read_and_run(weights, state, inputs, *keys):
         # Values, or it would be traced anew for every variable.
         return traced(
             [tf.convert_to_tensor(value) for value in weights],
             [tf.convert_to_tensor(value) for value in state],
             inputs,
+            *keys,
         )
 
     return read_and_run

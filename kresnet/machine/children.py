@@ -27,15 +27,11 @@ def start_child(
     more_environment: Mapping[str, str] | None = None,
     **options: Any,
 ) -> subprocess.Popen:
-    """Starts `kresnet` in a session of its own, on a leash.
+    """Starts `kresnet` with arguments in a session of its own, on a leash.
 
     However this process ends, its end of the child's standard input is closed
-    then, and the child saves and stops.
-
-    Args:
-        arguments: The arguments of the command line.
-        more_environment: Variables to add to those of this process.
-        **options: The options of `subprocess.Popen`.
+    then, and the child saves and stops. The environment is this process's with
+    more variables; further options are those of `subprocess.Popen`.
     """
     return subprocess.Popen(
         [sys.executable, "-m", "kresnet.machine.children", *arguments],
@@ -51,14 +47,11 @@ def run_child(
     more_environment: Mapping[str, str] | None = None,
     **options: Any,
 ) -> int:
-    """Runs `kresnet` to its end.
+    """Runs `kresnet` to its end, started as by `start_child`.
 
     The child has a session of its own and gets the signals that come here, so
-    that what a terminal sends reaches it once. The arguments are those of
-    `start_child`.
-
-    Returns:
-        Its exit code, or minus the number of the signal that killed it.
+    that what a terminal sends reaches it once. Returns its exit code, or minus
+    the number of the signal that killed it.
     """
     with (
         start_child(arguments, more_environment, **options) as process,
@@ -72,6 +65,10 @@ def as_shell(code: int) -> int:
     return code if code >= 0 else exit_code(-code)
 
 
+LOST = (
+    "another process of this training is gone; start all of them again, and it"
+    " goes on from its last checkpoint"
+)
 MEMBER = "KRESNET_MEMBER"
 JOINED = "KRESNET_JOINED"  # the file descriptor of a pipe's end
 
@@ -90,12 +87,8 @@ def tell_parent() -> None:
 def supervise(coordinator: str) -> int:
     """Runs this process's own command again, as a member of a team.
 
-    Args:
-        coordinator: Where the processes meet, for the message.
-
-    Returns:
-        The member's exit code. If JAX ended it because another process was
-        lost, it is 75, and 69 before they had met.
+    Returns the member's exit code. If JAX ended it because another process was
+    lost, it is 75, and 69 before they had met at the coordinator.
     """
     read, write = os.pipe()
     environment = {MEMBER: "1", JOINED: str(write)}
@@ -104,10 +97,7 @@ def supervise(coordinator: str) -> int:
     joined = os.read(read, 1)
     os.close(read)
     if code == -signal.SIGABRT and joined:
-        notify(
-            "another process of this training is gone; start all of them"
-            " again, and it goes on from its last checkpoint"
-        )
+        notify(LOST)
         return StoppedError.exit_code
     if code == -signal.SIGABRT:
         notify(

@@ -83,21 +83,11 @@ def choose_devices(
     images_per_statistic: int | None,
     backend: str,
 ) -> tuple[Devices, str | None]:
-    """Chooses devices for a run, and says if GPUs stay idle.
+    """Chooses devices for a run, with a notice if GPUs stay idle unasked.
 
-    On TensorFlow a group of batch norm never spans devices, so their number
-    must divide that of the groups; on JAX it must divide the batch.
-
-    Args:
-        request: What was asked for; `None` takes all GPUs that fit, or one
-            CPU device.
-        gpus: The names of the GPUs that the backend sees.
-        batch_size: The number of images of a batch, on all devices.
-        images_per_statistic: Images in a group; `None` for the whole batch.
-        backend: "tensorflow" or "jax".
-
-    Returns:
-        The devices, and a notice if GPUs stay idle that nobody excluded.
+    Without a request these are all GPUs that fit, or one CPU device. On
+    TensorFlow a group of batch norm never spans devices, so their number must
+    divide that of the groups; on JAX it must divide the batch.
 
     Raises:
         DeviceMissingError: There are no such devices; lists those there are.

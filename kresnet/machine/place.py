@@ -79,14 +79,22 @@ def place(
     devices, notice = _devices_for(text, spec)
     if notice:
         notify(notice)
-    return Placement(devices, _scope(devices))
+    on_jax = keras.backend.backend() == "jax"
+    make = _jax_scope if on_jax else _tensorflow_scope
+    try:
+        return Placement(devices, make(devices, len(devices.ids)))
+    except RuntimeError as error:  # a backend's word for "too late"
+        raise SpecError(
+            "--devices: must be chosen before"
+            f" {'JAX' if on_jax else 'TensorFlow'} is used in this process:"
+            f" {error}"
+        ) from error
 
 
 def place_team(spec: Spec, processes: int) -> Placement:
     """Prepares all devices of all processes of a team, on JAX.
 
-    Raises:
-        SpecError: The batch cannot be spread so.
+    Raises a SpecError if the batch cannot be spread so.
     """
     import jax
 
@@ -108,13 +116,7 @@ def place_team(spec: Spec, processes: int) -> Placement:
 def overview(text: str | None, spec: Spec) -> list[str]:
     """Returns lines: the devices there are, and those that a run would use.
 
-    Args:
-        text: See `parse_devices`.
-        spec: What would be run.
-
-    Raises:
-        DeviceMissingError: There are no such devices.
-        SpecError: The text is wrong, or the batch cannot be spread so.
+    Arguments and errors are those of `place`; nothing is prepared.
     """
     used, notice = _devices_for(text, spec)
     batch = spec.training.batch_size
@@ -130,11 +132,9 @@ def overview(text: str | None, spec: Spec) -> list[str]:
 
 
 def refuse_missing_devices() -> None:
-    """Looks for the devices of the Keras backend.
+    """Raises a DeviceMissingError if JAX_PLATFORMS names devices not there.
 
-    Raises:
-        DeviceMissingError: JAX_PLATFORMS names devices that are not there.
-        SpecError: It names no kind of device.
+    Where it names no kind of device, that is a SpecError.
     """
     if keras.backend.backend() == "jax":  # TensorFlow always has a CPU
         _jax_devices(None)
@@ -172,19 +172,6 @@ def _visible_gpus() -> list[str]:
         )
         for gpu in tf.config.list_physical_devices("GPU")
     ]
-
-
-def _scope(devices: Devices) -> Scope:
-    """Prepares devices and returns the scope for a model that they train."""
-    make = _jax_scope if keras.backend.backend() == "jax" else _tensorflow_scope
-    try:
-        return make(devices, len(devices.ids))
-    except RuntimeError as error:  # a backend's word for "too late"
-        name = "JAX" if make is _jax_scope else "TensorFlow"
-        raise SpecError(
-            f"--devices: must be chosen before {name} is used in this process:"
-            f" {error}"
-        ) from error
 
 
 def _tensorflow_scope(devices: Devices, count: int) -> Scope:

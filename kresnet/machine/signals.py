@@ -23,11 +23,7 @@ SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Heard:
-    """Remembers the last signal, to tell a new one from its repeats.
-
-    Args:
-        clock: Gives seconds that never go back.
-    """
+    """Remembers the last signal, to tell a new one from its repeats."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self.clock = clock

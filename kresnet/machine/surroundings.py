@@ -48,14 +48,8 @@ FLOATX = "Keras' floatx (keras.config.set_floatx, or floatx in its keras.json)"
 def refuse_environment(limits: bool = True) -> None:
     """Refuses variables that Keras would obey; call it before its import.
 
-    Args:
-        limits: Whether limits of `fit` and `predict` are refused; a user's own
-            program may have them.
-
-    Raises:
-        SpecError: A backend that kresnet does not have, or a limit that would
-            cut the work short.
-        InputMissingError: The backend is not installed.
+    A user's own program may have limits of `fit` and `predict`. Raises a
+    SpecError, or an InputMissingError where the backend is not installed.
     """
     if name := os.environ.get("KERAS_BACKEND"):  # Keras, too, ignores ""
         refuse_backend("KERAS_BACKEND", name)
@@ -70,12 +64,9 @@ def refuse_environment(limits: bool = True) -> None:
 
 
 def refuse_settings_file() -> None:
-    """Refuses a keras.json that keeps Keras or kresnet from working.
+    """Raises a SpecError if a keras.json keeps Keras or kresnet from working.
 
     Keras does not obey a file that is no JSON.
-
-    Raises:
-        SpecError: The file holds such a value.
     """
     path = _settings_file()
     try:
@@ -103,15 +94,10 @@ def refuse_settings_file() -> None:
 
 
 def refuse_backend(source: str, name: str) -> None:
-    """Refuses a backend that kresnet does not have.
+    """Raises a SpecError for a backend that kresnet does not have.
 
-    Args:
-        source: What named it, for the message.
-        name: The backend, as `KERAS_BACKEND` names it.
-
-    Raises:
-        SpecError: kresnet does not have it.
-        InputMissingError: It is not installed.
+    One that is not installed is an InputMissingError. The source is what named
+    it, for the message.
     """
     if name not in BACKENDS:
         raise SpecError(
@@ -122,11 +108,7 @@ def refuse_backend(source: str, name: str) -> None:
 
 
 def refuse_limits() -> None:
-    """Refuses Keras' limits, also those that a program has set itself.
-
-    Raises:
-        SpecError: `fit` or `predict` would end early.
-    """
+    """Raises a SpecError for Keras' limits, also those that a program set."""
     import keras
 
     limits = keras.config.max_epochs(), keras.config.max_steps_per_epoch()
@@ -136,17 +118,10 @@ def refuse_limits() -> None:
 
 
 def check_settings(precision: str) -> None:
-    """Refuses global settings under which a run would not be what it says.
+    """Raises a SpecError where Keras' global settings would change a run.
 
-    The dtype policy and the image data format are not among them: layers are
-    built the same whatever these are.
-
-    Args:
-        precision: See `kresnet.training.Options`.
-
-    Raises:
-        SpecError: A setting is one of these, or `precision` does not go with
-            Keras' floatx.
+    They may also not go with its precision. The dtype policy and the image data
+    format are not among them: layers are built the same whatever these are.
     """
     import keras
 
@@ -166,10 +141,9 @@ def check_settings(precision: str) -> None:
 
 
 def check_floatx() -> None:
-    """Refuses a floatx that is neither float32 nor float64.
+    """Raises a SpecError for a floatx that is neither float32 nor float64.
 
-    Raises:
-        SpecError: It is another, or JAX would take float32 for float64.
+    So it does where JAX would take float32 for float64.
     """
     import keras
 

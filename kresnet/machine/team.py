@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from kresnet.errors import DeviceMissingError, SpecError, StoppedError
-from kresnet.machine.children import tell_parent
+from kresnet.machine.children import LOST, tell_parent
 from kresnet.machine.devices import parse_devices
 
 AUTOMATIC = "auto"
@@ -151,10 +151,7 @@ class JaxTeam(Team):
             if not any(sign in str(error) for sign in SIGNS_OF_LOSS):
                 raise
             (reason, *_) = str(error).splitlines() or [""]
-            raise ProcessLostError(
-                "another process of this training is gone; start all of them"
-                f" again, and it goes on from its last checkpoint ({reason})"
-            ) from error
+            raise ProcessLostError(f"{LOST} ({reason})") from error
 
 
 def follows() -> bool:

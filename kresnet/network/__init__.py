@@ -13,6 +13,7 @@ from kresnet.network.transforms import (
     build_transforms,
     inference_layers,
     inference_model,
+    training_inputs,
     training_model,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "inference_layers",
     "inference_model",
     "keyed_network",
+    "training_inputs",
     "training_model",
 ]

@@ -332,16 +332,22 @@ class _Rematerializing(KerasParts):
     def define(self, definition, x):
         if self.place.stage is None or not self.place.block:
             return definition(x, self)
-        inputs = keras.Input(x.shape[1:], dtype=x.dtype)
+        inputs = [keras.Input(x.shape[1:], dtype=x.dtype)]
+        if self.model.draws:
+            self.keys, self.iteration_key = (
+                keras.Input((), dtype="uint32") for _ in range(2)
+            )
+            inputs += [self.keys, self.iteration_key]
         # Other names than the layers': paths of weights stay what they are.
         block = keras.Model(
-            inputs, definition(inputs, self), name=self.place.named("block")
+            inputs, definition(inputs[0], self), name=self.place.named("block")
         )
         place = self.place
         # What the layers of a block may depend on, besides its number.
         alike = (
             (place.stage, place.stride, place.ends_stage),
             (place.first, place.last),
+            place.name if self.model.draws else "",  # streams and survival
             *(x.shape, block.output_shape),
         )
         layer = Rematerialized(
@@ -359,6 +365,12 @@ class _Again(KerasParts):
     def __init__(self, model, network):
         super().__init__(model, seed=0)
         self._layers = {layer.name: layer for layer in network.layers}
+
+    def define(self, definition, x):
+        block = self._layers.get(self.place.named("rematerialized"))
+        if block is not None:
+            return block(x, self.keys, self.iteration_key)
+        return super().define(definition, x)
 
     def apply(self, make, part, *inputs, **more):
         return self._layers[self.place.named(part)](*inputs)

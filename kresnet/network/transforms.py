@@ -5,11 +5,12 @@ could drift (design decision: the transforms belong to the model).
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
+from kresnet.architecture import ModelSpec
 from kresnet.errors import SpecError
 from kresnet.layers import (
     ChannelMean,
@@ -22,6 +23,7 @@ from kresnet.layers import (
 )
 from kresnet.layers.keyed import KeyedLayer
 from kresnet.machine.place import refuse_missing_devices
+from kresnet.network.build import keyed_network
 from kresnet.network.precision import layer_precision
 from kresnet.spec import DataSpec
 
@@ -134,17 +136,40 @@ def inference_model(
 
 
 def training_model(
-    transforms: Sequence[keras.layers.Layer], network: keras.Model
+    transforms: Sequence[keras.layers.Layer],
+    network: keras.Model,
+    spec: ModelSpec | None = None,
 ) -> keras.Model:
     """Raw pixels and their keys, uint32 `(batch,)`, to logits.
+
+    A network that draws has a third input, the keys of the iteration, of the
+    same kind: one number for all images, processes and replicas.
 
     Args:
         transforms: As `build_transforms` returns them.
         network: As `build_model` returns it.
+        spec: What it was built from; needed if it draws.
     """
     pixels = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
     keys = keras.Input((), dtype="uint32", name="keys")
     x = pixels
     for layer in transforms:
         x = layer(x, keys) if isinstance(layer, KeyedLayer) else layer(x)
-    return keras.Model([pixels, keys], network(x), name="training")
+    inputs = [pixels, keys]
+    if spec is None or not spec.draws:
+        return keras.Model(inputs, network(x), name="training")
+    inputs.append(keras.Input((), dtype="uint32", name="iteration_keys"))
+    logits = keyed_network(network, spec)([x, *inputs[1:]])
+    return keras.Model(inputs, logits, name="training")
+
+
+def training_inputs(pixels: Any, keys: Any) -> list:
+    """The inputs of a training model, from what an `Order` says.
+
+    Args:
+        pixels: uint8, shape `(batch, height, width, channels)`.
+        keys: uint32, shape `(batch,)`, or `(batch, 2)` if the network draws.
+    """
+    if len(keys.shape) == 1:
+        return [pixels, keys]
+    return [pixels, keys[:, 0], keys[:, 1]]

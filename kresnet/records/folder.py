@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kresnet import sealed_folder
 from kresnet.errors import CannotWriteError
-from kresnet.files import replace_file
+from kresnet.files import replace_file, visible_names
 from kresnet.records.checkpoints import is_checkpoint_name
 from kresnet.records.run import RUN, RunRecord
 from kresnet.records.typed_file import as_json, read_typed
@@ -58,7 +58,7 @@ class RunFolder:
     def __exit__(self, *error) -> None:
         # The folder may be gone, or in use by another process.
         with contextlib.suppress(OSError):
-            if self._holds_lock() and not self._names():
+            if self._holds_lock() and not visible_names(self.path):
                 # Nothing came of it: leave nothing behind.
                 (self.path / LOCK).unlink()
                 self.path.rmdir()
@@ -175,7 +175,7 @@ class RunFolder:
         """
         if self.record.exists() or self._has_checkpoints():
             return
-        if names := self._names():
+        if names := visible_names(self.path):
             raise CannotWriteError(
                 f"{self.path}: holds files and no run.json: "
                 f"{', '.join(names[:5])}; name another folder with --out"
@@ -185,10 +185,6 @@ class RunFolder:
         manifests = self.checkpoints.glob(f"*/{sealed_folder.MANIFEST}")
         names = (path.parent.name.partition(".")[0] for path in manifests)
         return any(map(is_checkpoint_name, names))
-
-    def _names(self) -> list[str]:
-        names = (path.name for path in self.path.iterdir())
-        return sorted(name for name in names if name[0] != ".")
 
     def read_record(self) -> RunRecord | None:
         """What run.json says; `None` where there is none.

@@ -19,6 +19,7 @@ from kresnet.documents import (
     raise_problems,
 )
 from kresnet.errors import BadDataError, InputMissingError
+from kresnet.files import visible_names
 from kresnet.records.identity import Identity
 from kresnet.records.typed_file import read_typed
 from kresnet.spec import Spec, load_spec, recipe_digest
@@ -213,5 +214,4 @@ def read_recorded_run(
 
 def what_is_there(folder: Path) -> str:
     """What a folder holds, for a message that says what it lacks."""
-    names = sorted(p.name for p in folder.iterdir() if p.name[0] != ".")
-    return f"Found: {', '.join(names) or 'nothing'}"
+    return f"Found: {', '.join(visible_names(folder)) or 'nothing'}"

@@ -56,11 +56,7 @@ def study_of(run: Path) -> StudyRecord | None:
     """The study of a run folder; `None` where it belongs to none.
 
     It is found from the run itself, wherever a report begins to look and
-    whichever link led to it.
-
-    Raises:
-        BadDataError: study.json is damaged.
-        InputMissingError: study.json cannot be read.
+    whichever link led to it. Errors are those of `read_study`.
     """
     places = Path(run).resolve(), Path(os.path.abspath(run))
     above = [folder for p in places for folder in p.parents[:FOLDERS_ABOVE]]

@@ -41,11 +41,7 @@ def read_content(file: Path) -> Any:
 
 
 def checked(content: Any, model: type[Model], label: str) -> Model:
-    """Values of JSON as a model; messages begin with the label.
-
-    Raises:
-        BadDataError: A field is wrong, as for `read_typed`.
-    """
+    """Values of JSON as a model; BadDataError's lines begin with the label."""
     document = Document(label, content, {(): Place((0, 0, 0), label)})
     try:
         return validated(document, model)

@@ -11,13 +11,13 @@ from kresnet.documents import (
     STUDIES,
     Expected,
     Fields,
-    Integer,
     Problem,
     raise_problems,
     read_document,
     validated,
 )
-from kresnet.options import RunOptions
+from kresnet.records.identity import Seed
+from kresnet.run_options import RunOptions
 
 Name = Annotated[
     str,
@@ -42,7 +42,6 @@ SpecName = Annotated[
     ),
 ]
 Text = Annotated[str, Expected("a text"), Field(min_length=1, max_length=4_000)]
-Seed = Annotated[Integer, Field(ge=0, lt=2**63)]
 
 
 class StudyRun(RunOptions):

@@ -15,7 +15,7 @@ from kresnet.errors import (
     SpecError,
     write_error,
 )
-from kresnet.files import make_folder, replace_file
+from kresnet.files import make_folder, replace_file, visible_names
 from kresnet.records.checkpoints import weights_sum
 from kresnet.records.folder import RunFolder
 from kresnet.records.identity import Beginning, Identity
@@ -31,11 +31,7 @@ SHARE = re.compile(r"[0-9]{1,20}/[0-9]{1,20}|[0-9.]{1,20}(e-?[0-9]{1,2})?")
 
 
 def parse_budget(text: str) -> Fraction:
-    """Reads "5%" or "0.05".
-
-    Raises:
-        SpecError: It is no number in (0, 1].
-    """
+    """Reads "5%" or "0.05"; a SpecError unless it is in (0, 1]."""
     share = text.strip().removesuffix("%").rstrip()
     budget = Fraction(0)
     if SHARE.fullmatch(share):
@@ -55,10 +51,8 @@ def scaled(spec: Spec, budget: Fraction) -> Spec:
     """Scales iterations, drops and the warm-up's limit together.
 
     Drops that would fall together, or on the last iteration, are left out;
-    rows of metrics.csv come at least ten times.
-
-    Raises:
-        SpecError: Nothing to train would be left.
+    rows of metrics.csv come at least ten times. Raises a SpecError where
+    nothing to train would be left.
     """
     if budget == 1:
         return spec
@@ -116,11 +110,7 @@ def read_records(planned: Sequence[PlannedRun]) -> list[RunRecord | None]:
     """What each run of a whole study wrote down; `None` if it is not begun.
 
     All have the precision that the study names, and all runs on a data set
-    are on the same data.
-
-    Raises:
-        SpecError: A folder holds a run of another experiment.
-        BadDataError: A record is damaged.
+    are on the same data. Raises a SpecError for a run of another experiment.
     """
     begun: dict[Path, RecordedRun | None] = {}
     for each in planned:
@@ -166,13 +156,7 @@ def _weights(source: RecordedRun | None) -> str | None:
 
 
 def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
-    """Loads every spec of a study.
-
-    Raises:
-        SpecError: A spec or a change of one is wrong, or a net is not
-            another one deepened.
-        InputMissingError: There is no such spec.
-    """
+    """Loads every spec of a study, and checks what is deepened from what."""
     planned = []
     specs: dict[str, Spec] = {}
     for run in study.runs:
@@ -202,14 +186,9 @@ def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
 
 
 def refuse_other_folder(out: Path, study: Study) -> None:
-    """Checks that a folder is the study's, or empty but for hidden files.
-
-    Raises:
-        CannotWriteError: It holds files of something else.
-        SpecError: It holds another study.
-    """
+    """Raises unless a folder is the study's, or empty but for hidden files."""
     try:
-        names = sorted(p.name for p in out.iterdir() if p.name[0] != ".")
+        names = visible_names(out)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -235,12 +214,7 @@ def refuse_other_folder(out: Path, study: Study) -> None:
 def write_plan(
     out: Path, study: Study, budget: Fraction, planned: Sequence[PlannedRun]
 ) -> None:
-    """Writes study.json, then the specs as they are run.
-
-    Raises:
-        CannotWriteError: The folder cannot be written.
-        DiskFullError: The disk is full.
-    """
+    """Writes study.json, then the specs as they are run."""
     runs = [
         run.model_dump(mode="json", exclude_defaults=True) for run in study.runs
     ]

@@ -73,7 +73,7 @@ class RunFailedError(RuntimeError):
     """A run of a study ended with an error that it said itself.
 
     Attributes:
-        exit_code: The run's.
+        exit_code: The exit code of the run.
     """
 
     def __init__(self, folder: Path, exit_code: int):

@@ -8,7 +8,7 @@ import numpy as np
 from kresnet.data import Images
 from kresnet.machine.surroundings import refuse_limits
 
-# Of pixels that are in memory at once: all of CIFAR-10's are.
+# Bytes of pixels in memory at once; all of CIFAR-10's fit.
 MOST_BYTES = 2**28
 
 

@@ -72,7 +72,7 @@ class Run(RecordedRun, Trained):
         return predict_logits(self._model, pixels)
 
     def re_estimated(self, images: Images) -> "Run":
-        """The same with batch-norm statistics of these training images."""
+        """A copy with batch-norm statistics of these training images."""
         weights, used = re_estimate(self.spec, self.checkpoint.weights, images)
         return dataclasses.replace(
             self,

@@ -31,12 +31,8 @@ def load_exported(
 ) -> tuple[Probabilities, list[str] | None]:
     """Loads an exported model; a SavedModel is a program, so know its origin.
 
-    Returns:
-        The function, and the class names stored inside the model, `None` where
-        the format has no place for them.
-
-    Raises:
-        ImportError: The format's runtime is not installed.
+    Returns the function, and the class names that the model holds, `None`
+    where the format has no place for them.
     """
     load = {"tf_saved_model": _saved_model, "litert": _litert, "onnx": _onnx}
     return load[format](Path(folder))

@@ -4,11 +4,13 @@ import keras
 import numpy as np
 
 from kresnet.data import Images, Order
+from kresnet.errors import SpecError
 from kresnet.layers import BatchNormalization
 from kresnet.network import (
     all_variables,
     build_model,
     build_transforms,
+    training_inputs,
     training_model,
 )
 from kresnet.records.checkpoints import Arrays
@@ -19,8 +21,7 @@ from kresnet.trained.arrays import from_arrays
 class InTraining(keras.layers.Layer):
     """Runs a network as in training, although `predict` says otherwise.
 
-    As a model of its own, run by `predict_on_batch`, it is compiled: no more
-    than a few layers' outputs are in memory at once.
+    Compiled as a model, it holds only a few layers' outputs at once.
     """
 
     def __init__(self, network: keras.Model):
@@ -28,11 +29,11 @@ class InTraining(keras.layers.Layer):
         self.network = network
 
     def call(self, images):
-        """What the network takes, to logits."""
+        """Maps what the network takes to logits."""
         return self.network(images, training=True)
 
     def compute_output_shape(self, input_shape):
-        """The network's."""
+        """Returns the shape of the logits."""
         return self.network.compute_output_shape(input_shape)
 
 
@@ -88,7 +89,7 @@ def re_estimate(
     )
     transforms = build_transforms(spec.data, spec.model.input)
     network = build_model(forgetful, 0)
-    observing = observer(training_model(transforms, network))
+    observing = observer(training_model(transforms, network, spec.model))
     from_arrays(all_variables(transforms, network), weights)
     statistics = [
         variable
@@ -97,10 +98,11 @@ def re_estimate(
         for variable in (layer.moving_mean, layer.moving_variance)
     ]
     sums = [np.zeros(variable.shape) for variable in statistics]
-    order = Order(np.arange(len(images)), group, seed=0)
+    order = Order(np.arange(len(images)), group, 0, spec.model.draws)
     for i in range(groups):
         indices, keys = order.batch(i)
-        observing.predict_on_batch([images[indices], keys])
+        inputs = training_inputs(images[indices], keys)
+        observing.predict_on_batch(inputs)
         for total, variable in zip(sums, statistics, strict=True):
             total += keras.ops.convert_to_numpy(variable.value)
     averages = {

@@ -4,8 +4,4 @@ from kresnet.training.loop.optimizer import CoupledSGD
 from kresnet.training.options import Options
 from kresnet.training.train import train
 
-__all__ = [
-    "CoupledSGD",
-    "Options",
-    "train",
-]
+__all__ = ["CoupledSGD", "Options", "train"]

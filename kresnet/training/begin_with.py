@@ -41,9 +41,9 @@ def stage_statistics(
     observer = inference_model(transforms, keras.Model(network.input, ends))
     sums = [np.zeros((2, end.shape[-1])) for end in ends]
     for start in range(0, len(images), batch_size):
-        found = observer.predict_on_batch(images[start : start + batch_size])
-        found = found if isinstance(found, list) else [found]
-        for total, values in zip(sums, found, strict=True):
+        emitted = observer.predict_on_batch(images[start : start + batch_size])
+        emitted = emitted if isinstance(emitted, list) else [emitted]
+        for total, values in zip(sums, emitted, strict=True):
             values = np.asarray(values, "float64")
             means = values.mean(axis=(1, 2)), (values**2).mean(axis=(1, 2))
             total += np.sum(means, axis=1)
@@ -62,10 +62,10 @@ def deepened(
     """The weights of the deeper model that computes what the shallower does.
 
     Blocks are added at the end of each stage. ReLU leaves their inputs as they
-    are, which come from a ReLU. Batch norm scales by the deviation and shifts
-    by the mean of its input, which undoes the normalisation: exactly in
-    inference, and in training as far as the statistics of a batch are those of
-    the training split, whose `statistics` are those of `stage_statistics`.
+    are, since they come from a ReLU. Batch norm scales by the deviation and
+    shifts by the mean of its input, both from `stage_statistics`, which undoes
+    the normalisation: exactly in inference, and in training as far as the
+    statistics of a batch are those of the training split.
     """
     added = _Identities(shallow, deep, statistics)
     walk(deep, Map(deep.input), added)
@@ -73,11 +73,7 @@ def deepened(
 
 
 class _Identities(Counting):
-    """Gives the layers of added blocks the weights of the identity.
-
-    Attributes:
-        arrays: Float32 arrays by variable path.
-    """
+    """Keeps float32 weights of the identity for the layers of added blocks."""
 
     def __init__(self, shallow, deep, statistics):
         super().__init__()
@@ -130,11 +126,7 @@ def identity_norm(
 
 @dataclasses.dataclass(frozen=True)
 class Deepening:
-    """A finished run that another run, with more blocks, begins with.
-
-    Attributes:
-        run: The finished run, with its last checkpoint.
-    """
+    """A finished run that another run, with more blocks, begins with."""
 
     run: Run
 
@@ -158,14 +150,11 @@ class Deepening:
         )
 
     def initial_weights(self, deep: Spec, images: Images) -> Arrays:
-        """Weights of the deeper model, transforms included.
+        """Weights of the deeper model, transforms included, by path.
 
         Args:
             deep: The spec of the deeper model.
             images: The training split.
-
-        Returns:
-            Float arrays by the path of their variable.
 
         Reference:
             He et al. 2015, section 1 (the solution by construction).

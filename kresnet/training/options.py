@@ -5,20 +5,15 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import keras
-from pydantic import (
-    ConfigDict,
-    SkipValidation,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import ConfigDict, SkipValidation, WithJsonSchema, model_validator
 
 from kresnet.documents import Problem, raise_problems
 from kresnet.instruments import INSTRUMENTS, Instrument
 from kresnet.machine.team import Membership
 from kresnet.network.precision import full_precision
-from kresnet.options import RunOptions
+from kresnet.run_options import RunOptions
 
-# What each process of a team may have its own of.
+# Each process of a team may have its own of these.
 OWN = frozenset(
     {
         "callbacks",
@@ -67,9 +62,9 @@ class Options(RunOptions):
     @property
     def measured(self) -> list[Instrument]:
         """The instruments that were asked for."""
-        asked = ((each, getattr(self, _every(each))) for each in INSTRUMENTS)
-        shipped = [each(every) for each, every in asked if every]
-        return [*shipped, *self.instruments]
+        shipped = ((x, getattr(self, f"{x.name}_every")) for x in INSTRUMENTS)
+        asked = [each(every) for each, every in shipped if every]
+        return [*asked, *self.instruments]
 
     @property
     def shared(self) -> dict[str, object]:
@@ -90,10 +85,6 @@ class Options(RunOptions):
             "rematerialize": self.rematerialize,
             "deterministic": self.deterministic,
         }
-
-
-def _every(instrument: Instrument | type[Instrument]) -> str:
-    return f"{instrument.name}_every"
 
 
 def _files_have_one_writer(options: Options) -> Iterator[Problem]:

@@ -26,8 +26,8 @@ class Record:
 
     Attributes:
         now: What run.json says, or will.
-        changed_conditions: What has changed since it was last written, and
-            the bits of the result depend on; `None` if it was not there.
+        changed_conditions: Which of `CONDITIONS` have changed since it was
+            last written; `None` if it was not there.
     """
 
     def __init__(
@@ -39,24 +39,18 @@ class Record:
     ):
         self.folder = folder
         before = folder.read_record()
-        begun = {
-            "iteration": 0,
-            "started": _now(),
-            "seconds": 0.0,
-            "cpu_seconds": 0.0,
+        times = dict.fromkeys(("seconds", "cpu_seconds"), 0.0)
+        begun = {"iteration": 0, "started": _now(), **times}
+        now = {
+            "identity": identity,
+            "name": name,
+            "status": "running",
+            "message": None,  # of a divergence that is past
+            "versions": versions(),
+            "hardware": hardware(),
+            "options": options,
         }
-        self.now = RunRecord(
-            **{
-                **(dict(before) if before else begun),
-                "identity": identity,
-                "name": name,
-                "status": "running",
-                "message": None,  # of a divergence that is past
-                "versions": versions(),
-                "hardware": hardware(),
-                "options": options,
-            }
-        )
+        self.now = RunRecord(**((dict(before) if before else begun) | now))
         self.changed_conditions = before and [
             line
             for part in CONDITIONS
@@ -67,30 +61,23 @@ class Record:
     def compare_conditions(
         self, strict: bool, notify: Callable[[str], None]
     ) -> None:
-        """Says what the bits depend on and has changed since the run began.
+        """Tells `notify` which conditions changed; `strict` raises `SpecError`.
 
-        Args:
-            strict: Refuse it instead.
-            notify: Told, in words.
-
-        Raises:
-            SpecError: `strict`, and something changed, or run.json does not
-                say how the run was until now.
+        It raises that too where run.json does not say what they were.
         """
         if strict and self.changed_conditions is None:
             raise SpecError(
                 f"{self.folder.path}: --strict: run.json does not say the"
                 f" {' and '.join(CONDITIONS)} of the run until now"
             )
-        if not self.changed_conditions:
-            return
-        message = (
-            "the result will not be bit-identical to an uninterrupted run's: "
-            + "; ".join(self.changed_conditions)
-        )
-        if strict:
-            raise SpecError(f"{self.folder.path}: --strict: {message}")
-        notify(message)
+        if self.changed_conditions:
+            message = (
+                "the result will not be bit-identical to an uninterrupted"
+                f" run's: {'; '.join(self.changed_conditions)}"
+            )
+            if strict:
+                raise SpecError(f"{self.folder.path}: --strict: {message}")
+            notify(message)
 
     def change(self, **changes) -> None:
         """Changes fields, to be written with the next update."""
@@ -131,18 +118,15 @@ def speed(throughput: Throughput, batch_size: int) -> dict[str, float]:
     What was not measured is left out: a few iterations after a resume leave
     the figures that were written before.
     """
-    found = {}
-    images = throughput.measured_iterations * batch_size
-    if images:
-        found["images_per_second"] = images / throughput.seconds
-        found["cpu_seconds_per_1000_images"] = throughput.cpu_seconds / (
-            images / 1_000
-        )
-    if throughput.cpu_seconds_to_first_iteration is not None:
-        found["cpu_seconds_to_first_iteration"] = (
-            throughput.cpu_seconds_to_first_iteration
-        )
-    return found
+    speeds = {}
+    if images := throughput.measured_iterations * batch_size:
+        speeds["images_per_second"] = images / throughput.seconds
+        cpu_seconds = throughput.cpu_seconds / (images / 1_000)
+        speeds["cpu_seconds_per_1000_images"] = cpu_seconds
+    first = throughput.cpu_seconds_to_first_iteration
+    if first is not None:
+        speeds["cpu_seconds_to_first_iteration"] = first
+    return speeds
 
 
 def _now() -> str:

@@ -13,58 +13,48 @@ from kresnet.spec import Spec, differing_fields
 Notify = Callable[[str], None]
 
 
-def read_same_experiment(
+def is_finished(
     folder: RunFolder, spec: Spec, identity: Identity, notify: Notify
-) -> RunRecord | None:
-    """Reads the record of the run that is in a folder; `None` if none is.
+) -> bool:
+    """Whether the run in a folder, which need not be locked, is finished.
 
-    Args:
-        folder: The run's folder.
-        spec: What is to be run.
-        identity: The same with its seed; the data may not be known yet.
-        notify: Told of fields that differ and may.
+    The data of `identity` may not be known yet; `notify` is told of fields
+    that differ from those of `spec` and may.
 
     Raises:
-        SpecError: Others differ; lists them all.
+        SpecError: Others differ; it lists them all.
         BadDataError: run.json is damaged, or spec.yaml was changed.
     """
-    record = folder.read_record()
-    if record is None:
-        return None
-    before, changed = record.identity, []
-    if folder.spec.exists():
-        run = read_recorded_run(folder.path, spec.model.own_stages)
-        before, changed = run.identity, differing_fields(run.spec, spec)
-    _refuse_other_experiment(folder.path, before, identity)
-    if record.status != "finished":
-        for line in changed:
-            notify(f"{folder.path}: from here on, {line}")
-    return record
+    record = _read_same_experiment(folder, spec, identity, notify)
+    if record is None or record.status != "finished":
+        return False
+    notify(
+        f"{folder.path}: already finished; name another folder with --out to"
+        " run it again"
+    )
+    return True
 
 
-def newest_of_this_experiment(
-    folder: RunFolder,
-    checkpoints: Checkpoints,
-    record: RunRecord | None,
-    identity: Identity,
-    notify: Notify,
-) -> Checkpoint | None:
-    """The checkpoint to go on from; `None` where the run begins.
-
-    Args:
-        folder: The run's folder, locked.
-        checkpoints: Those in it.
-        record: What run.json says, compared already; `None` without one.
-        identity: What is to be run.
-        notify: Told what is unusual.
+def open_checkpoints(
+    folder: RunFolder, spec: Spec, identity: Identity, notify: Notify
+) -> tuple[Checkpoints, Checkpoint | None]:
+    """The checkpoints of a locked folder, and the one to go on from, if any.
 
     Raises:
-        SpecError: The checkpoint is another experiment's.
+        SpecError: The run or the checkpoint is another experiment's.
         InputMissingError: The checkpoints of a begun run are gone.
         CannotWriteError: The folder holds what is no run's.
         BadDataError: All checkpoints are damaged, or the newest is another
             run's than run.json.
     """
+    # Another process may have written since `is_finished`, which has notified.
+    record = _read_same_experiment(folder, spec, identity, lambda line: None)
+    checkpoints = Checkpoints(
+        folder.checkpoints,
+        notify,
+        folder.check_lock,
+        record.identity if record else None,
+    )
     there = checkpoints.iterations()
     newest = checkpoints.newest()
     saved_at = record.checkpoint if record else None
@@ -82,7 +72,7 @@ def newest_of_this_experiment(
                 f"{folder.path}: ended before its first checkpoint; beginning "
                 "again at iteration 0"
             )
-        return None
+        return checkpoints, None
     _refuse_other_experiment(folder.path, newest.identity, identity)
     if record is None:
         notify(
@@ -94,7 +84,24 @@ def newest_of_this_experiment(
             f"{folder.checkpoints}: the one of iteration {saved_at} is gone; "
             f"{saved_at - there[-1]} iterations are lost"
         )
-    return newest
+    return checkpoints, newest
+
+
+def _read_same_experiment(
+    folder: RunFolder, spec: Spec, identity: Identity, notify: Notify
+) -> RunRecord | None:
+    record = folder.read_record()
+    if record is None:
+        return None
+    before, changed = record.identity, []
+    if folder.spec.exists():
+        run = read_recorded_run(folder.path, spec.model.own_stages)
+        before, changed = run.identity, differing_fields(run.spec, spec)
+    _refuse_other_experiment(folder.path, before, identity)
+    if record.status != "finished":
+        for line in changed:
+            notify(f"{folder.path}: from here on, {line}")
+    return record
 
 
 def _refuse_other_experiment(path: Path, before: Identity, now: Identity):

@@ -17,12 +17,7 @@ MOST = 2**31 - 1
 
 
 class MemberEndedError(KresnetError):
-    """Another process ended with an error of its own.
-
-    Args:
-        index: Its number.
-        exit_code: Its exit code, and so this process's.
-    """
+    """Another process ended, and this one ends with its exit code."""
 
     def __init__(self, index: int, exit_code: int):
         super().__init__(
@@ -37,9 +32,6 @@ class Agreement:
     All of them exchange at the same places, before whatever they compute
     together: who ends says so there, and none waits for it.
 
-    Args:
-        team: The processes.
-
     Attributes:
         signal: A signal that came here; on process 0 that of any process.
         over: Whether the processes have left each other.
@@ -51,14 +43,11 @@ class Agreement:
         self.over = False
 
     def exchange(self, number: int = 0, code: int = 0) -> list[int]:
-        """Tells the others and hears from them.
+        """Tells the others and hears from them: returns everybody's number.
 
         Args:
             number: From 0 to `MOST`.
             code: The exit code of this process, if it ends.
-
-        Returns:
-            Everybody's number.
 
         Raises:
             StoppedError: Process 0 has stopped, after a signal.
@@ -82,7 +71,7 @@ class Agreement:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Tells the others how what is done inside ended.
+        """Tells the others whether what is done inside failed.
 
         Afterwards all go on, or all end with the exit code of who failed.
         """
@@ -99,14 +88,7 @@ class Agreement:
         self.exchange()
 
     def refuse_others(self, shared: str) -> None:
-        """Ends all processes if they do not run the same.
-
-        Args:
-            shared: What must be the same on all of them.
-
-        Raises:
-            SpecError: It is not.
-        """
+        """Raises `SpecError` on all processes unless `shared` is the same."""
         digest = hashlib.sha256(shared.encode()).digest()
         if len(set(self.exchange(int.from_bytes(digest[:4]) & MOST))) > 1:
             self.leave()

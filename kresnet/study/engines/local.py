@@ -13,15 +13,9 @@ def one_by_one(
     data_dir: str | os.PathLike[str] | None,
     changed: Callable[[], None],
 ) -> Generator[tuple[PlannedRun, int], None, None]:
-    """Yields every run with its exit code.
+    """Yields every run with its exit code; it calls `changed` before each.
 
-    Args:
-        planned: What to run.
-        data_dir: The folder of prepared data sets; see `load_dataset`.
-        changed: Called before each run.
-
-    Yields:
-        A run and its exit code; of a signal that killed it, 128 + its number.
+    The exit code of a run that a signal killed is 128 + the signal's number.
     """
     for each in planned:
         changed()

@@ -33,7 +33,7 @@ class KilledError(Exception):
     """A run was killed, or stopped though the study was not: it is retried.
 
     Attributes:
-        exit_code: The run's.
+        exit_code: The exit code of the run.
     """
 
     def __init__(self, exit_code: int):
@@ -44,19 +44,11 @@ class KilledError(Exception):
 def train_in_task(
     arguments: list[str], environment: dict[str, str], log: str
 ) -> int:
-    """Runs `kresnet` on this node and returns its exit code.
+    """Runs `kresnet` on this node, its output added to a log file.
 
-    A task that is cancelled, or whose worker is asked to end, lets the run save
-    and stop.
-
-    Args:
-        arguments: The words of the command line after `kresnet`.
-        environment: Variables to add to those of the node.
-        log: The file that the run's output is appended to.
-
-    Raises:
-        KilledError: It was killed, or stopped by somebody else.
-        OSError: The log cannot be written.
+    Returns its exit code. If it was killed, or stopped by somebody else, it
+    raises a KilledError. A task that is cancelled, or whose worker is asked to
+    end, lets the run save and stop.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     with open(log, "ab") as file:

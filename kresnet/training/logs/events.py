@@ -20,12 +20,11 @@ class Events:
     A folder that cannot be written is said once, and training goes on.
 
     Args:
-        folder: Folder of the event files, made when needed.
-        iteration: Iteration that the run goes on from: TensorBoard drops what
-            an interrupted run wrote past it.
-        notify: Told, in words, of trouble.
-        check_lock: Called before a file is made; raises an error where the
-            folder is another run's by now.
+        folder: The folder of the event files, made when needed.
+        iteration: The run goes on from it: TensorBoard drops what an
+            interrupted run wrote past it.
+        notify: Is told, in words, of trouble.
+        check_lock: See `CsvLog`.
     """
 
     def __init__(
@@ -44,12 +43,20 @@ class Events:
 
     def __call__(self, row: dict) -> None:
         """Writes one row of metrics.csv."""
+        if self._failed:
+            return
         values = [
             Summary.Value(tag=name, simple_value=value)
             for name, value in row.items()
             if name != "iteration" and value is not None
         ]
-        self._write(step=row["iteration"], summary=Summary(value=values))
+        try:
+            file = self._file or self._open()
+            self._write(step=row["iteration"], summary=Summary(value=values))
+            file.flush()  # else a record may be cut short and not said
+        except OSError as error:
+            self._failed = True
+            self.notify(f"no TensorBoard events: {self.folder}: {error}")
 
     def close(self) -> None:
         """Closes the event file."""
@@ -59,21 +66,10 @@ class Events:
                 self._file.close()
 
     def _write(self, **event):
-        if self._failed:
-            return
-        try:
-            if self._file is None:
-                self._open()
-            if self._failed or self._file is None:  # while opening
-                return
-            record = Event(wall_time=time.time(), **event)
-            self._writer.write(record.SerializeToString())
-            self._file.flush()  # else a record may be cut short and not said
-        except OSError as error:
-            self._failed = True
-            self.notify(f"no TensorBoard events: {self.folder}: {error}")
+        record = Event(wall_time=time.time(), **event)
+        self._writer.write(record.SerializeToString())
 
-    def _open(self):
+    def _open(self) -> BinaryIO:
         # Not above: it takes 0.3 CPU-seconds, which the first iteration would
         # wait for.
         from tensorboard.summary.writer.record_writer import RecordWriter
@@ -87,3 +83,4 @@ class Events:
         if self._first:
             start = SessionLog(status=SessionLog.START)
             self._write(step=self._first + 1, session_log=start)
+        return self._file

@@ -1,5 +1,6 @@
-"""Files of rows that survive a crash, cut back to the last checkpoint."""
+"""CSV files that survive a crash, cut back to the last checkpoint."""
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -7,7 +8,16 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from kresnet.callbacks import IterationCallback, Periodic
 from kresnet.errors import BadDataError, write_error
+from kresnet.instruments import Instrument, Subject
+from kresnet.records.folder import RunFolder
+
+LOSSES = ("iteration", "loss", "error")
+# Losses are written this many at a time; a checkpoint keeps the rest.
+ROWS = 1_000
 
 
 class CsvLog:
@@ -81,6 +91,14 @@ class CsvLog:
         except OSError as error:
             raise write_error(self.path, error) from error
 
+    def get_state(self) -> dict:
+        """What a checkpoint keeps of the file."""
+        return {"file": self.mark()}
+
+    def set_state(self, state: dict) -> None:
+        """Cuts the file back to what it was."""
+        self.cut(state["file"])
+
     def _content(self) -> bytes:
         try:
             return self.path.read_bytes()
@@ -92,24 +110,87 @@ def _sum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-class RowLog:
-    """A CSV file that a checkpoint remembers the end of.
+def losses_and_errors(logs: dict) -> tuple[list[float], list[float]]:
+    """The loss and the error (%) of each iteration of a chunk."""
+    losses, accuracies = (
+        np.atleast_1d(logs[name]).tolist() for name in ("loss", "accuracy")
+    )
+    return losses, [100.0 * (1.0 - accuracy) for accuracy in accuracies]
 
-    Args:
-        log: The file.
+
+class LossLog(IterationCallback):
+    """Writes losses.csv: every update's loss and error (%) on its batch.
+
+    Iterations are counted from 1: the row of an iteration is the loss that its
+    update started from. For `check_lock` see `CsvLog`.
     """
 
-    def __init__(self, log: CsvLog):
-        self.log = log
+    def __init__(
+        self, path: Path, check_lock: Callable[[], None] = lambda: None
+    ):
+        super().__init__()
+        self.log = CsvLog(path, LOSSES, check_lock)
+        self._rows: list[list[float]] = []
 
-    def write(self, rows: list[dict]) -> None:
-        """Appends rows, dicts by column."""
-        self.log.append(rows)
+    def on_train_batch_end(self, batch, logs=None):
+        first = self.iteration + 1
+        super().on_train_batch_end(batch, logs)
+        pairs = zip(*losses_and_errors(logs), strict=True)
+        for i, (loss, error) in enumerate(pairs, start=first):
+            self._rows.append([i, loss, round(error, 6)])
+        if len(self._rows) >= ROWS:
+            self.flush()
 
-    def get_state(self) -> dict:
-        """What the file holds."""
-        return {"file": self.log.mark()}
+    def flush(self) -> None:
+        """Writes the rows that are waiting."""
+        self.log.append(
+            dict(zip(LOSSES, row, strict=True)) for row in self._rows
+        )
+        self._rows = []
 
-    def set_state(self, state: dict) -> None:
-        """Cuts the file back to what it was."""
-        self.log.cut(state["file"])
+    def get_state(self):
+        return {"rows": self._rows, **self.log.get_state()}
+
+    def set_state(self, state):
+        self._rows = state["rows"]
+        self.log.set_state(state)
+
+
+class Measuring(Periodic):
+    """Measures with an instrument, every so often, and writes its rows.
+
+    Its tables are files of the folder, `logs` by name; without a folder none
+    is written. `around` makes a context manager to measure in.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        subject: Subject,
+        last: int,
+        folder: RunFolder | None,
+        around: Callable[[], contextlib.AbstractContextManager],
+    ):
+        super().__init__(instrument.every, last)
+        self.at_start = instrument.at_start
+        self.instrument = instrument
+        self.subject = subject
+        self.around = around
+        self.plan = instrument.plan(subject)
+        self.logs = {
+            table.name: CsvLog(
+                folder.path / f"{table.name}.csv",
+                ("iteration", *table.columns),
+                folder.check_lock,
+            )
+            for table in instrument.tables
+            if folder
+        }
+
+    def act(self):
+        self.subject.update(self.model, self.iteration)
+        at = {"iteration": self.iteration}
+        tables = self.instrument.measure(self.subject, self.plan)
+        for name, rows in tables.items():
+            if rows and self.logs:
+                self.logs[name].append([at | row for row in rows])

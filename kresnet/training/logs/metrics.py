@@ -1,20 +1,10 @@
 """The rows of metrics.csv: training since the last row, and validation."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from kresnet.callbacks import (
-    IterationCallback,
-    IterationSchedule,
-    Throughput,
-    next_multiple,
-)
-from kresnet.data import Images
-from kresnet.trained import measures
-from kresnet.training.logs.log import CsvLog
+from kresnet.callbacks import IterationSchedule, Periodic, Throughput
+from kresnet.training.logs.log import CsvLog, losses_and_errors
 
 COLUMNS = (
     "iteration",
@@ -26,7 +16,7 @@ COLUMNS = (
 )
 
 
-class MetricsLog(IterationCallback):
+class MetricsLog(Periodic):
     """Appends a row every `every` iterations and at the last one.
 
     Training loss and error are means over the augmented batches since the last
@@ -34,140 +24,88 @@ class MetricsLog(IterationCallback):
     inference model with its moving averages.
 
     Args:
-        path: metrics.csv.
+        log: metrics.csv.
         every: Iterations between rows.
         last: The run's last iteration.
         schedule: Gives the learning rate.
-        logits: From raw pixels, with the weights as they are when called.
-        images: Validation images; none: the columns stay empty.
-        throughput: Told what is not training.
-        check_lock: See `CsvLog`.
+        validate: Measures the weights as they are; returns what belongs into
+            the columns of validation, or nothing where no image is held out.
+        throughput: Is told what is not training.
+        listeners: Called with each row but the first, a dict by column.
 
     Attributes:
         best: Iteration and validation error of the best row; `None` so far.
-        listeners: Called with each row, a dict by column; none at first.
     """
+
+    at_start = False
 
     def __init__(
         self,
-        path: Path,
+        log: CsvLog,
         every: int,
         last: int,
         schedule: IterationSchedule,
-        logits: Callable[[Images], np.ndarray],
-        images: Images,
+        validate: Callable[[], dict[str, float]],
         throughput: Throughput,
-        check_lock: Callable[[], None] = lambda: None,
+        listeners: Sequence[Callable[[dict], None]],
     ):
-        super().__init__()
-        self.log = CsvLog(path, COLUMNS, check_lock)
-        self.every = every
-        self.last = last
+        super().__init__(every, last)
+        self.around = throughput.excluded
+        self.log = log
         self.schedule = schedule
-        self.logits = logits
-        self.images = images
-        self.throughput = throughput
-        self.listeners: Sequence[Callable[[dict], None]] = ()
+        self.validate = validate
+        self.listeners = listeners
         self.best: dict[str, Any] | None = None
-        self._losses = _Sum()
-        self._errors = _Sum()
+        self._forget()
 
-    def next_due(self, iteration):
-        """The next row."""
-        return next_multiple(iteration, self.every, self.last)
+    def _forget(self):
+        # Sums and counts, which a checkpoint keeps exactly.
+        self._losses, self._errors = [0.0, 0], [0.0, 0]
 
     def on_train_batch_end(self, batch, logs=None):
-        """Sums, and writes a row when one is due."""
-        before = self.iteration
+        losses, errors = losses_and_errors(logs)
+        # One by one: a sum must not depend on how long a chunk is.
+        for mean, values in ((self._losses, losses), (self._errors, errors)):
+            for value in values:
+                mean[0] += value
+                mean[1] += 1
         super().on_train_batch_end(batch, logs)
-        self._losses.add(logs["loss"])
-        self._errors.add(100.0 * (1.0 - np.asarray(logs["accuracy"], float)))
-        if self.iteration >= self.next_due(before):
-            with self.throughput.excluded():
-                self._write_row()
 
     def write_first_row(self) -> dict:
         """Writes and returns the row of iteration 0, before any training.
 
         It is no candidate for the best: nothing of it is due to this run.
         """
-        row = {
-            "iteration": 0,
-            "learning_rate": self.schedule.learning_rate(0),
-            **dict.fromkeys(COLUMNS[2:]),
-            **self._validation(),
-        }
-        self._write(row)
-        return row
+        rate = self.schedule.learning_rate(0)
+        return self._append(0, rate, None, None)
 
-    def _write_row(self):
-        row = {
-            "iteration": self.iteration,
-            "learning_rate": self.schedule.rate,
-            "training_loss": self._losses.mean(),
-            "training_error": self._errors.mean(),
-            **self._validation(),
-        }
-        if len(self.images):
-            self._remember_best(row)
-        self._losses, self._errors = _Sum(), _Sum()
-        self._write(row)
-
-    def _validation(self):
-        if not len(self.images):
-            return {"validation_loss": None, "validation_error": None}
-        logits, labels = self.logits(self.images), self.images.labels
-        return {
-            "validation_loss": measures.cross_entropy(logits, labels),
-            "validation_error": measures.error(logits, labels),
-        }
-
-    def _write(self, row):
-        self.log.append([row])
+    def act(self):
+        loss, error = (x / n for x, n in (self._losses, self._errors))
+        self._forget()
+        row = self._append(self.iteration, self.schedule.rate, loss, error)
+        error = row["validation_error"]
+        if error is not None and (
+            self.best is None or error < self.best["validation_error"]
+        ):
+            self.best = {k: row[k] for k in ("iteration", "validation_error")}
         for listener in self.listeners:
             listener(row)
 
-    def _remember_best(self, row):
-        error = row["validation_error"]
-        if self.best is None or error < self.best["validation_error"]:
-            self.best = {
-                "iteration": row["iteration"],
-                "validation_error": error,
-            }
+    def _append(self, *values):
+        row = dict.fromkeys(COLUMNS) | dict(zip(COLUMNS, values, strict=False))
+        row |= self.validate()
+        self.log.append([row])
+        return row
 
     def get_state(self):
-        """Sums since the last row, the best so far, what the file holds."""
         return {
-            "losses": self._losses.state,
-            "errors": self._errors.state,
+            "losses": self._losses,
+            "errors": self._errors,
             "best": self.best,
-            "file": self.log.mark(),
+            **self.log.get_state(),
         }
 
     def set_state(self, state):
-        """Takes the state back and cuts metrics.csv back to what it was."""
-        self._losses = _Sum(*state["losses"])
-        self._errors = _Sum(*state["errors"])
+        self._losses, self._errors = state["losses"], state["errors"]
         self.best = state["best"]
-        self.log.cut(state["file"])
-
-
-class _Sum:
-    """A float64 sum that can be stored exactly."""
-
-    def __init__(self, total=0.0, count=0):
-        self.total = total
-        self.count = count
-
-    def add(self, values):
-        # One by one: the sum must not depend on how long a chunk is.
-        for value in np.atleast_1d(values).tolist():
-            self.total += value
-            self.count += 1
-
-    def mean(self):
-        return self.total / self.count
-
-    @property
-    def state(self):
-        return [self.total, self.count]
+        self.log.set_state(state)

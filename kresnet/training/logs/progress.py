@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from kresnet.callbacks import IterationCallback, IterationSchedule, Throughput
+from kresnet.training.logs.log import losses_and_errors
 
 # Iterations whose mean loss and error are shown.
 WINDOW = 50
@@ -90,11 +91,7 @@ class ProgressLine(IterationCallback):
 
     @contextlib.contextmanager
     def doing(self, what: str) -> Iterator[None]:
-        """Shows, on a terminal, what is done meanwhile.
-
-        Args:
-            what: Such as "evaluating".
-        """
+        """Shows, on a terminal, what is done meanwhile: "evaluating"."""
         before = self._doing
         self._show(what)
         try:
@@ -103,27 +100,24 @@ class ProgressLine(IterationCallback):
             self._show(before)
 
     def on_train_begin(self, logs=None):
-        """Says that the first step takes longer."""
         super().on_train_begin(logs)
         self._marks.clear()
         self._show("compiling")
         self._say("compiling")
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Breaks a silence that was long."""
         silent = self.clock() - self._said
         lasted = self._said - self._began
         if silent >= min(max(lasted, SHORTEST_SILENCE), LONGEST_SILENCE):
             self._say(self.line())
 
     def on_train_batch_end(self, batch, logs=None):
-        """Takes the step's losses and errors, and the time."""
         super().on_train_batch_end(batch, logs)
         if not self._marks:  # compiled
             self._began = self._said = self.clock()
-        self._losses.extend(np.atleast_1d(logs["loss"]).tolist())
-        errors = 100.0 * (1.0 - np.atleast_1d(logs["accuracy"]))
-        self._errors.extend(errors.tolist())
+        losses, errors = losses_and_errors(logs)
+        self._losses.extend(losses)
+        self._errors.extend(errors)
         self._loss = float(np.mean(self._losses))
         self._training_error = float(np.mean(self._errors))
         self._mark()
@@ -145,9 +139,8 @@ class ProgressLine(IterationCallback):
     def line(self, width: int | None = None) -> str:
         """What is known, in words.
 
-        Args:
-            width: Characters at most: what is least important is left out,
-                and the iteration never. `None` for everything.
+        At most `width` characters are used: what is least important is left
+        out, and the iteration never. `None` is for everything.
         """
         *lines, shortest = self._lines
         fitting = (x for x in lines if width is None or len(x) <= width)
@@ -197,33 +190,32 @@ class ProgressLine(IterationCallback):
             )
 
     def _mark(self):
-        measured = self.throughput
         self._marks.append(
             (
                 self.clock(),
                 self.iteration,
-                measured.seconds,
-                measured.measured_iterations,
+                self.throughput.seconds,
+                self.throughput.measured_iterations,
             )
         )
 
+    def _since_first_mark(self):
+        """Seconds and iterations: of everything, and of training alone."""
+        if not self._marks:
+            return 0, 0, 0, 0
+        return np.subtract(self._marks[-1], self._marks[0])
+
     def _speed(self):
-        """Images per second."""
+        *_, seconds, iterations = self._since_first_mark()
         speed = self.throughput.iterations_per_second
-        if self._marks:
-            *_, seconds, iterations = np.subtract(
-                self._marks[-1], self._marks[0]
-            )
-            speed = iterations / seconds if seconds > 0 else speed
+        speed = iterations / seconds if seconds > 0 else speed
         return f"{speed * self.batch_size:,.0f} images/s" if speed else ""
 
     def _left(self):
         """Time left, evaluations included."""
+        seconds, iterations, *_ = self._since_first_mark()
         left = self.last - self.iteration
-        if not self._marks or left <= 0:
-            return ""
-        seconds, iterations, *_ = np.subtract(self._marks[-1], self._marks[0])
-        if not iterations:
+        if not iterations or left <= 0:
             return ""
         return f"{duration(left * seconds / iterations)} left"
 

@@ -7,21 +7,14 @@ import keras
 import numpy as np
 
 from kresnet.callbacks import IterationCallback, Throughput
+from kresnet.training.loop.loop import next_due
 
 
 class KerasCallbacks(IterationCallback):
-    """Calls Keras callbacks as they are used to.
+    """Calls Keras callbacks as `Options.callbacks` says.
 
-    A batch is a chunk of iterations, and its logs are the means over it. An
-    epoch ends with each row of metrics.csv, whose numbers are its logs. What
-    they do is no part of the speed of training; `stop_training` ends nothing,
-    since how long a run lasts is in its spec.
-
-    Args:
-        callbacks: Those of the user.
-        every: Iterations between rows of metrics.csv.
-        last: The run's last iteration.
-        throughput: Told what is not training.
+    What they do is no part of the speed of training. An epoch is `every`
+    iterations, and `last` is the run's last one.
     """
 
     def __init__(
@@ -43,16 +36,9 @@ class KerasCallbacks(IterationCallback):
         self._row = {k: v for k, v in row.items() if v is not None}
 
     def next_due(self, iteration):
-        """The next iteration at which one of them has something to do."""
-        due = (
-            each.next_due(iteration)
-            for each in self.callbacks
-            if isinstance(each, IterationCallback)
-        )
-        return min((each for each in due if each is not None), default=None)
+        return next_due(self.callbacks, iteration)
 
     def on_train_begin(self, logs=None):
-        """Begins an epoch, or goes on in one."""
         super().on_train_begin(logs)
         self._list = keras.callbacks.CallbackList(
             self.callbacks,
@@ -65,13 +51,11 @@ class KerasCallbacks(IterationCallback):
         self._list.on_epoch_begin(self.iteration // self.every)
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Tells them."""
         super().on_train_batch_begin(batch, logs)
         with self.throughput.excluded():
             self._list.on_train_batch_begin(batch)
 
     def on_train_batch_end(self, batch, logs=None):
-        """Tells them, in floats, and ends an epoch after a row."""
         super().on_train_batch_end(batch, logs)
         with self.throughput.excluded():
             means = {name: float(np.mean(each)) for name, each in logs.items()}
@@ -84,5 +68,4 @@ class KerasCallbacks(IterationCallback):
                 self._list.on_epoch_begin(epoch + 1)
 
     def on_train_end(self, logs=None):
-        """Tells them, with the last row."""
         self._list.on_train_end(self._row)

@@ -5,56 +5,62 @@ callback has something to do (`next_due`), lasts about half a second, so that
 signals and losses that are not finite are acted on soon, and holds at most
 `Steps.capacity` iterations. What is computed does not depend on where chunks
 end.
-
-The pixels of a source in memory are on the device, and an update is given the
-indices of its images. Those of any other source are handed in with each chunk.
 """
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
 
 from kresnet.callbacks import IterationCallback
 from kresnet.data import Order, Source
-from kresnet.data.feed import most_iterations
-from kresnet.spec import Spec
+from kresnet.network import training_inputs
 
 SECONDS = 0.5
 
 
-class Steps(Protocol):
-    """The updates of a training model; each backend has its own class.
+class Steps:
+    """The updates of a training model; each backend has a subclass.
 
+    The pixels of a source in memory are on the device, and an update is given
+    the indices of its images; those of any other source come with each chunk.
     Tensors and arrays are those of the backend where nothing else is said.
 
-    Attributes:
+    Args:
         model: Pixels and keys to logits, with an optimiser.
+        source: Its labels, and images in memory, go to the device.
+
+    Attributes:
         images: uint8, shape `(count, height, width, channels)`, on the device;
             `None` where they are handed in.
         labels: Integers, shape `(count,)`, on the device.
         capacity: The most iterations in a chunk.
     """
 
-    model: keras.Model
-    images: Any
-    labels: Any
-    capacity: int
+    capacity = 512
+    # Puts an array on the device, or on all of them.
+    _put: Callable[..., Any]
+    # Not `keras.ops.mean`, which on JAX would take float64 to float32.
+    _mean: Callable[..., Any]
+
+    def __init__(self, model: keras.Model, source: Source):
+        self.model = model
+        self.images: Any = None
+        if source.in_memory:
+            self.images = self._put(source.read("train", slice(None)))
+        self.labels: Any = self._put(source.labels("train"))
 
     def run(
-        self,
-        indices: np.ndarray,
-        keys: np.ndarray,
-        *pixels: np.ndarray,
+        self, indices: np.ndarray, keys: np.ndarray, *pixels: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Does the updates of a chunk; afterwards see `sync`.
 
         Args:
             indices: int32, shape `(count, batch_size)`, of the images; the
                 same on all processes.
-            keys: uint32, same shape, of the random layers.
+            keys: uint32, as of `kresnet.data.Order.batches`.
             *pixels: uint8, shape `(count, batch_size, height, width,
                 channels)`, where `images` is `None`.
 
@@ -62,6 +68,7 @@ class Steps(Protocol):
             Loss and accuracy in [0, 1] of each batch before its update, NumPy
             arrays of shape `(count,)`.
         """
+        raise NotImplementedError
 
     def sync(self) -> None:
         """Brings the variables of the model and its optimiser up to date.
@@ -70,21 +77,19 @@ class Steps(Protocol):
         """
 
     def gradients(
-        self,
-        indices: np.ndarray,
-        keys: np.ndarray,
-        *pixels: np.ndarray,
+        self, indices: np.ndarray, keys: np.ndarray, *pixels: np.ndarray
     ) -> list:
         """Gradients of the loss on one batch; nothing changes.
 
         Args:
             indices: int32, shape `(batch_size,)`.
-            keys: uint32, same shape.
+            keys: uint32, as of `kresnet.data.Order.batch`.
             *pixels: As in `run`, of one batch.
 
         Returns:
             In the order of `model.trainable_variables`.
         """
+        raise NotImplementedError
 
     def loss(
         self,
@@ -100,38 +105,21 @@ class Steps(Protocol):
             trainable: Values in the order of `model.trainable_variables`.
             non_trainable: In that of `model.non_trainable_variables`.
             pixels: uint8, shape `(batch, height, width, channels)`.
-            keys: uint32, shape `(batch,)`.
+            keys: uint32, as of `kresnet.data.Order.batch`.
             labels: Integers, shape `(batch,)`.
 
         Returns:
             The loss; logits, and `non_trainable` as the batch has moved them:
             those that it does not move are the very objects that were given.
         """
-
-
-def make_steps(model: keras.Model, spec: Spec, source: Source) -> Steps:
-    """The updates of a model, on the current Keras backend.
-
-    Args:
-        model: Pixels and keys to logits, with an optimiser.
-        spec: What is trained.
-        source: Has the training images.
-    """
-    steps: Steps
-    batch_size = spec.training.batch_size
-    if keras.backend.backend() == "jax":
-        from kresnet.training.loop import steps_jax
-
-        steps = steps_jax.Steps(model, source)
-    else:
-        from kresnet.training.loop import steps_tensorflow
-
-        group = spec.model.images_per_statistic
-        steps = steps_tensorflow.Steps(model, source, batch_size, group)
-    if not source.in_memory:
-        most = most_iterations(source, batch_size)
-        steps.capacity = min(steps.capacity, most)
-    return steps
+        inputs = training_inputs(pixels, keys)
+        logits, moved = self.model.stateless_call(
+            trainable, non_trainable, inputs, training=True
+        )
+        losses = keras.losses.sparse_categorical_crossentropy(
+            labels, logits, from_logits=True
+        )
+        return self._mean(losses), (logits, moved)
 
 
 def train_in_chunks(
@@ -181,15 +169,20 @@ def chunk_end(
 ) -> int:
     """Where the chunk that begins with iteration `first` ends.
 
-    Args:
-        first: The iterations done before it.
-        last: The iterations done in the end.
-        callbacks: The `IterationCallback`s among them are asked `next_due`.
-        most: Iterations in a chunk; one is done at least.
+    It has one iteration at least, `most` at most, and ends at `last` or where
+    an `IterationCallback` is due.
     """
+    due = next_due(callbacks, first)
+    return min(last, first + max(1, most), last if due is None else due)
+
+
+def next_due(
+    callbacks: Sequence[keras.callbacks.Callback], iteration: int
+) -> int | None:
+    """Where the first of the `IterationCallback`s is due; `None`: nowhere."""
     due = (
-        callback.next_due(first)
-        for callback in callbacks
-        if isinstance(callback, IterationCallback)
+        each.next_due(iteration)
+        for each in callbacks
+        if isinstance(each, IterationCallback)
     )
-    return min(last, first + max(1, most), *(d for d in due if d is not None))
+    return min((each for each in due if each is not None), default=None)

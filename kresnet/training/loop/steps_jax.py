@@ -1,7 +1,6 @@
 """Updates on JAX: a chunk of them is one program, or calls of one."""
 
 import functools
-from collections.abc import Sequence
 
 import jax
 import keras
@@ -9,10 +8,11 @@ import numpy as np
 from jax import numpy as jnp
 
 from kresnet.data import Source
+from kresnet.training.loop import loop
 
 
-class Steps:
-    """See `kresnet.training.loop.loop.Steps`.
+class Steps(loop.Steps):
+    """Updates on JAX; `kresnet.training.loop.loop.Steps` says what they do.
 
     On an accelerator the iterations of a chunk are one compiled program whose
     number of turns is an argument, so that no length of a chunk compiles anew.
@@ -26,18 +26,13 @@ class Steps:
     Where the variables are on several devices, images and state are on every
     one of them, a batch is spread over them, and the program is the same.
 
-    Args:
-        model: Pixels and keys to logits, with an optimiser.
-        source: Its labels, and images in memory, go to the device.
-
     Attributes:
         one_program: Whether a chunk is one program.
     """
 
-    capacity = 512
+    _mean = staticmethod(jnp.mean)
 
     def __init__(self, model: keras.Model, source: Source):
-        self.model = model
         self._whole = self._parts = None
         placed = model.variables[0].value.sharding
         if isinstance(placed, jax.sharding.NamedSharding):
@@ -47,15 +42,12 @@ class Steps:
             self._whole = jax.sharding.NamedSharding(
                 mesh, jax.sharding.PartitionSpec()
             )
-        self.images = None
-        if source.in_memory:
-            images = source.read("train", slice(None))
-            self.images = self._put(images, self._whole)
-        self.labels = self._put(source.labels("train"), self._whole)
+        super().__init__(model, source)
         # The state, while the variables are not up to date.
         self._state: tuple[list[jax.Array], ...] | None = None
 
-    def _put(self, array, sharding):
+    def _put(self, array, in_parts=False):
+        sharding = self._parts if in_parts else self._whole
         if sharding is None:
             return jnp.asarray(array)
         # Not device_put: it would compare the arrays of all processes.
@@ -70,20 +62,18 @@ class Steps:
         (device, *_) = self.labels.devices()
         return self.images is not None and device.platform != "cpu"
 
-    def run(
-        self,
-        indices: np.ndarray,
-        keys: np.ndarray,
-        *pixels: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See `kresnet.training.loop.loop.Steps`."""
+    def run(self, indices, keys, *pixels):
         state = self._state or self.values()
         count = len(indices)
         # Images as arguments: captured, they would be constants of the program
         # and compiled into it.
         if self.one_program:
-            missing = ((0, self.capacity - count), (0, 0))
-            indices, keys = (np.pad(x, missing) for x in (indices, keys))
+            indices, keys = (
+                np.pad(
+                    x, [(0, self.capacity - count)] + [(0, 0)] * (x.ndim - 1)
+                )
+                for x in (indices, keys)
+            )
             losses, accuracies, self._state = self._chunk_program(
                 state, self.images, self.labels, indices, keys, count
             )
@@ -99,13 +89,7 @@ class Steps:
         losses, accuracies = np.array(jax.device_get(results)).T
         return losses, accuracies
 
-    def gradients(
-        self,
-        indices: np.ndarray,
-        keys: np.ndarray,
-        *pixels: np.ndarray,
-    ) -> list[jax.Array]:
-        """See `kresnet.training.loop.loop.Steps`."""
+    def gradients(self, indices, keys, *pixels):
         trainable, non_trainable, _ = self._state or self.values()
         gradients, _ = self._gradient_program(
             trainable,
@@ -121,7 +105,7 @@ class Steps:
         """All images on the device, or the pixels of a batch handed in."""
         if pixels is None:
             return self.images
-        return self._put(pixels, self._parts)
+        return self._put(pixels, in_parts=True)
 
     def examples(
         self, images: jax.Array, labels: jax.Array, indices: jax.Array
@@ -130,8 +114,7 @@ class Steps:
         pixels = images if self.images is None else images[indices]
         return pixels, labels[indices]
 
-    def sync(self) -> None:
-        """See `kresnet.training.loop.loop.Steps`."""
+    def sync(self):
         if self._state is None:
             return
         for variables, values in zip(
@@ -140,26 +123,6 @@ class Steps:
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
         self._state = None
-
-    def loss(
-        self,
-        trainable: Sequence[jax.Array],
-        non_trainable: Sequence[jax.Array],
-        pixels: jax.Array,
-        keys: jax.Array,
-        labels: jax.Array,
-    ) -> tuple[jax.Array, tuple[jax.Array, list[jax.Array]]]:
-        """See `kresnet.training.loop.loop.Steps`."""
-        logits, moved = self.model.stateless_call(
-            trainable, non_trainable, [pixels, keys], training=True
-        )
-        # Not `keras.ops.mean`, which would take float64 to float32.
-        loss = jnp.mean(
-            keras.losses.sparse_categorical_crossentropy(
-                labels, logits, from_logits=True
-            )
-        )
-        return loss, (logits, moved)
 
     def values(self) -> tuple[list[jax.Array], ...]:
         """Those of the variables: trainable, not trainable, optimiser's."""

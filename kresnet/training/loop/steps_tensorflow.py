@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from kresnet.data import Source
+from kresnet.training.loop import loop
 
 
 def mean_over_parts(
@@ -30,9 +30,6 @@ def mean_over_parts(
         arguments: Tensors with the same first axis.
         parts: How many; divides that axis. The results of all are kept until
             the last is done.
-
-    Returns:
-        Tensors in the order of the function's.
     """
     if parts == 1:
         return function(*arguments)
@@ -97,8 +94,8 @@ def without_idle_passes() -> Iterator[None]:
         )
 
 
-class Steps:
-    """See `kresnet.training.loop.loop.Steps`.
+class Steps(loop.Steps):
+    """Updates on TensorFlow; `kresnet.training.loop.loop.Steps` says more.
 
     Each replica of a strategy takes its part of a batch; the loss and the
     gradient are the means of theirs. On a CPU the groups of batch norm go
@@ -107,8 +104,6 @@ class Steps:
     Small groups stay together, as all do on an accelerator.
 
     Args:
-        model: Pixels and keys to logits, with an optimiser.
-        source: Its labels, and images in memory, go to the device.
         batch_size: Images in a batch, over all replicas.
         group: Images in a group of batch norm; `None` for a whole batch.
 
@@ -117,8 +112,8 @@ class Steps:
             so few take longer than cutting and joining (results/speed.md).
     """
 
-    capacity = 512
     smallest_pass = 16
+    _mean = staticmethod(tf.reduce_mean)
 
     def __init__(
         self,
@@ -127,55 +122,27 @@ class Steps:
         batch_size: int,
         group: int | None,
     ):
-        self.model = model
         self.batch_size = batch_size
         self.group = group
         self.strategy = model.distribute_strategy
         self.replicas = self.strategy.num_replicas_in_sync
         if self.replicas == 1:
-            put = tf.constant
+            self._put = tf.constant
             devices = (model.trainable_variables[0].value.device,)
         else:
             # As variables every replica has them on its own device.
-            put = functools.partial(tf.Variable, trainable=False)
+            self._put = functools.partial(tf.Variable, trainable=False)
             devices = self.strategy.extended.worker_devices
-        self.images = None
         with self.strategy.scope():
-            if source.in_memory:
-                self.images = put(source.read("train", slice(None)))
-            self.labels = put(source.labels("train"))
+            super().__init__(model, source)
         self._on_cpu = all("CPU" in device for device in devices)
 
-    def run(
-        self, indices: np.ndarray, keys: np.ndarray, *pixels: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See `kresnet.training.loop.loop.Steps`."""
+    def run(self, indices, keys, *pixels):
         losses, accuracies = self._chunk(indices, keys, *pixels)
         return losses.numpy(), accuracies.numpy()
 
-    def gradients(
-        self, indices: np.ndarray, keys: np.ndarray, *pixels: np.ndarray
-    ) -> list[tf.Tensor]:
-        """See `kresnet.training.loop.loop.Steps`."""
+    def gradients(self, indices, keys, *pixels):
         return self._gradients(indices, keys, *pixels)
-
-    def sync(self) -> None:
-        """See `kresnet.training.loop.loop.Steps`."""
-
-    def loss(
-        self,
-        trainable: Sequence[tf.Tensor],
-        non_trainable: Sequence[tf.Tensor],
-        pixels: tf.Tensor,
-        keys: tf.Tensor,
-        labels: tf.Tensor,
-    ) -> tuple[tf.Tensor, tuple[tf.Tensor, list[tf.Tensor]]]:
-        """See `kresnet.training.loop.loop.Steps`."""
-        logits, moved = self.model.stateless_call(
-            trainable, non_trainable, [pixels, keys], training=True
-        )
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        return tf.reduce_mean(losses), (logits, moved)
 
     def values(self) -> tuple[list[tf.Tensor], ...]:
         """Those of the variables now, trainable and not."""
@@ -207,20 +174,16 @@ class Steps:
         return batch // group
 
     def compiled(
-        self,
-        function: Callable[..., Any],
-        *shape: int | None,
+        self, function: Callable[..., Any], *shape: int | None
     ) -> Callable[..., Any]:
-        """Makes a graph of a function of what `run` or `gradients` is given.
+        """Makes a graph of a function of indices, keys and perhaps pixels.
 
-        Args:
-            function: Takes int32 and uint32 tensors, and pixels where these
-                are handed in.
-            *shape: That of the indices.
+        The shape is that of the indices.
         """
+        draws = len(self.model.inputs) == 3  # keys of iterations too
         signature = [
             tf.TensorSpec(shape, "int32"),
-            tf.TensorSpec(shape, "uint32"),
+            tf.TensorSpec((*shape, 2) if draws else shape, "uint32"),
         ]
         if self.images is None:
             pixels = self.model.inputs[0].shape[1:]
@@ -334,9 +297,5 @@ class Steps:
         *results, loss, accuracy = mean_over_parts(run, batch, self.passes)
         variables = [self.model.non_trainable_variables[i] for i in moving]
         gradients, moved = results[: len(trainable)], results[len(trainable) :]
-        return (
-            gradients,
-            list(zip(variables, moved, strict=True)),
-            loss,
-            accuracy,
-        )
+        pairs = list(zip(variables, moved, strict=True))
+        return gradients, pairs, loss, accuracy

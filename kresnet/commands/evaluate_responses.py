@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kresnet.commands.options import (
+from kresnet.commands.arguments import (
     CheckpointOfRun,
     DataDir,
     RunName,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kresnet.commands.options import DataDir, DeviceList, Overrides, SpecNames
+from kresnet.commands.arguments import DataDir, DeviceList, Overrides, SpecNames
 from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import notify, say, standard_output
 

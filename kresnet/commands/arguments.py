@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 
 from kresnet.errors import SpecError
-from kresnet.options import RunOptions, option
 from kresnet.records.run import RunRecord, read_recorded_run
+from kresnet.run_options import RunOptions, option
 from kresnet.spec import Spec, load_spec, shipped_specs
 
 SpecName = Annotated[
@@ -122,9 +122,6 @@ def read_spec_or_run(
     """Reads a spec, or the spec and the record of a run folder.
 
     A folder is a run, unless it has the name of a shipped spec and no run.json.
-
-    Raises:
-        KresnetError: It is neither, or overrides are given for a run.
     """
     folder = Path(name)
     # Not `Path.exists`, which raises for a name that is too long.

@@ -1,4 +1,4 @@
-"""A spec as models: transforms, network and optimiser."""
+"""The models of a run, their optimiser and their updates."""
 
 import contextlib
 import dataclasses
@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from kresnet.callbacks import copy_weights, undistributed
-from kresnet.data import Images
+from kresnet.data import Images, Source
+from kresnet.data.feed import most_iterations
 from kresnet.network import (
     build_model,
     build_transforms,
@@ -18,11 +19,12 @@ from kresnet.network import (
 from kresnet.spec import Spec, TrainingSpec
 from kresnet.trained import measures
 from kresnet.trained.arrays import from_arrays
+from kresnet.training.loop.loop import Steps
 from kresnet.training.loop.optimizer import CoupledSGD
 
 
 @dataclasses.dataclass(frozen=True)
-class Assembly:
+class Models:
     """The models of one run.
 
     Attributes:
@@ -43,15 +45,10 @@ class Assembly:
         images: Images | np.ndarray,
         weights: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        """Runs the inference model.
+        """Runs the inference model on uint8 images.
 
-        Args:
-            images: uint8 `(count, height, width, channels)`.
-            weights: Arrays of the model by path; `None` for its weights as
-                they are now.
-
-        Returns:
-            float64 array, shape `(count, classes)`.
+        The weights are arrays by path; `None` for those that the model has.
+        The logits are float64, shape `(count, classes)`.
         """
         if weights is None:
             copy_weights(self.model, self.inference)
@@ -61,8 +58,21 @@ class Assembly:
         with undistributed():
             return measures.predict_logits(self.inference, images)
 
+    def measure(
+        self,
+        split: str,
+        images: Images,
+        weights: Mapping[str, np.ndarray] | None = None,
+    ) -> dict[str, float]:
+        """Error (%) and loss of `logits`, such as `test_error`, `test_loss`."""
+        logits = self.logits(images, weights)
+        return {
+            f"{split}_error": measures.error(logits, images.labels),
+            f"{split}_loss": measures.cross_entropy(logits, images.labels),
+        }
 
-def assemble(
+
+def make_models(
     spec: Spec,
     seed: int,
     precision: str,
@@ -70,15 +80,11 @@ def assemble(
     scope: Callable[
         [], contextlib.AbstractContextManager
     ] = contextlib.nullcontext,
-) -> Assembly:
+) -> Models:
     """Builds the models of a spec, with initial weights.
 
-    Args:
-        spec: What to build.
-        seed: Of the initial weights.
-        precision: See `build_model`.
-        rematerialize: See `build_model`.
-        scope: Of the devices, see `kresnet.machine.place.place`.
+    For the other arguments see `build_model`; `scope`, the devices, is that of
+    `kresnet.machine.place.place`.
     """
 
     def build():
@@ -88,12 +94,12 @@ def assemble(
 
     with scope():
         transforms, network = build()
-        model = training_model(transforms, network)
+        model = training_model(transforms, network, spec.model)
         _compile(model, spec.training)
     own = transforms, network
     if scope is not contextlib.nullcontext:
         own = build()
-    return Assembly(transforms, model, inference_model(*own), own[0])
+    return Models(transforms, model, inference_model(*own), own[0])
 
 
 def _compile(model: keras.Model, training: TrainingSpec) -> None:
@@ -113,3 +119,22 @@ def _compile(model: keras.Model, training: TrainingSpec) -> None:
         auto_scale_loss=False,
     )
     optimizer.build(model.trainable_variables)
+
+
+def make_steps(model: keras.Model, spec: Spec, source: Source) -> Steps:
+    """The updates of a training model, on the current Keras backend."""
+    steps: Steps
+    batch_size = spec.training.batch_size
+    if keras.backend.backend() == "jax":
+        from kresnet.training.loop import steps_jax
+
+        steps = steps_jax.Steps(model, source)
+    else:
+        from kresnet.training.loop import steps_tensorflow
+
+        group = spec.model.images_per_statistic
+        steps = steps_tensorflow.Steps(model, source, batch_size, group)
+    if not source.in_memory:
+        most = most_iterations(source, batch_size)
+        steps.capacity = min(steps.capacity, most)
+    return steps

@@ -5,7 +5,7 @@ from typing import Annotated, cast
 
 import typer
 
-from kresnet.commands.options import (
+from kresnet.commands.arguments import (
     CheckpointOfRun,
     DataDir,
     RunName,

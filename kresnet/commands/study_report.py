@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kresnet.commands.options import DataDir, refuse_empty_name
+from kresnet.commands.arguments import DataDir, refuse_empty_name
 from kresnet.errors import SpecError
 from kresnet.notices import notify, say, standard_error
 
