@@ -17,6 +17,7 @@ from kresnet.architecture.convolutions import ConvolutionsStage
 from kresnet.architecture.model import BatchNorm, ModelSpec, Stem, model_class
 from kresnet.architecture.parts import Parts, Place
 from kresnet.architecture.plain import PlainStage
+from kresnet.architecture.pool import Pool
 from kresnet.architecture.residual import ResidualStage
 from kresnet.architecture.stage import Blocks, StageFields, Stride, Width
 from kresnet.architecture.walk import walk
@@ -34,6 +35,7 @@ __all__ = [
     "Parts",
     "Place",
     "PlainStage",
+    "Pool",
     "ResidualStage",
     "Row",
     "StageFields",

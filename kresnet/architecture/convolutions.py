@@ -28,12 +28,12 @@ class ConvolutionsStage(StageFields):
     )
 
     # A block is one layer.
-    @property
+    @property  # type: ignore[misc]
     def blocks(self) -> int:  # type: ignore[override]
         """The number of layers."""
         return self.layers
 
-    @property
+    @property  # type: ignore[misc]
     def stride(self) -> int:  # type: ignore[override]
         """1: pooling takes its place."""
         return 1

@@ -391,14 +391,14 @@ def norms_agree(model: ModelSpec) -> Iterator[Problem]:
             "must be left out, or batch_norm must be null",
             also=(("batch_norm",),),
         )
-    if norm is not None and norm.last_scale != 1:
-        if not any(_ends_in_norm(stage) for stage in model.stages):
-            yield Problem(
-                ("batch_norm", "last_scale"),
-                "must be 1 or left out: no block ends in batch norm and an"
-                " addition",
-                also=(("stages",),),
-            )
+    scaled = norm is not None and norm.last_scale != 1
+    if scaled and not any(_ends_in_norm(stage) for stage in model.stages):
+        yield Problem(
+            ("batch_norm", "last_scale"),
+            "must be 1 or left out: no block ends in batch norm and an"
+            " addition",
+            also=(("stages",),),
+        )
     if group is not None and norm is None:
         for width in sorted(_Normed(model).widths):
             if width % group.channels:

@@ -1,4 +1,4 @@
-"""What residual blocks share: shortcuts, gates, and the order of their parts."""
+"""What residual blocks share: shortcuts, gates, the order of their parts."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple

@@ -17,10 +17,14 @@ from kresnet.spec import Spec
 # Fields that a point speaks of, or that change nothing about the result.
 COVERED = {
     "Spec": "name expect model data training",
-    "ModelSpec": "input stem stages classes batch_norm",
-    "Stem": "kernel width stride",
+    "ModelSpec": "input stem stages classes batch_norm head initialisation",
+    "Stem": "kernel width stride activation pool",
     "PlainStage": "block blocks width stride",
     "BasicStage": "block shortcut blocks width stride",
+    "BottleneckStage": "block shortcut stride_in blocks width output stride",
+    "ConvolutionsStage": "block layers width pool",
+    "Pool": "kernel stride",
+    "Head": "dense",
     "BatchNorm": "images_per_statistic momentum epsilon",
     "DataSpec": "dataset validation transforms",
     "TrainingSpec": "batch_size iterations learning_rate momentum weight_decay"

@@ -2,8 +2,15 @@
 
 from collections.abc import Iterator
 
-from kresnet.architecture import ModelSpec, census
-from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, Point, equal_if
+from kresnet.architecture import (
+    BottleneckStage,
+    ConvolutionsStage,
+    ModelSpec,
+    Pool,
+    StageFields,
+    census,
+)
+from kresnet.explain.point import DEVIATES, EQUIVALENT, Point, equal_if
 from kresnet.spec import Spec
 
 # Layers and parameters as table 6 prints them, by n.
@@ -38,11 +45,17 @@ def paper_n(model: ModelSpec) -> int | None:
     stem, blocks = model.stem, {stage.blocks for stage in model.stages}
     same = (
         tuple(model.input) == (32, 32, 3)
-        and (stem.kernel, stem.width, stem.stride) == (3, 16, 1)
+        and stem is not None
+        and stem.model_dump(exclude_defaults=True)
+        == {"kernel": 3, "width": 16, "stride": 1}
         and [(s.width, s.stride) for s in model.stages] == STAGES
         and {s.block for s in model.stages} in ({"plain"}, {"basic"})
         and len(blocks) == 1
         and model.classes == 10
+        and all(_of_the_paper(s) for s in model.stages)
+        and model.initialisation == "he"
+        and model.head is None
+        and model.survival == 1
     )
     return blocks.pop() if same else None
 
@@ -65,8 +78,10 @@ def network_points(spec: Spec) -> Iterator[Point]:
         "normal with variance 2 / fan_in (He et al., Delving deep into"
         " rectifiers), all nets from scratch",
         "untruncated normal with variance 2 / fan_in for every kernel, the"
-        " classifier's included; biases 0",
-        EQUAL,
+        " classifier's included; biases 0"
+        if model.initialisation == "he"
+        else "Fixup (Zhang et al. 2019)",
+        equal_if(model.initialisation == "he"),
         source="sections 3.4 and 4.2",
     )
 
@@ -76,17 +91,48 @@ def _kinds(model: ModelSpec) -> set[str]:
 
 
 def _architecture(model: ModelSpec) -> str:
-    stem = model.stem
-    stages = "; ".join(
-        f"{s.blocks} {s.block} block{'s' if s.blocks > 1 else ''} with"
-        f" {s.width} filters, stride {s.stride}"
-        for s in model.stages
-    )
+    """The places of a network in words."""
+    stem, head = model.stem, model.head
+    parts = [f"{'×'.join(map(str, model.input))} images"]
+    if stem:
+        text = (
+            f"a {stem.kernel}×{stem.kernel} convolution with {stem.width}"
+            f" filters, stride {stem.stride}"
+        )
+        if not stem.activation:
+            text += ", without an activation"
+        parts.append(text + _pool(stem.pool))
+    for s in model.stages:
+        text = (
+            f"{s.blocks} {s.block} block{'s' if s.blocks > 1 else ''} with"
+            f" {s.width} filters, stride {s.stride}"
+        )
+        if isinstance(s, BottleneckStage):
+            text += f" in the {s.stride_in}, {s.output} channels emitted"
+        if isinstance(s, ConvolutionsStage):
+            text = f"{s.layers} layers with {s.width} filters" + _pool(s.pool)
+        parts.append(text)
+    if head:
+        parts.append(f"dense layers of {', '.join(map(str, head.dense))}")
+    else:
+        parts.append("global average pooling")
+    return "; ".join([*parts, f"{model.classes:,} classes"])
+
+
+def _pool(pool: Pool | None) -> str:
+    if pool is None:
+        return ""
     return (
-        f"{'×'.join(map(str, model.input))} images; a"
-        f" {stem.kernel}×{stem.kernel} convolution with {stem.width} filters,"
-        f" stride {stem.stride}; {stages}; global average pooling;"
-        f" {model.classes:,} classes"
+        f", max pooling {pool.kernel}×{pool.kernel} with stride {pool.stride}"
+    )
+
+
+def _of_the_paper(stage: StageFields) -> bool:
+    """Whether it has no field of later papers."""
+    later = {"order", "scale", "gate", "shortcut_dropout", "dilation"}
+    return (
+        not (later | {"dropout"})
+        & stage.model_dump(exclude_defaults=True).keys()
     )
 
 
@@ -128,8 +174,19 @@ def _shortcuts(model: ModelSpec) -> Point:
 def batch_norm_points(spec: Spec) -> Iterator[Point]:
     """The place of batch norm, and its statistics in training."""
     norm, batch = spec.model.batch_norm, spec.training.batch_size
+    if norm is None:
+        yield Point(
+            "batch norm, place",
+            "after each convolution and before the activation",
+            "there is none",
+            DEVIATES,
+            source="section 3.4",
+        )
+        return
     blocks = {stage.block for stage in spec.model.stages}
-    known = blocks <= {"plain", "basic"}
+    known = blocks <= {"plain", "basic"} and all(
+        map(_of_the_paper, spec.model.stages)
+    )
     yield Point(
         "batch norm, place",
         "after each convolution and before the activation",

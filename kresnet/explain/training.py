@@ -61,7 +61,9 @@ def training_points(spec: Spec) -> Iterator[Point]:
         "none" if clip is None else f"to a norm of {clip:g}",
         equal_if(clip is None),
     )
-    yield Point("dropout", "none", "none", EQUAL)
+    drops = spec.model.draws
+    here = "inside the network; see its fields" if drops else "none"
+    yield Point("dropout", "none", here, equal_if(not drops))
 
 
 def _number(topic: str, paper: float, here: float, unit: str = "") -> Point:

@@ -10,7 +10,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from kresnet.architecture import ModelSpec, Parts, census, walk
+from kresnet.architecture import (
+    ModelSpec,
+    Parts,
+    ResidualStage,
+    census,
+    walk,
+)
 from kresnet.errors import SpecError
 from kresnet.layers import (
     BatchNormalization,
@@ -225,8 +231,11 @@ class KerasParts(Parts):
         """The factor of Fixup on the kernels of a residual, else 1."""
         if not self.model.fixup or self.place.stage is None:
             return 1.0
+        stage = self.model.stages[self.place.stage]
+        if not isinstance(stage, ResidualStage):
+            return 1.0
         # L^(-1 / (2m - 2)) of L residuals with m layers each.
-        layers = len(self.model.stages[self.place.stage].convolutions())
+        layers = len(stage.convolutions())
         residuals = sum(stage.blocks for stage in self.model.stages)
         return residuals ** (-1 / (2 * layers - 2))
 

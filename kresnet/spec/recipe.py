@@ -142,6 +142,8 @@ def reasons_not_deeper(shallow: Spec, deep: Spec) -> list[str]:
         for i, stage in enumerate(deep.model.stages)
         if stage.block != "plain"
     ]
+    if deep.model.batch_norm is None:
+        reasons.append("model.batch_norm: must not be null")
     for line in differing_fields(shallow, deep):
         field = line.partition(": ")[0]
         concerns = field.startswith(("model.", "data."))

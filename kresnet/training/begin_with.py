@@ -88,13 +88,13 @@ class _Identities(Counting):
             self.arrays[path] = identity_kernel(width)
         return super().convolution(x, width, kernel, stride, name, **more)
 
-    def norm(self, x, name):
+    def norm(self, x, name, scale=1.0):
         if self._added():
             mean, variance = self._statistics[self.place.stage]
             norm = identity_norm(mean, variance, self._epsilon)
             for each, array in norm.items():
                 self.arrays[f"{self.place.named(name)}/{each}"] = array
-        return super().norm(x, name)
+        return super().norm(x, name, scale)
 
     def _added(self) -> bool:
         place = self.place

@@ -68,10 +68,9 @@ class Steps(loop.Steps):
         # Images as arguments: captured, they would be constants of the program
         # and compiled into it.
         if self.one_program:
+            missing = self.capacity - count
             indices, keys = (
-                np.pad(
-                    x, [(0, self.capacity - count)] + [(0, 0)] * (x.ndim - 1)
-                )
+                np.pad(x, [(0, missing), *[(0, 0)] * (x.ndim - 1)])
                 for x in (indices, keys)
             )
             losses, accuracies, self._state = self._chunk_program(
