@@ -102,7 +102,8 @@ class Survival(Drop):
 
     def unchanged(self, inputs):
         """Multiplies by the probability of being kept."""
-        return inputs * ops.cast(1 - self.rate, inputs.dtype)
+        # Not `ops.cast`, which takes a Python number through float32.
+        return inputs * ops.convert_to_tensor(1 - self.rate, inputs.dtype)
 
     def draw(self, inputs, keys):
         """Keeps or loses each image's values by its key."""

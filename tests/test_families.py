@@ -1,0 +1,642 @@
+"""Blocks of the ImageNet nets, of VGG, and of the papers that followed.
+
+The published counts, keras.applications, and blocks written once more with
+Keras' own layers from the papers' figures.
+"""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from kresnet.architecture import ModelSpec, census
+from kresnet.network import build_model, find_places, keyed_network
+from kresnet.network.he_normal import HeNormal
+
+NORM = {"images_per_statistic": None, "momentum": 0.9, "epsilon": 1e-5}
+
+
+def model(input, classes, stem, stages, **fields):
+    return ModelSpec.model_validate(
+        {
+            "input": input,
+            "stem": stem,
+            "stages": stages,
+            "classes": classes,
+            "batch_norm": NORM,
+        }
+        | fields
+    )
+
+
+def stages(block, blocks, widths, outputs=None, **fields):
+    return [
+        {"block": block, "blocks": n, "width": width, "stride": 1 + (i > 0)}
+        | ({"output": outputs[i]} if outputs else {})
+        | fields
+        for i, (n, width) in enumerate(zip(blocks, widths, strict=True))
+    ]
+
+
+def cifar(block, n, widths=(16, 32, 64), stem=16, activation=True, **fields):
+    own = {"survival", "batch_norm", "group_norm", "initialisation"}
+    return model(
+        (32, 32, 3),
+        10,
+        {"kernel": 3, "width": stem, "stride": 1, "activation": activation},
+        stages(
+            block,
+            [n] * 3,
+            widths,
+            **{k: v for k, v in fields.items() if k not in own},
+        ),
+        **{k: v for k, v in fields.items() if k in own},
+    )
+
+
+def imagenet(block, blocks, widths=(64, 128, 256, 512), pad="end", **fields):
+    pool = {"kernel": 3, "stride": 2, "padding": pad}
+    stem = {"kernel": 7, "width": 64, "stride": 2, "pool": pool}
+    made = stages(block, blocks, widths, **fields)
+    return model((224, 224, 3), 1000, stem, made)
+
+
+def vgg(layers, norm=None):
+    pool = {"kernel": 2, "stride": 2}
+    widths = (64, 128, 256, 512, 512)
+    made = [
+        {"block": "convolutions", "layers": n, "width": width, "pool": pool}
+        for n, width in zip(layers, widths, strict=True)
+    ]
+    head = {"dense": [4096, 4096], "dropout": 0.5}
+    return model((224, 224, 3), 1000, None, made, batch_norm=norm, head=head)
+
+
+DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+OUTPUTS, WIDE = (256, 512, 1024, 2048), (128, 256, 512, 1024)
+PAPER = {"shortcut": "B", "stride_in": "1x1", "outputs": OUTPUTS}
+LATER = PAPER | {"stride_in": "3x3", "pad": "even"}
+FULL = {"order": "full_preactivation", "activation": False}
+NARROW = {"outputs": (64, 128, 256), "shortcut": "B", "stride_in": "1x1"}
+X8 = {"groups": 8, "outputs": (256, 512, 1024), "shortcut": "B"}
+
+# Layers on the longest way, parameters, multiply-adds in units of 1e9.
+# He et al. 2015, tables 1 and 6; Simonyan, Zisserman 2014, table 2;
+# torchvision's and the authors' programs.
+NETWORKS = {
+    "plain18": (imagenet("plain", (2, 2, 2, 2)), 18, 11_515_688, None),
+    "plain34": (imagenet("plain", DEPTHS[50]), 34, 21_623_848, None),
+    **{
+        f"resnet{n}-{option}": (
+            imagenet("basic", blocks, shortcut=option),
+            n,
+            parameters,
+            work,
+        )
+        for n, blocks, option, parameters, work in (
+            (18, (2, 2, 2, 2), "A", 11_515_688, 1.795),
+            (18, (2, 2, 2, 2), "B", 11_689_512, 1.814),
+            (34, DEPTHS[50], "A", 21_623_848, 3.644),
+            (34, DEPTHS[50], "B", 21_797_672, 3.664),
+            (34, DEPTHS[50], "C", 22_716_840, None),
+        )
+    },
+    **{
+        f"resnet{n}{name}": (
+            imagenet("bottleneck", DEPTHS[n], **fields),
+            n,
+            parameters,
+            work,
+        )
+        for n, parameters, works in (
+            (50, 25_557_032, (3.858, 4.089)),
+            (101, 44_549_160, (7.570, 7.801)),
+            (152, 60_192_808, (11.282, 11.514)),
+        )
+        for name, fields, work in zip(
+            ("", "-v1.5"), (PAPER, LATER), works, strict=True
+        )
+    },
+    "resnext50-32x4d": (
+        imagenet("bottleneck", DEPTHS[50], WIDE, groups=32, **LATER),
+        50,
+        25_028_904,
+        None,
+    ),
+    "resnext101-32x8d": (
+        imagenet("bottleneck", DEPTHS[101], OUTPUTS, groups=32, **LATER),
+        101,
+        88_791_336,
+        None,
+    ),
+    "wide50-2": (
+        imagenet("bottleneck", DEPTHS[50], WIDE, **LATER),
+        50,
+        68_883_240,
+        None,
+    ),
+    "wide101-2": (
+        imagenet("bottleneck", DEPTHS[101], WIDE, **LATER),
+        101,
+        126_886_696,
+        None,
+    ),
+    "vgg11": (vgg((1, 1, 2, 2, 2)), 11, 132_863_336, None),
+    "vgg13": (vgg((2, 2, 2, 2, 2)), 13, 133_047_848, None),
+    "vgg16": (vgg((2, 2, 3, 3, 3)), 16, 138_357_544, 15.470),
+    "vgg19": (vgg((2, 2, 4, 4, 4)), 19, 143_667_240, 19.632),
+    "vgg16-bn": (vgg((2, 2, 3, 3, 3), NORM), 16, 138_365_992, None),
+    "preresnet110": (
+        cifar("basic", 18, shortcut="A", **FULL),
+        110,
+        1_727_962,
+        None,
+    ),
+    "preresnet164": (
+        cifar("bottleneck", 18, **NARROW, **FULL),
+        164,
+        1_703_258,
+        None,
+    ),
+    "preresnet1001": (
+        cifar("bottleneck", 111, **NARROW, **FULL),
+        1001,
+        10_327_706,
+        None,
+    ),
+    # Wide nets are named for all convolutions: three projections more.
+    **{
+        f"wrn{depth}-{k}": (
+            cifar(
+                "basic",
+                (depth - 4) // 6,
+                (16 * k, 32 * k, 64 * k),
+                shortcut="B",
+                **FULL,
+            ),
+            depth - 2,
+            parameters,
+            None,
+        )
+        for depth, k, parameters in (
+            (16, 8, 10_961_370),
+            (28, 10, 36_479_194),
+            (40, 4, 8_949_210),
+        )
+    },
+    "resnext29-8x64": (
+        cifar("bottleneck", 3, (512, 1024, 2048), 64, stride_in="3x3", **X8),
+        29,
+        34_426_698,
+        None,
+    ),
+    "stochastic110": (
+        cifar("basic", 18, shortcut="A", survival=0.5),
+        110,
+        1_727_962,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_census_has_the_published_counts(name):
+    spec, layers, parameters, work = NETWORKS[name]
+
+    counted = census(spec)
+
+    assert (counted.layers, counted.parameters) == (layers, parameters)
+    if work:
+        assert counted.multiply_adds / 1e9 == pytest.approx(work, abs=6e-4)
+
+
+# A small member of each family is built; `build_model` compares its count.
+SMALL = {
+    **{
+        order: cifar("basic", 1, (4, 8, 8), 4, shortcut="B", order=order)
+        for order in (
+            "original",
+            "norm_after_addition",
+            "relu_before_addition",
+            "relu_preactivation",
+        )
+    },
+    "scale": cifar(
+        "basic",
+        1,
+        (4, 8, 8),
+        4,
+        shortcut="A",
+        scale={"shortcut": 0.5, "residual": 1.0},
+    ),
+    "gates": cifar(
+        "basic",
+        1,
+        (4, 8, 8),
+        4,
+        shortcut="A",
+        gate={"on": "both", "kernel": 3, "bias": -2.0},
+    ),
+    "group norm": cifar(
+        "basic",
+        1,
+        (4, 8, 8),
+        4,
+        shortcut="A",
+        batch_norm=None,
+        group_norm={"channels": 2},
+    ),
+    "no norm": cifar("basic", 1, (4, 8, 8), 4, shortcut="C", batch_norm=None),
+    "fixup": cifar(
+        "basic",
+        1,
+        (4, 8, 8),
+        4,
+        shortcut="A",
+        batch_norm=None,
+        initialisation="fixup",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [*SMALL, "resnext29-8x64", "wrn16-8"])
+def test_keras_builds_what_is_counted(name, monkeypatch):
+    spec = SMALL[name] if name in SMALL else NETWORKS[name][0]
+    if name not in SMALL:  # zeros are as many numbers
+        monkeypatch.setattr(HeNormal, "__call__", zeros)
+
+    places = find_places(build_model(spec, 0), spec)
+
+    assert len(places.branches) == sum(s.blocks for s in spec.stages)
+    threes = 2 if "basic" in spec.stages[0].block else 1
+    assert len(places.responses) == 1 + threes * len(places.branches)
+
+
+def zeros(self, shape, dtype=None):
+    return keras.ops.zeros(shape, dtype or "float32")
+
+
+def random_weights(network, seed=0):
+    rng = np.random.default_rng(seed)
+    for variable in network.weights:
+        low = 0.5 if "variance" in variable.name else -0.2
+        variable.assign(rng.uniform(low, low + 0.7, variable.shape))
+
+
+@pytest.fixture
+def float64():
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
+
+
+def by_name(network):
+    return {layer.name: layer for layer in network.layers}
+
+
+# Our names of the layers in a bottleneck of keras.applications' ResNets.
+OF_BLOCK = {
+    "shortcut": "0_conv",
+    "shortcut_bn": "0_bn",
+    **{f"conv{i}": f"{i}_conv" for i in (1, 2, 3)},
+    **{f"bn{i}": f"{i}_bn" for i in (1, 2, 3)},
+}
+
+
+def folded(theirs, convolution, norm):
+    """The convolution's bias in the norm's mean, its ε in the variance."""
+    kernel, bias = theirs[convolution].get_weights()
+    gamma, beta, mean, variance = theirs[norm].get_weights()
+    return [kernel], [gamma, beta, mean - bias, variance + 1e-8]
+
+
+def test_resnet50_computes_what_keras_applications_does(float64):
+    spec = imagenet("bottleneck", DEPTHS[50], **(PAPER | {"pad": "even"}))
+    spec = spec.model_copy(update={"input": (64, 64, 3)})
+    network = build_model(spec, 0)
+    reference = keras.applications.ResNet50(
+        weights=None, input_shape=(64, 64, 3), classifier_activation=None
+    )
+    random_weights(reference)
+    ours, theirs = by_name(network), by_name(reference)
+    for name, layer in ours.items():
+        if not layer.weights or "bn" in name or name == "fc":
+            continue
+        if name == "conv1":
+            other, pair = ("conv1_conv", "conv1_bn"), ("conv1", "conv1_bn")
+        else:
+            block, _, part = name.rpartition("_")
+            stage, number = block.split("_")
+            prefix = f"{stage}_block{number}"
+            norm = part.replace("conv", "bn")
+            if part == "shortcut":
+                norm = "shortcut_bn"
+            other = tuple(f"{prefix}_{OF_BLOCK[p]}" for p in (part, norm))
+            pair = (name, f"{block}_{norm}")
+        for each, weights in zip(pair, folded(theirs, *other), strict=True):
+            ours[each].set_weights(weights)
+    ours["fc"].set_weights(theirs["predictions"].get_weights())
+    images = np.random.default_rng(1).normal(size=(2, 64, 64, 3))
+
+    assert_equal(network(images), reference(images))
+
+
+def test_vgg16_computes_what_keras_applications_does(float64):
+    spec = vgg((2, 2, 3, 3, 3)).model_copy(
+        update={
+            "input": (32, 32, 3),
+            "classes": 10,
+            "head": vgg((1,) * 5).head.model_copy(update={"dense": (20, 30)}),
+        }
+    )
+    network = build_model(spec, 0)
+    reference = keras.applications.VGG16(
+        weights=None, include_top=False, input_shape=(32, 32, 3)
+    )
+    ours = by_name(network)
+    layers = [layer for layer in reference.layers if layer.weights]
+    rng = np.random.default_rng(0)
+    for layer in layers:
+        layer.set_weights(
+            [rng.normal(0, 0.05, w.shape) for w in layer.get_weights()]
+        )
+    for layer in layers:
+        block, number = layer.name.removeprefix("block").split("_conv")
+        ours[f"conv{block}_{number}"].set_weights(layer.get_weights())
+    images = rng.normal(size=(2, 32, 32, 3))
+    flat = keras.Model(network.input, ours["fc6_flatten"].output)
+
+    assert_equal(flat(images), np.reshape(reference(images), (2, -1)))
+    assert network(images).shape == (2, 10)
+
+
+def assert_equal(ours, theirs, relative=1e-10):
+    ours, theirs = np.asarray(ours), np.asarray(theirs)
+    assert np.abs(ours).max() > 1e-3
+    np.testing.assert_allclose(
+        ours, theirs, rtol=0, atol=relative * np.abs(theirs).max()
+    )
+
+
+def block_between(spec):
+    """What enters and leaves the second block of the first stage."""
+    network = build_model(spec, 0)
+    random_weights(network)
+    layers = by_name(network)
+    ends = [f"conv2_{i}_out" for i in (1, 2)]
+    if all(end in layers for end in ends):
+        inner = [layers[end].output for end in ends]
+    else:  # these have nothing on the way from addition to addition
+        branches = find_places(network, spec).branches
+        inner = [branches[f"conv2_{i}"][1] for i in (2, 3)]
+    inside = keras.Model(network.input, inner)
+
+    def conv(x, name):
+        kernel, *bias = layers[f"conv2_2_{name}"].get_weights()
+        y = keras.ops.conv(x, kernel, padding="same")
+        return y + bias[0] if bias else y
+
+    def norm(x, name):
+        gamma, beta, mean, variance = layers[f"conv2_2_{name}"].get_weights()
+        return gamma * (x - mean) / np.sqrt(variance + 1e-5) + beta
+
+    images = np.random.default_rng(1).normal(size=(2, 8, 8, 3))
+    return *inside(images), conv, norm
+
+
+def three_blocks(**fields):
+    fields = {"shortcut": "A"} | fields
+    return model(
+        (8, 8, 3),
+        10,
+        {"kernel": 3, "width": 4, "stride": 1},
+        stages("basic", [3], [4], **fields),
+    )
+
+
+relu = keras.ops.relu
+# Figure 4 of arXiv:1603.05027, from (a) to (e).
+FIGURE_4 = {
+    "original": lambda x, c, n: relu(
+        x + n(c(relu(n(c(x, "conv1"), "bn1")), "conv2"), "bn2")
+    ),
+    "norm_after_addition": lambda x, c, n: relu(
+        n(x + c(relu(n(c(x, "conv1"), "bn1")), "conv2"), "out_bn")
+    ),
+    "relu_before_addition": lambda x, c, n: (
+        x + relu(n(c(relu(n(c(x, "conv1"), "bn1")), "conv2"), "bn2"))
+    ),
+    "relu_preactivation": lambda x, c, n: (
+        x + n(c(relu(n(c(relu(x), "conv1"), "bn1")), "conv2"), "bn2")
+    ),
+    "full_preactivation": lambda x, c, n: (
+        x + c(relu(n(c(relu(n(x, "bn1")), "conv1"), "bn2")), "conv2")
+    ),
+}
+
+
+@pytest.mark.parametrize("order", FIGURE_4)
+def test_each_order_is_that_of_the_figure(order, float64):
+    enters, leaves, conv, norm = block_between(three_blocks(order=order))
+
+    assert_equal(leaves, FIGURE_4[order](enters, conv, norm))
+
+
+def residual(x, conv, norm):
+    return norm(conv(relu(norm(conv(x, "conv1"), "bn1")), "conv2"), "bn2")
+
+
+@pytest.mark.parametrize("on", ["both", "shortcut"])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_gates_are_those_of_figure_2(on, kernel, float64):
+    gate = {"on": on, "kernel": kernel, "bias": -1.0}
+    enters, leaves, conv, norm = block_between(three_blocks(gate=gate))
+
+    gate = keras.ops.sigmoid(conv(enters, "gate"))
+    y = residual(enters, conv, norm) * (gate if on == "both" else 1)
+    assert_equal(leaves, relu(enters * (1 - gate) + y))
+
+
+def test_scales_are_those_of_figure_2(float64):
+    scale = {"shortcut": 0.5, "residual": 0.3}
+    enters, leaves, conv, norm = block_between(three_blocks(scale=scale))
+
+    assert_equal(
+        leaves, relu(0.5 * enters + 0.3 * residual(enters, conv, norm))
+    )
+
+
+def test_the_gates_bias_is_there_at_the_start():
+    gate = {"on": "both", "kernel": 3, "bias": -2.0}
+    network = build_model(three_blocks(gate=gate), 0)
+
+    bias = by_name(network)["conv2_2_gate"].get_weights()[1]
+    np.testing.assert_array_equal(bias, np.full(4, -2.0, "f4"))
+
+
+def test_blocks_that_begin_as_the_identity():
+    spec = three_blocks().model_copy(
+        update={
+            "batch_norm": three_blocks().batch_norm.model_copy(
+                update={"last_scale": 0.0}
+            )
+        }
+    )
+    network = build_model(spec, 0)
+    places = find_places(network, spec)
+    inside = keras.Model(network.input, list(places.branches["conv2_2"]))
+
+    residual, shortcut = inside(np.ones((2, 8, 8, 3), "f4"))
+    assert not np.asarray(residual).any()
+    assert np.asarray(shortcut).any()
+
+
+@pytest.mark.parametrize("stride_in", [None, "1x1", "3x3"])
+def test_a_dilated_stage_is_the_strided_one_at_every_second_place(
+    stride_in, float64
+):
+    block, more = "basic", {}
+    if stride_in:
+        block, more = "bottleneck", {"stride_in": stride_in, "output": 8}
+
+    def ends(**last):
+        made = stages(block, [1], [4], shortcut="B", **more)
+        second = {"block": block, "blocks": 2, "width": 4, "shortcut": "B"}
+        spec = model(
+            (16, 16, 3),
+            10,
+            {"kernel": 3, "width": 4, "stride": 1},
+            [*made, second | more | last],
+        )
+        network = build_model(spec, 0)
+        random_weights(network)
+        images = np.random.default_rng(1).normal(size=(2, 16, 16, 3))
+        end = find_places(network, spec).ends[-1]
+        return np.asarray(keras.Model(network.input, end)(images))
+
+    strided = ends(stride=2)
+    dilated = ends(stride=1, dilation=2)
+
+    assert dilated.shape[1] == 2 * strided.shape[1]
+    assert_equal(dilated[:, ::2, ::2], strided)
+
+
+def test_a_residual_is_times_its_survival_when_testing(float64):
+    spec = three_blocks().model_copy(update={"survival": 0.4})
+    enters, leaves, conv, norm = block_between(spec)
+
+    p = 1 - 2 / 3 * 0.6  # the second of three blocks
+    assert_equal(leaves, relu(enters + p * residual(enters, conv, norm)))
+
+
+def test_a_residual_is_whole_or_lost_in_training(float64):
+    spec = three_blocks().model_copy(
+        update={"survival": 0.5, "batch_norm": None}
+    )
+    network = build_model(spec, 0)
+    random_weights(network)
+    keyed = keyed_network(network, spec)
+    images = np.random.default_rng(1).normal(size=(2, 8, 8, 3))
+    whole = network_with(spec, network, images, survival=1.0)
+    seen = []
+    for iteration in range(40):
+        keys = [np.arange(2, dtype="u4"), np.full(2, iteration, "u4")]
+        out = np.asarray(keyed([images, *keys], training=True))
+        seen.append(np.allclose(out, whole, rtol=1e-9))
+
+    # All three survive with probability 5/6 · 4/6 · 3/6 = 0.28.
+    assert 3 <= sum(seen) <= 22
+
+
+def network_with(spec, network, images, **fields):
+    other = build_model(spec.model_copy(update=fields), 0)
+    other.set_weights(network.get_weights())
+    return np.asarray(other(images))
+
+
+GATE = {"on": "both", "kernel": 1, "bias": -6.0}
+REFUSED = {
+    "two norms": ({"group_norm": {"channels": 4}}, {}, "must be left out"),
+    "survival of plain nets": (
+        {"survival": 0.5, "stages": stages("plain", [1], [4])},
+        {},
+        "no stage is residual",
+    ),
+    "group": (
+        {"batch_norm": None, "group_norm": {"channels": 3}},
+        {},
+        "must divide 4",
+    ),
+    "fixup with batch norm": (
+        {"initialisation": "fixup"},
+        {},
+        "must be null: Fixup takes",
+    ),
+    "fixup of another order": (
+        {"initialisation": "fixup", "batch_norm": None},
+        {"order": "full_preactivation"},
+        "must be he",
+    ),
+    "last scale": (
+        {"batch_norm": NORM | {"last_scale": 0.0}},
+        {"order": "full_preactivation"},
+        "must be 1 or left out",
+    ),
+    "bare stem": (
+        {"stem": {"kernel": 3, "width": 4, "stride": 1, "activation": False}},
+        {},
+        "do not begin with an activation",
+    ),
+    "stride and dilation": ({}, {"stride": 2, "dilation": 2}, "must be 1"),
+    "dilation": ({}, {"dilation": 4}, "must be 1 or 2"),
+    "a pool without padding": (
+        {
+            "stem": {
+                "kernel": 3,
+                "width": 4,
+                "stride": 1,
+                "pool": {"kernel": 3, "stride": 2},
+            }
+        },
+        {},
+        "must be end or even",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_field_that_would_be_ignored_or_cannot_be_is_refused(case):
+    fields, of_stage, message = REFUSED[case]
+    fields = {
+        "stages": [stages("basic", [1], [4], shortcut="A")[0] | of_stage]
+    } | fields
+
+    with pytest.raises(ValidationError, match=message):
+        model(
+            (8, 8, 3),
+            10,
+            fields.pop("stem", {"kernel": 3, "width": 4, "stride": 1}),
+            fields.pop("stages"),
+            **fields,
+        )
+
+
+def test_max_pooling_pads_where_the_field_says():
+    from kresnet.layers import MaxPool
+
+    images = -1 - np.arange(16.0, dtype="f4").reshape(1, 4, 4, 1)
+
+    # Windows begin at places 0 and 2 (Caffe), or -1 and 1 (Torch).
+    end = np.asarray(MaxPool(3, 2, "end")(images))[0, :, :, 0]
+    even = np.asarray(MaxPool(3, 2, "even")(images))[0, :, :, 0]
+
+    np.testing.assert_array_equal(end, images[0, ::2, ::2, 0])
+    np.testing.assert_array_equal(
+        even, images[0][np.ix_([0, 1], [0, 1])][:, :, 0]
+    )
+    assert math.isfinite(even.min())
