@@ -177,10 +177,10 @@ def test_its_mistakes_are_reported_like_others(tmp_path):
 
     assert "stages[0].blocks: must be an integer from 1 to" in str(caught.value)
     assert (
-        "stages[1].block: must be plain, basic, three or gated; did you mean"
-        " basic?" in str(caught.value)
+        "stages[1].block: must be plain, basic, bottleneck, convolutions, three"
+        " or gated; did you mean basic?" in str(caught.value)
     )
-    with pytest.raises(SpecError, match="must be plain or basic"):
+    with pytest.raises(SpecError, match="must be plain, basic, bottle"):
         kresnet.load_spec(spec)
 
 
@@ -225,7 +225,7 @@ def test_it_is_built_trained_and_measured(folder):
 
 def test_its_run_is_opened_evaluated_measured_and_exported(folder, tmp_path):
     """Its export too, whose logits are those of the run."""
-    with pytest.raises(SpecError, match="must be plain or basic"):
+    with pytest.raises(SpecError, match="must be plain, basic, bottle"):
         open_trained(folder)
 
     run = open_trained(folder, stages=OWN)

@@ -207,7 +207,8 @@ def test_a_network_that_no_memory_holds_is_estimated_and_not_built(message):
         (
             "block: basic",
             "block: basik",
-            "must be plain or basic; did you mean basic? Received: basik",
+            "must be plain, basic, bottleneck or convolutions; did you mean basic?"
+            " Received: basik",
         ),
         (
             "dataset: cifar10",
@@ -282,7 +283,8 @@ def test_a_field_that_would_be_ignored_is_refused(message, old, new, want):
         (
             "block: basic, ",
             "",
-            "model.stages[0].block: missing; must be plain or basic",
+            "model.stages[0].block: missing; must be plain, basic, bottleneck"
+            " or convolutions",
         ),
         (
             "  stem: {kernel: 3, width: 16, stride: 1}\n",
