@@ -207,8 +207,8 @@ def test_a_network_that_no_memory_holds_is_estimated_and_not_built(message):
         (
             "block: basic",
             "block: basik",
-            "must be plain, basic, bottleneck or convolutions; did you mean basic?"
-            " Received: basik",
+            "must be plain, basic, bottleneck or convolutions; did you mean"
+            " basic? Received: basik",
         ),
         (
             "dataset: cifar10",
