@@ -140,7 +140,8 @@ def test_the_unchanged_text_is_a_spec(read):
         (
             "{kernel: 3, width: 16, stride: 1}",
             "[3, 16, 1]",
-            "model.stem: must be a mapping, not a list. Received: [3, 16, 1]",
+            "model.stem: must be a mapping or null, not a list."
+            " Received: [3, 16, 1]",
         ),
     ],
 )
@@ -247,7 +248,7 @@ def test_a_wrong_word_is_answered_with_the_list(message, old, new, want):
             "{block: basic",
             "{block: plain",
             "model.stages[0].shortcut: unknown field; block plain would ignore"
-            " it, block basic has it",
+            " it, block basic or bottleneck has it",
         ),
         (
             "{layer: random_flip}",
@@ -290,7 +291,7 @@ def test_a_field_that_would_be_ignored_is_refused(message, old, new, want):
             "  stem: {kernel: 3, width: 16, stride: 1}\n",
             "",
             "model.stem: missing; must be a mapping with kernel, width and"
-            " stride",
+            " stride, or null",
         ),
         (
             ", padding: 4",

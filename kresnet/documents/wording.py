@@ -243,7 +243,9 @@ class _Wording:
 def _missing(path: Path, wanted: str, schema: _Schema | None = None) -> Problem:
     """Says what a missing field takes."""
     if schema is not None and "required" in schema.part:
-        wanted += f" with {_listed(schema.part['required'], 'and')}"
+        having = f" with {_listed(schema.part['required'], 'and')}"
+        null = ", or null" if schema.nullable else ""
+        wanted = wanted.removesuffix(" or null") + having + null
     return Problem(path, f"missing; must be {wanted}", received=False)
 
 
