@@ -83,6 +83,8 @@ class WarmUp:
         over: Positive integer, number of batches.
         limit: Integer, at least `over`, or `None`: `WarmUpError` if the
             warm-up has not ended after this many iterations of it.
+        iterations: Positive integer or `None`: the warm-up ends after this
+            many iterations, whatever the error; `limit` must be `None` then.
 
     Reference:
         He et al. 2015, section 4.2, on the 110-layer network.
@@ -92,6 +94,7 @@ class WarmUp:
     until_training_error: float = 80.0
     over: int = 50
     limit: int | None = None
+    iterations: int | None = None
 
     def __post_init__(self):
         rate = check_number("learning_rate", self.learning_rate, least=0)
@@ -102,12 +105,21 @@ class WarmUp:
         if limit is not None:
             # Before that many batches it cannot end.
             limit = check_integer("limit", limit, over)
+        iterations = self.iterations
+        if iterations is not None:
+            iterations = check_integer("iterations", iterations, 1)
+            if limit is not None:
+                raise ValueError(
+                    "`limit` must be None where `iterations` is given. "
+                    f"Received: limit={limit}, iterations={iterations}"
+                )
         # Python's numbers take the place of NumPy's.
         vars(self).update(
             learning_rate=rate,
             until_training_error=error,
             over=over,
             limit=limit,
+            iterations=iterations,
         )
 
 
@@ -167,6 +179,7 @@ class IterationSchedule(IterationCallback):
             maxlen=warm_up.over if warm_up else 0
         )
         self._has_state = False
+        self._warm_up_began_at = 0
         self._begin_epoch()
 
     def _begin_epoch(self):
@@ -189,8 +202,12 @@ class IterationSchedule(IterationCallback):
         return self.start / self.divide_by**passed
 
     def next_due(self, iteration):
-        if self.warming_up:
-            return iteration + 1
+        if warm_up := self._current_warm_up():
+            if warm_up.iterations is None:
+                return iteration + 1
+            return max(
+                iteration + 1, self._warm_up_began_at + warm_up.iterations
+            )
         return next((i for i in self.at if i > iteration), None)
 
     def on_train_begin(self, logs=None):
@@ -220,6 +237,15 @@ class IterationSchedule(IterationCallback):
         super().on_train_batch_end(batch, logs)
         warm_up = self._current_warm_up()
         if warm_up is None:
+            return
+        if warm_up.iterations is not None:
+            done = self.iteration - self._warm_up_began_at
+            if done >= warm_up.iterations:
+                self.warm_up_ended_at = self.iteration
+                if self.on_event:
+                    self.on_event(
+                        f"warm-up ended at iteration {self.iteration}"
+                    )
             return
         # Not by `batch`: Keras counts on past the end of the data.
         batches = max(1, self.iteration - before)

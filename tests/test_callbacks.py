@@ -142,6 +142,27 @@ def test_a_warm_up_that_never_ends_is_an_error():
         fit(model, 6, [schedule], labels=alternating_labels(6, 0))
 
 
+def test_a_warm_up_of_a_number_of_iterations_asks_no_accuracy():
+    recorder = Recorder()
+    schedule = IterationSchedule(1e-20, warm_up=WarmUp(1e-30, iterations=3))
+
+    fit(classifier(), 5, [schedule, recorder], labels=alternating_labels(5, 0))
+
+    assert schedule.warm_up_ended_at == 3
+    np.testing.assert_allclose(
+        recorder.rates, [1e-30] * 3 + [1e-20] * 2, atol=0
+    )
+    with pytest.raises(ValueError, match="`limit` must be None"):
+        WarmUp(limit=100, iterations=3)
+
+
+def test_it_is_due_at_its_end_alone():
+    warm_up = WarmUp(iterations=400)
+    schedule = IterationSchedule(0.1, at=[1000], warm_up=warm_up)
+
+    assert [schedule.next_due(i) for i in (0, 399)] == [400, 400]
+
+
 def test_while_warming_up_every_iteration_is_due():
     schedule = IterationSchedule(0.1, at=[10, 20], warm_up=WarmUp())
     assert schedule.next_due(4) == 5

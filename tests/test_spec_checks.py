@@ -260,7 +260,7 @@ def test_a_wrong_word_is_answered_with_the_list(message, old, new, want):
             "over: 50 ",
             "over: 50\n    end: 3",
             "training.warm_up.end: unknown field; known here: learning_rate,"
-            " until_training_error, over, limit",
+            " until_training_error, over, limit, iterations",
         ),
     ],
 )
@@ -612,6 +612,19 @@ def test_drops_rise_and_come_before_the_end(message):
 
 def test_a_rate_may_stay_constant(read):
     assert read(("[32000, 48000]", "[]")).training.learning_rate.at == ()
+
+
+def test_a_warm_up_has_one_end(message):
+    text = message(("over: 50 ", "over: 40 "), ("limit: 4000", "iterations: 4"))
+    assert "warm_up.over: must be left out: the warm-up has a number" in text
+    assert "limit: missing; must be an integer" in message(("limit: 4000", ""))
+
+
+def test_nesterov_s_momentum_needs_some(message):
+    text = message(
+        ("momentum: 0.9\n  weight", "momentum: 0\n  nesterov: true\n  weight")
+    )
+    assert "training.nesterov: must be false or left out" in text
 
 
 def test_a_warm_up_can_end_within_its_limit_and_the_run(message):

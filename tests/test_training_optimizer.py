@@ -82,9 +82,46 @@ def test_in_float64_momentum_and_decay_are_what_they_say():
     assert 1 - float(variable) == pytest.approx(1 - weight, rel=1e-12)
 
 
-def test_nesterov_s_momentum_is_refused():
-    with pytest.raises(ValueError, match="nesterov=True"):
-        CoupledSGD(0.1, nesterov=True)
+# Prints a weight after three steps of Nesterov's momentum, gradients 1, 2, 3.
+NESTEROV = """
+import keras
+from kresnet.training import CoupledSGD
+
+keras.config.set_floatx("float64")
+variable = keras.Variable(1.0, name="kernel", dtype="float64")
+optimizer = CoupledSGD(0.5, momentum=0.9, decay=1e-4, nesterov=True)
+for gradient in (1.0, 2.0, 3.0):
+    gradient = keras.ops.convert_to_tensor(gradient, "float64")
+    optimizer.apply([gradient], [variable])
+print(repr(float(variable)))
+"""
+
+
+def nesterov_by_hand():
+    """w ← w - (m · v + lr · g) with the new v, of v ← m · v + lr · g."""
+    weight, velocity = 1.0, 0.0
+    for gradient in (1.0, 2.0, 3.0):
+        gradient += 1e-4 * weight
+        velocity = 0.9 * velocity + 0.5 * gradient
+        weight -= 0.9 * velocity + 0.5 * gradient
+    return weight
+
+
+def test_nesterov_s_momentum_is_that_of_its_formula(capsys):
+    before = keras.config.floatx()
+    exec(NESTEROV, {})
+    keras.config.set_floatx(before)
+
+    weight = float(capsys.readouterr().out)
+    assert weight == pytest.approx(nesterov_by_hand(), rel=1e-12)
+
+
+def test_so_it_is_on_jax(on_jax):
+    pytest.importorskip("jax")
+
+    wide = "import jax\njax.config.update('jax_enable_x64', True)\n"
+    weight = float(on_jax(wide + NESTEROV))
+    assert weight == pytest.approx(nesterov_by_hand(), rel=1e-12)
 
 
 def test_a_negative_decay_is_refused():

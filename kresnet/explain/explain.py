@@ -28,9 +28,10 @@ COVERED = {
     "BatchNorm": "images_per_statistic momentum epsilon",
     "DataSpec": "dataset validation transforms",
     "TrainingSpec": "batch_size iterations learning_rate momentum weight_decay"
-    " decay_batch_norm decay_biases warm_up gradient_clip evaluate_every",
+    " decay_batch_norm decay_biases warm_up gradient_clip evaluate_every"
+    " nesterov",
     "LearningRate": "start divide_by at",
-    "WarmUp": "learning_rate until_training_error over limit",
+    "WarmUp": "learning_rate until_training_error over limit iterations",
 }
 
 

@@ -29,8 +29,10 @@ def training_points(spec: Spec) -> Iterator[Point]:
         "momentum, form",
         "that of its system (Caffe): v ← momentum · v + rate · gradient;"
         " w ← w - v",
-        "the same: the rate is inside v",
-        EQUAL,
+        "Nesterov's: w ← w - (momentum · v + rate · gradient)"
+        if training.nesterov
+        else "the same: the rate is inside v",
+        equal_if(not training.nesterov),
     )
     yield _number("weight decay", 1e-4, training.weight_decay)
     yield Point(
@@ -82,7 +84,11 @@ def _listed(numbers: Sequence[int]) -> str:
 def _warm_up(spec: Spec) -> Point:
     network, warm_up = paper_network(spec.model), spec.training.warm_up
     here = "none"
-    if warm_up is not None:
+    if warm_up is not None and warm_up.iterations:
+        here = (
+            f"{warm_up.learning_rate:g} for {warm_up.iterations:,} iterations"
+        )
+    elif warm_up is not None:
         here = (
             f"{warm_up.learning_rate:g} until the training error of the last"
             f" {warm_up.over:,} batches is below"
@@ -91,7 +97,8 @@ def _warm_up(spec: Spec) -> Point:
     published = warm_up is not None and (
         warm_up.learning_rate,
         warm_up.until_training_error,
-    ) == (0.01, 80)
+        warm_up.iterations,
+    ) == (0.01, 80, None)
     if network == "resnet110":
         paper = (
             "0.01 until the training error is below 80 %, about 400"

@@ -44,8 +44,17 @@ def dump_spec(spec: Spec) -> str:
         del fields["expect"]
     # What a network does not have is not written.
     fields["model"] = spec.model.model_dump(mode="json", exclude_defaults=True)
-    if spec.training.warm_up is None:
-        del fields["training"]["warm_up"]
+    training = fields["training"]
+    for name in ("warm_up", "nesterov"):
+        if not training[name]:
+            del training[name]
+    if spec.training.warm_up:
+        training["warm_up"] = spec.training.warm_up.model_dump(
+            mode="json", exclude_none=True
+        )
+        if spec.training.warm_up.iterations:
+            for name in ("until_training_error", "over"):
+                del training["warm_up"][name]
     return yaml.dump(
         fields, Dumper=_Dumper, sort_keys=False, default_flow_style=None
     )

@@ -52,11 +52,13 @@ class LearningRate(Fields):
 class WarmUp(Fields):
     """A lower rate until the training error has begun to fall.
 
-    After it the schedule of `learning_rate` applies, at its own iterations.
+    Or for a number of iterations. After it the schedule of `learning_rate`
+    applies, at its own iterations.
 
     Reference:
         He et al. 2015, section 4.2, on 110 layers: 0.01 until the training
-        error is below 80 %.
+        error is below 80 %. He et al. 2016, arXiv:1603.05027, appendix: 0.01
+        for 400 iterations.
     """
 
     learning_rate: Number = Field(
@@ -71,10 +73,21 @@ class WarmUp(Fields):
         le=100_000,
         description="Batches over which the training error is taken.",
     )
-    limit: Iteration = Field(
+    limit: Iteration | None = Field(
+        default=None,
         description="Iterations after which a warm-up that has not ended"
-        " stops the run as diverged."
+        " stops the run as diverged; needed without `iterations`.",
     )
+    iterations: Iteration | None = Field(
+        default=None,
+        description="Iterations of the warm-up, whatever the error; takes the"
+        " place of until_training_error, over and limit.",
+    )
+
+    @property
+    def longest(self) -> int:
+        """The most iterations that it can take."""
+        return self.iterations or self.limit or 0
 
     @model_validator(mode="after")
     def _agrees(self) -> "WarmUp":
@@ -95,6 +108,10 @@ class TrainingSpec(Fields):
     iterations: Iteration = Field(description="Number of updates.")
     learning_rate: LearningRate
     momentum: Number = Field(ge=0, lt=1, description="Momentum of SGD.")
+    nesterov: Flag = Field(
+        default=False,
+        description="Nesterov's form of momentum; the paper's is not.",
+    )
     weight_decay: Number = Field(
         ge=0,
         le=1,
@@ -123,7 +140,14 @@ class TrainingSpec(Fields):
 
     @model_validator(mode="after")
     def _agrees(self) -> "TrainingSpec":
-        raise_problems((_comes_in_time, _decay_is_decided_by_its_rate), self)
+        raise_problems(
+            (
+                _comes_in_time,
+                _decay_is_decided_by_its_rate,
+                _nesterov_has_momentum,
+            ),
+            self,
+        )
         return self
 
 
@@ -136,8 +160,24 @@ def _drops_rise(rate: LearningRate) -> Iterator[Problem]:
 
 
 def _warm_up_can_end(warm_up: WarmUp) -> Iterator[Problem]:
-    """The window of the error fits below the limit."""
-    if warm_up.limit < warm_up.over:
+    """It has one end, and the window of the error fits below the limit."""
+    if warm_up.iterations is not None:
+        for field in ("until_training_error", "over", "limit"):
+            value = getattr(warm_up, field)
+            if value != WarmUp.model_fields[field].default:
+                yield Problem(
+                    (field,),
+                    "must be left out: the warm-up has a number of iterations",
+                    also=(("iterations",),),
+                )
+    elif warm_up.limit is None:
+        yield Problem(
+            ("limit",),
+            "missing; must be an integer from 1 to 100,000,000, or iterations"
+            " must be given",
+            received=False,
+        )
+    elif warm_up.limit < warm_up.over:
         yield Problem(
             ("limit",),
             f"must be at least {warm_up.over}, the batches of `over`, or the"
@@ -156,12 +196,23 @@ def _comes_in_time(training: TrainingSpec) -> Iterator[Problem]:
                 f"must be below training.iterations, {iterations}",
                 also=(("iterations",),),
             )
-    if training.warm_up is not None and training.warm_up.limit > iterations:
+    warm_up = training.warm_up
+    if warm_up is not None and warm_up.longest > iterations:
         yield Problem(
-            ("warm_up", "limit"),
+            ("warm_up", "iterations" if warm_up.iterations else "limit"),
             f"must be at most training.iterations, {iterations}, or it would"
             " never apply",
             also=(("iterations",),),
+        )
+
+
+def _nesterov_has_momentum(training: TrainingSpec) -> Iterator[Problem]:
+    """Without momentum both forms are the same."""
+    if training.nesterov and training.momentum == 0:
+        yield Problem(
+            ("nesterov",),
+            "must be false or left out: training.momentum is 0",
+            also=(("momentum",),),
         )
 
 

@@ -72,13 +72,15 @@ def scaled(spec: Spec, budget: Fraction) -> Spec:
         ),
     }
     if warm_up := training.warm_up:
-        limit = max(warm_up.over, round(warm_up.limit * budget))
-        if limit > iterations:
+        field = "iterations" if warm_up.iterations else "limit"
+        least = 1 if warm_up.iterations else warm_up.over
+        longest = max(least, round(warm_up.longest * budget))
+        if longest > iterations:
             raise SpecError(
                 f"--budget: leaves {spec.name} {iterations} iterations, fewer"
                 f" than the {warm_up.over} batches that its warm-up looks at"
             )
-        changes["warm_up"] = warm_up.model_copy(update={"limit": limit})
+        changes["warm_up"] = warm_up.model_copy(update={field: longest})
     changed = training.model_copy(update=changes).model_dump()
     # It is checked again.
     return Spec.model_validate({**spec.model_dump(), "training": changed})

@@ -109,6 +109,7 @@ def _compile(model: keras.Model, training: TrainingSpec) -> None:
         training.weight_decay,
         training.decay_batch_norm,
         training.decay_biases,
+        nesterov=training.nesterov,
         global_clipnorm=training.gradient_clip,
     )
     model.compile(

@@ -6,7 +6,9 @@ from keras import ops
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
-    def momentum_step(variable, velocity, gradient, rate, momentum):
+    def momentum_step(
+        variable, velocity, gradient, rate, momentum, nesterov=False
+    ):
         """See below; as one operation.
 
         Separate operations take as long to run, but would be 835 more in the
@@ -18,6 +20,7 @@ if keras.backend.backend() == "tensorflow":
             lr=rate,
             grad=gradient,
             momentum=momentum,
+            use_nesterov=nesterov,
         )
 
     def _of_tensorflow(variable):
@@ -25,8 +28,12 @@ if keras.backend.backend() == "tensorflow":
         return variable if isinstance(variable, tf.Variable) else variable.value
 else:
 
-    def momentum_step(variable, velocity, gradient, rate, momentum):
+    def momentum_step(
+        variable, velocity, gradient, rate, momentum, nesterov=False
+    ):
         """Does `v = momentum * v - rate * g; w = w + v`.
+
+        Nesterov's step is `w = w + momentum * v - rate * g`, with the new `v`.
 
         Args:
             variable: `w`, a float variable of any shape, changed.
@@ -34,13 +41,15 @@ else:
             gradient: `g`, tensor of that shape and dtype, decay included.
             rate: Scalar tensor of that dtype, the learning rate.
             momentum: Scalar tensor of that dtype, in (0, 1).
+            nesterov: Boolean.
 
         Reference:
             He et al. 2015, section 3.4.
         """
         moved = velocity * momentum - gradient * rate
         velocity.assign(moved)
-        variable.assign(variable + moved)
+        step = moved * momentum - gradient * rate if nesterov else moved
+        variable.assign(variable + step)
 
 
 # What `add_weight` calls the parameters of each kind.
@@ -66,9 +75,9 @@ class CoupledSGD(keras.optimizers.SGD):
         decay_batch_norm: Boolean, whether scales and offsets of batch norm
             decay too (the paper does not say). Defaults to `False`.
         decay_biases: Boolean, the same for biases. Defaults to `False`.
-        **kwargs: Of `keras.optimizers.SGD`, but for `nesterov`.
-            `global_clipnorm` bounds the norm of the gradient before the decay
-            is added.
+        **kwargs: Of `keras.optimizers.SGD`, such as `nesterov`, whose step is
+            `w = w + momentum * v - rate * g`. `global_clipnorm` bounds the norm
+            of the gradient before the decay is added.
 
     Reference:
         He et al. 2015, section 3.4.
@@ -87,11 +96,6 @@ class CoupledSGD(keras.optimizers.SGD):
         super().__init__(
             learning_rate=learning_rate, momentum=momentum, name=name, **kwargs
         )
-        if self.nesterov:
-            raise ValueError(
-                "`nesterov` must be False: the paper's momentum is not "
-                "Nesterov's. Received: nesterov=True"
-            )
         if decay < 0:
             raise ValueError(
                 f"`decay` must not be negative. Received: decay={decay}"
@@ -132,6 +136,7 @@ class CoupledSGD(keras.optimizers.SGD):
             gradient,
             rate,
             ops.convert_to_tensor(self.momentum, dtype),
+            self.nesterov,
         )
 
     def get_config(self):
