@@ -110,7 +110,8 @@ def _architecture(model: ModelSpec) -> str:
         if isinstance(s, BottleneckStage):
             text += f" in the {s.stride_in}, {s.output} channels emitted"
         if isinstance(s, ConvolutionsStage):
-            text = f"{s.layers} layers with {s.width} filters" + _pool(s.pool)
+            layers = f"{s.layers} layer{'s' if s.layers > 1 else ''}"
+            text = f"{layers} with {s.width} filters" + _pool(s.pool)
         parts.append(text)
     if head:
         parts.append(f"dense layers of {', '.join(map(str, head.dense))}")
