@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from kresnet import cli, errors
+from kresnet.architecture import STAGES
 from kresnet.cli import run
 from kresnet.network.transforms import TRANSFORMS
 from kresnet.spec import Spec, json_schema, load_spec, shipped_specs
@@ -97,7 +98,7 @@ def test_the_python_examples_run_in_order(tmp_path):
 
 
 def test_the_table_of_fields_has_every_field():
-    named = first_column(section("Specs").split("| transform |")[0])
+    named = first_column(section("Specs").split("| `block` |")[0])
     model = Spec.model_fields["model"].annotation.model_fields
     data = Spec.model_fields["data"].annotation.model_fields
     training = Spec.model_fields["training"].annotation.model_fields
@@ -110,6 +111,17 @@ def test_the_table_of_fields_has_every_field():
         *(name for fields in parts.values() for name in fields),
         *set(Spec.model_fields) - set(parts),
     }
+
+
+def test_the_table_of_blocks_has_all_and_their_fields():
+    text = section("Specs").split("### Blocks")[1].split("Transforms are")[0]
+    named = set(re.findall(r"`(\w+)", text))
+
+    assert re.findall(r"^\| `(\w+)` \| [^f]", text, re.M) == [
+        stage.model_fields["block"].annotation.__args__[0] for stage in STAGES
+    ]
+    for stage in STAGES:
+        assert set(stage.model_fields) <= named, stage
 
 
 def test_the_table_of_transforms_has_all_and_their_arguments():

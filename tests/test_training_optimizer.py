@@ -98,7 +98,7 @@ print(repr(float(variable)))
 
 
 def nesterov_by_hand():
-    """w ← w - (m · v + lr · g) with the new v, of v ← m · v + lr · g."""
+    """W ← w - (m · v + lr · g) with the new v, of v ← m · v + lr · g."""
     weight, velocity = 1.0, 0.0
     for gradient in (1.0, 2.0, 3.0):
         gradient += 1e-4 * weight

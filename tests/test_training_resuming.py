@@ -375,7 +375,7 @@ def test_a_full_disk_is_said_before_anything_is_written(tmp_path, monkeypatch):
         run_folder_module.shutil, "disk_usage", lambda _: usage(10, 9, 1)
     )
 
-    with pytest.raises(CannotWriteError, match=r"need 2\.5 MB and 0\.0 MB"):
+    with pytest.raises(CannotWriteError, match=r"need 0\.1 MB and 0\.0 MB"):
         again(tmp_path / "run")
 
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,15 @@ from kresnet.architecture.census import (
     layer_table,
 )
 from kresnet.architecture.convolutions import ConvolutionsStage
-from kresnet.architecture.model import BatchNorm, ModelSpec, Stem, model_class
+from kresnet.architecture.model import (
+    STAGES,
+    BatchNorm,
+    GroupNorm,
+    Head,
+    ModelSpec,
+    Stem,
+    model_class,
+)
 from kresnet.architecture.parts import Parts, Place
 from kresnet.architecture.plain import PlainStage
 from kresnet.architecture.pool import Pool
@@ -23,6 +31,7 @@ from kresnet.architecture.stage import Blocks, StageFields, Stride, Width
 from kresnet.architecture.walk import walk
 
 __all__ = [
+    "STAGES",
     "BasicStage",
     "BatchNorm",
     "Blocks",
@@ -30,6 +39,8 @@ __all__ = [
     "Census",
     "ConvolutionsStage",
     "Counting",
+    "GroupNorm",
+    "Head",
     "Map",
     "ModelSpec",
     "Parts",
