@@ -139,6 +139,19 @@ def documented_draw(documented_bits) -> Callable[[int, int, int], int]:
 
 
 @pytest.fixture
+def float64():
+    """Keras in float64, and back."""
+    import keras
+
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
+
+
+@pytest.fixture
 def on_jax(tmp_path) -> Callable[..., bytes]:
     """Runs a program on JAX's CPU, with arrays as files of their names.
 

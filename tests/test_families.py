@@ -5,13 +5,20 @@ Keras' own layers from the papers' figures.
 """
 
 import math
+from typing import Literal
 
 import keras
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from kresnet.architecture import ModelSpec, census
+from kresnet.architecture import (
+    ModelSpec,
+    PlainStage,
+    census,
+    layer_table,
+    model_class,
+)
 from kresnet.network import build_model, find_places, keyed_network
 from kresnet.network.he_normal import HeNormal
 
@@ -201,6 +208,13 @@ NETWORKS = {
 }
 
 
+def test_a_wide_net_says_both_numbers():
+    table = layer_table(census(NETWORKS["wrn28-10"][0]))
+
+    assert "28 convolutions, 3 of them in shortcuts and gates" in table
+    assert "convolutions" not in layer_table(census(NETWORKS["plain18"][0]))
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_census_has_the_published_counts(name):
     spec, layers, parameters, work = NETWORKS[name]
@@ -283,16 +297,6 @@ def random_weights(network, seed=0):
     for variable in network.weights:
         low = 0.5 if "variance" in variable.name else -0.2
         variable.assign(rng.uniform(low, low + 0.7, variable.shape))
-
-
-@pytest.fixture
-def float64():
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(before[0])
-    keras.config.set_dtype_policy(before[1])
 
 
 def by_name(network):
@@ -532,6 +536,25 @@ def test_a_residual_is_times_its_survival_when_testing(float64):
 
     p = 1 - 2 / 3 * 0.6  # the second of three blocks
     assert_equal(leaves, relu(enters + p * residual(enters, conv, norm)))
+
+
+class Dropped(PlainStage):
+    """A block of one's own that draws, by no field that kresnet knows."""
+
+    block: Literal["dropped"]
+
+    def define(self, x, parts):
+        return parts.dropout(super().define(x, parts), 0.5, "lost")
+
+
+def test_what_draws_is_found_in_blocks_of_ones_own_too():
+    plain = three_blocks().model_dump(mode="json")
+    stage = {"block": "dropped", "blocks": 1, "width": 4, "stride": 1}
+    spec = model_class((Dropped,)).model_validate(plain | {"stages": [stage]})
+
+    assert spec.draws
+    assert not three_blocks().draws
+    assert len(keyed_network(build_model(spec, 0), spec).inputs) == 3
 
 
 def test_a_residual_is_whole_or_lost_in_training(float64):

@@ -308,17 +308,6 @@ def test_an_epsilon_that_does_not_suit_the_images_is_a_mistake_of_the_spec():
         adapt_transforms(layers, black)
 
 
-@pytest.fixture
-def float64():
-    """Keras in float64, and back."""
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(before[0])
-    keras.config.set_dtype_policy(before[1])
-
-
 def _losses(arm, updates, epsilon=None) -> list[float]:
     """Training losses of an 8-layer network, before each update."""
     blocks = [f"model.stages[{i}].blocks=1" for i in range(3)]

@@ -38,6 +38,7 @@ class Row:
         layers: Weighted layers in it; projections and gates do not count.
         parameters: Trainable parameters, projections included.
         multiply_adds: For one image, projections included.
+        convolutions: Those in it, projections and gates included.
     """
 
     place: Place
@@ -45,6 +46,7 @@ class Row:
     layers: int
     parameters: int
     multiply_adds: int
+    convolutions: int
 
     @property
     def name(self) -> str:
@@ -71,12 +73,14 @@ class Census:
         layers: Weighted layers, 6n+2 for the nets of section 4.2.
         parameters: Trainable parameters.
         multiply_adds: For one image.
+        convolutions: All of them, projections and gates included.
     """
 
     rows: tuple[Row, ...]
     layers: int
     parameters: int
     multiply_adds: int
+    convolutions: int
 
 
 def census(model: "ModelSpec") -> Census:
@@ -96,6 +100,7 @@ def census(model: "ModelSpec") -> Census:
         sum(row.layers for row in rows),
         sum(row.parameters for row in rows),
         sum(row.multiply_adds for row in rows),
+        sum(row.convolutions for row in rows),
     )
 
 
@@ -118,16 +123,19 @@ class Counting(Parts):
 
     Attributes:
         rows: Lines of the table, in the order of the walk.
+        drawing: Where training draws: dropout, and residuals that may be lost.
     """
 
     def __init__(self):
         self.rows: list[Row] = []
-        self.convolutions = 0
+        self.drawing: list[Place] = []
+        self._convolutions: list[str] = []
         self._counts: list[tuple[int, int]] = []
 
     def define(self, definition, x):
         """Counts the place and writes its row."""
         self._counts.clear()
+        self._convolutions.clear()
         y = definition(x, self)
         parameters, multiply_adds = map(
             sum, zip((0, 0), *self._counts, strict=True)
@@ -139,6 +147,7 @@ class Counting(Parts):
                 y.layers - x.layers,
                 parameters,
                 multiply_adds,
+                len(self._convolutions),
             )
         )
         return y
@@ -165,7 +174,7 @@ class Counting(Parts):
         work = weights * shape[0] * shape[1]
         biased = self.model.unnormed if bias is None else bias is not False
         self._counts.append((weights + width * biased, work))
-        self.convolutions += 1
+        self._convolutions.append(name)
         return Map(shape, x.layers + 1)
 
     def norm(self, x, name, scale=1.0):
@@ -188,6 +197,8 @@ class Counting(Parts):
         return Map((-(-height // stride), -(-side // stride), width), x.layers)
 
     def add(self, shortcut, residual, name):
+        if self.place.survival < 1:
+            self.drawing.append(self.place)
         return Map(residual.shape, max(shortcut.layers, residual.layers))
 
     def multiply(self, x, gate, name):
@@ -200,6 +211,7 @@ class Counting(Parts):
         return x
 
     def dropout(self, x, rate, name):
+        self.drawing.append(self.place)
         return x
 
     def max_pool(self, x, kernel, stride, padding, name=""):
@@ -250,10 +262,19 @@ def layer_table(counted: Census) -> str:
         ).rstrip()
         for line in cells
     ]
+    # By which wide nets are named: WRN-28-10 has 26 layers on the longest way.
+    aside = counted.convolutions - sum(
+        min(row.layers, row.convolutions) for row in counted.rows
+    )
+    note = (
+        f"{counted.convolutions:,} convolutions, {aside:,} of them in shortcuts"
+        " and gates: not on the longest way."
+    )
     return "\n".join(
         [
             *lines,
             "",
+            *([note] if aside else []),
             "Multiply-adds, for one image; the paper calls them FLOPs.",
         ]
     )

@@ -237,13 +237,9 @@ class ModelSpec(Fields):
     @property
     def draws(self) -> bool:
         """Whether training draws inside the network: dropout, survival."""
-        rates = [self.head and self.head.dropout]
-        for stage in self.stages:
-            rates += [
-                getattr(stage, "dropout", None),
-                getattr(stage, "shortcut_dropout", None),
-            ]
-        return self.survival < 1 or any(rates)
+        parts = Counting()
+        walk(self, Map(self.input), parts)
+        return bool(parts.drawing)
 
     def before_stages(self) -> Iterator[Placed]:
         """What stands where between the images and the stages: the stem."""

@@ -59,7 +59,8 @@ def build_model(
 
     Returns:
         A functional model from preprocessed images, float
-        `(batch, height, width, channels)`, to logits `(batch, classes)`.
+        `(batch, height, width, channels)`, to logits `(batch, classes)`. It
+        draws nothing, in training neither: see `keyed_network`.
         Keras' global dtype policy and image data format do not change it.
 
     Raises:
