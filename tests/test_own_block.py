@@ -277,7 +277,7 @@ def test_a_net_without_a_stem_has_several_dense_layers_at_its_end():
     counted = census(model)
 
     assert [row.name for row in counted.rows] == [
-        *("conv2_1", "fc6", "fc7", "fc8")
+        *("conv1_1", "fc6", "fc7", "fc8")
     ]
     assert counted.layers == 2 + 3
     gate = (4 + 1) * 2 + (2 + 1) * 4

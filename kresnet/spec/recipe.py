@@ -126,6 +126,8 @@ def _mappings(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, dict):  # what a part does not have is not said
+        value = {k: v for k, v in value.items() if v is not None}
     return "(absent)" if value is _ABSENT else json.dumps(value)
 
 
