@@ -663,3 +663,22 @@ def test_max_pooling_pads_where_the_field_says():
         even, images[0][np.ix_([0, 1], [0, 1])][:, :, 0]
     )
     assert math.isfinite(even.min())
+
+
+def test_a_strided_stage_may_follow_a_dilated_one():
+    made = [
+        {"block": "basic", "shortcut": "B", "blocks": 1, "width": 4} | more
+        for more in ({"stride": 1, "dilation": 2}, {"stride": 2})
+    ]
+    stem = {"kernel": 3, "width": 4, "stride": 1}
+    spec = model((8, 8, 3), 10, stem, made)
+
+    network = build_model(spec, 0)
+
+    layers = by_name(network)
+    dilations = [
+        layers[f"conv{i}_1_conv{j}"].dilation_rate
+        for i in (2, 3)
+        for j in (1, 2)
+    ]
+    assert dilations == [(1, 1), (2, 2), (1, 1), (1, 1)]

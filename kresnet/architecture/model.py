@@ -462,10 +462,12 @@ def dilations_follow(model: ModelSpec) -> Iterator[Problem]:
         if not isinstance(stage, ResidualStage):
             continue
         if stage.dilation not in (1, before, 2 * before):
+            allowed = f"{before} or {2 * before}"
             yield Problem(
                 ("stages", i, "dilation"),
-                f"must be {before} or {2 * before}: the dilation of the stage"
-                " before, or twice that in the place of stride 2",
+                f"must be {'1, ' if before > 1 else ''}{allowed}: none, the"
+                " dilation of the stage before, or twice that in the place of"
+                " stride 2",
             )
         before = stage.dilation
 

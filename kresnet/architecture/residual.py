@@ -187,7 +187,7 @@ class ResidualStage(StageFields):
             x = parts.scalar(x, f"conv{number}_bias")
         dilation = self.dilation if conv.kernel > 1 else 1
         if conv.strided and place.block == 1 and conv.kernel > 1:
-            dilation = self._dilation_before(parts)
+            dilation = min(dilation, self._dilation_before(parts))
         return parts.convolution(
             x,
             conv.width,
