@@ -19,6 +19,7 @@ from kresnet.architecture import (
     layer_table,
     model_class,
 )
+from kresnet.layers import Dropout
 from kresnet.network import build_model, find_places, keyed_network
 from kresnet.network.he_normal import HeNormal
 from kresnet.spec import load_spec
@@ -327,30 +328,69 @@ def assert_equal(ours, theirs, relative=1e-10):
     )
 
 
-def block_between(spec):
-    """What enters and leaves the second block of the first stage."""
-    network = build_model(spec, 0)
-    random_weights(network)
-    layers = by_name(network)
-    ends = [f"conv2_{i}_out" for i in (1, 2)]
-    if all(end in layers for end in ends):
-        inner = [layers[end].output for end in ends]
-    else:  # these have nothing on the way from addition to addition
-        branches = find_places(network, spec).branches
-        inner = [branches[f"conv2_{i}"][1] for i in (2, 3)]
-    inside = keras.Model(network.input, inner)
+class Middle:
+    """The second of three blocks, between what enters and what leaves it.
 
-    def conv(x, name):
-        kernel, *bias = layers[f"conv2_2_{name}"].get_weights()
-        y = keras.ops.conv(x, kernel, padding="same")
-        return y + bias[0] if bias else y
+    Beside it, its convolutions and norms written once more, for a reference
+    from the paper's figure: images, convolution and norm to what leaves.
+    """
 
-    def norm(x, name):
-        gamma, beta, mean, variance = layers[f"conv2_2_{name}"].get_weights()
-        return gamma * (x - mean) / np.sqrt(variance + 1e-5) + beta
+    def __init__(self, spec, training=False):
+        self.training = training
+        network = build_model(spec, 0)
+        random_weights(network)
+        keyed = keyed_network(network, spec) if training else network
+        layers = by_name(keyed)
+        ends = [f"conv2_{i}_out" for i in (1, 2)]
+        if all(end in layers for end in ends):
+            inner = [layers[end].output for end in ends]
+        else:  # these have nothing on the way from addition to addition
+            branches = find_places(network, spec).branches
+            inner = [branches[f"conv2_{i}"][1] for i in (2, 3)]
+        self.layers = layers
+        keys = keyed.inputs[1:2] if training else []
+        self.block = keras.Model([inner[0], *keys], inner[1])
+        self.variables = [v.value for v in self.block.trainable_variables]
+        rng = np.random.default_rng(1)
+        self.enters = rng.normal(size=(2, 8, 8, 4))
+        self.keys = [np.array([3, 4], "u4")] if training else []
+        self.weights = rng.normal(size=(2, 8, 8, 4))
 
-    images = np.random.default_rng(1).normal(size=(2, 8, 8, 3))
-    return *inside(images), conv, norm
+    def conv(self, x, name):
+        layer = self.layers[f"conv2_2_{name}"]
+        y = keras.ops.conv(x, layer.kernel, padding="same")
+        return y + layer.bias if layer.use_bias else y
+
+    def norm(self, x, name):
+        layer = self.layers[f"conv2_2_{name}"]
+        mean, variance = layer.moving_mean, layer.moving_variance
+        if self.training:
+            mean, variance = keras.ops.moments(x, (0, 1, 2))
+        deviation = keras.ops.sqrt(variance + 1e-5)
+        return layer.gamma * (x - mean) / deviation + layer.beta
+
+    def assert_is(self, reference):
+        """Equal numbers and gradients, by input, kernels and norms."""
+        import tensorflow as tf
+
+        def gradients(function):
+            x = tf.constant(self.enters)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                leaves = function(x)
+                total = tf.reduce_sum(leaves * self.weights)
+            return [leaves, *tape.gradient(total, [x, *self.variables])]
+
+        def block(x):
+            keys = map(tf.constant, self.keys)
+            return self.block([x, *keys], training=self.training)
+
+        def written(x):
+            return reference(x, self.conv, self.norm)
+
+        pairs = zip(gradients(block), gradients(written), strict=True)
+        for ours, theirs in pairs:
+            assert_equal(ours, theirs)
 
 
 def three_blocks(**fields):
@@ -386,9 +426,24 @@ FIGURE_4 = {
 
 @pytest.mark.parametrize("order", FIGURE_4)
 def test_each_order_is_that_of_the_figure(order, float64):
-    enters, leaves, conv, norm = block_between(three_blocks(order=order))
+    Middle(three_blocks(order=order)).assert_is(FIGURE_4[order])
 
-    assert_equal(leaves, FIGURE_4[order](enters, conv, norm))
+
+def test_a_wide_net_drops_between_relu_and_the_second_layer(float64):
+    """Zagoruyko, Komodakis 2016, figure 1d, with the mask of given keys."""
+    middle = Middle(
+        three_blocks(order="full_preactivation", dropout=0.4), training=True
+    )
+    stream = middle.layers["conv2_2_dropout"].stream
+    ones = np.ones((2, 8, 8, 4))
+    mask = Dropout(0.4, stream)(ones, middle.keys[0], training=True)
+
+    def figure(x, c, n):
+        y = c(relu(n(x, "bn1")), "conv1")
+        return x + c(mask * relu(n(y, "bn2")), "conv2")
+
+    assert 0.3 < np.mean(np.asarray(mask) > 0) < 0.9
+    middle.assert_is(figure)
 
 
 def residual(x, conv, norm):
@@ -399,19 +454,20 @@ def residual(x, conv, norm):
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_gates_are_those_of_figure_2(on, kernel, float64):
     gate = {"on": on, "kernel": kernel, "bias": -1.0}
-    enters, leaves, conv, norm = block_between(three_blocks(gate=gate))
 
-    gate = keras.ops.sigmoid(conv(enters, "gate"))
-    y = residual(enters, conv, norm) * (gate if on == "both" else 1)
-    assert_equal(leaves, relu(enters * (1 - gate) + y))
+    def figure(x, c, n):
+        g = keras.ops.sigmoid(c(x, "gate"))
+        y = residual(x, c, n) * (g if on == "both" else 1)
+        return relu(x * (1 - g) + y)
+
+    Middle(three_blocks(gate=gate)).assert_is(figure)
 
 
 def test_scales_are_those_of_figure_2(float64):
     scale = {"shortcut": 0.5, "residual": 0.3}
-    enters, leaves, conv, norm = block_between(three_blocks(scale=scale))
 
-    assert_equal(
-        leaves, relu(0.5 * enters + 0.3 * residual(enters, conv, norm))
+    Middle(three_blocks(scale=scale)).assert_is(
+        lambda x, c, n: relu(0.5 * x + 0.3 * residual(x, c, n))
     )
 
 
@@ -472,10 +528,9 @@ def test_a_dilated_stage_is_the_strided_one_at_every_second_place(
 
 def test_a_residual_is_times_its_survival_when_testing(float64):
     spec = three_blocks().model_copy(update={"survival": 0.4})
-    enters, leaves, conv, norm = block_between(spec)
 
     p = 1 - 2 / 3 * 0.6  # the second of three blocks
-    assert_equal(leaves, relu(enters + p * residual(enters, conv, norm)))
+    Middle(spec).assert_is(lambda x, c, n: relu(x + p * residual(x, c, n)))
 
 
 class Dropped(PlainStage):
@@ -554,6 +609,11 @@ REFUSED = {
         {"stem": {"kernel": 3, "width": 4, "stride": 1, "activation": False}},
         {},
         "do not begin with an activation",
+    ),
+    "a head that fills the memory": (
+        {"head": {"dense": [65_536, 65_536]}},
+        {},
+        r"head\.dense\n.*at most 1e\+09",
     ),
     "stride and dilation": ({}, {"stride": 2, "dilation": 2}, "must be 1"),
     "dilation": ({}, {"dilation": 4}, "must be 1 or 2"),
