@@ -342,7 +342,12 @@ class Middle:
         keyed = keyed_network(network, spec) if training else network
         layers = by_name(keyed)
         ends = [f"conv2_{i}_out" for i in (1, 2)]
-        if all(end in layers for end in ends):
+        if training:  # these layers are called twice; the second has keys
+            inner = [
+                layers[f"conv2_{i}_add"]._inbound_nodes[-1].output_tensors[0]
+                for i in (1, 2)
+            ]
+        elif all(end in layers for end in ends):
             inner = [layers[end].output for end in ends]
         else:  # these have nothing on the way from addition to addition
             branches = find_places(network, spec).branches
