@@ -37,10 +37,5 @@ class GroupedConvolution(keras.layers.Conv2D):
 
 def _on_cpu() -> bool:
     """Whether the backend computes on CPUs."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.default_backend() == "cpu"
-    import tensorflow as tf
-
-    return not tf.config.list_physical_devices("GPU")
+    devices = keras.distribution.list_devices()
+    return all(device.startswith("cpu") for device in devices)
