@@ -305,6 +305,23 @@ def test_options_of_slurm_need_it(option, capsys):
     )
 
 
+@needs_slurm
+def test_where_nothing_was_submitted_there_is_nothing_to_cancel(
+    slurm, tmp_path, monkeypatch, capsys
+):
+    """And no folder comes of it."""
+    (tmp_path / "study.yaml").write_text(ONE)
+    for name, value in slurm.environment.items():
+        monkeypatch.setenv(name, value)
+    arguments = ["study", str(tmp_path / "study.yaml"), "--engine=slurm"]
+    out = tmp_path / "out"
+
+    assert cli.run(cli.app, [*arguments, f"--out={out}", "--cancel"]) == 0
+
+    assert "jobs cancelled: 0" in capsys.readouterr().out
+    assert not out.exists()
+
+
 def test_without_slurm_it_is_said(tmp_path, monkeypatch, capsys):
     (tmp_path / "study.yaml").write_text(ONE)
     monkeypatch.setenv("PATH", str(tmp_path))
