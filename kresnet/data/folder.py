@@ -49,7 +49,8 @@ class Part:
         self.class_names = class_names
         self.files: list[str] = []
         self.passed_over: tuple[int, str] = (0, "")
-        labels, sizes = [], []
+        labels: list[np.ndarray] = []
+        sizes: list[np.ndarray] = []
         for label, name in enumerate(class_names):
             found = sorted(self._images(name))
             if not found:
@@ -60,7 +61,7 @@ class Part:
             self.files += [file for file, _ in found]
             labels.append(np.full(len(found), label, np.int32))
             sizes.append(np.array([size for _, size in found], np.int64))
-        self.labels, self.sizes = map(np.concatenate, (labels, sizes))
+        self.labels, self.sizes = np.concatenate(labels), np.concatenate(sizes)
         self.labels.setflags(write=False)
 
     def _images(self, name: str) -> Iterator[tuple[str, int]]:
@@ -134,7 +135,7 @@ class Folder(Source):
         """See `Source.input`."""
         return self._input
 
-    @functools.cached_property
+    @property
     def versions(self) -> dict[str, str]:
         """See `Source.versions`."""
         names = {"pillow": "pil", "libjpeg_turbo": "libjpeg_turbo"}

@@ -3,8 +3,6 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
-from types import MappingProxyType
 
 import numpy as np
 
@@ -27,14 +25,17 @@ class Source:
             however the same images, labels and names were read.
         in_memory: Whether all pixels may be asked for at once and lie on the
             device during training. Else they are read for each batch.
-        versions: What the bits of the pixels depend on, by name.
     """
 
     name: str
     class_names: tuple[str, ...]
     fingerprint: str
     in_memory = False
-    versions: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What the bits of the pixels depend on, by name."""
+        return {}
 
     @property
     def input(self) -> tuple[int, ...]:
