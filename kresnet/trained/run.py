@@ -47,6 +47,10 @@ class Run(RecordedRun, Trained):
         return self.checkpoint.iteration
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.record.class_names or self.facts.class_names
+
+    @property
     def is_last(self) -> bool:
         return self.iteration == self.record.checkpoint
 
