@@ -44,6 +44,10 @@ def dump_spec(spec: Spec) -> str:
         del fields["expect"]
     # What a network does not have is not written.
     fields["model"] = spec.model.model_dump(mode="json", exclude_defaults=True)
+    fields["data"]["transforms"] = [
+        transform.model_dump(mode="json", exclude_none=True)
+        for transform in spec.data.transforms
+    ]
     training = fields["training"]
     for name in ("warm_up", "nesterov"):
         if not training[name]:
