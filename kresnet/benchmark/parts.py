@@ -1,8 +1,5 @@
 """An iteration up to its transforms, its loss, its gradients, its update."""
 
-from collections.abc import Callable
-from typing import Any
-
 import keras
 
 from kresnet.benchmark.serving import Part, timed
@@ -17,28 +14,22 @@ def parts(path: TrainingPath) -> dict[str, Part]:
 
 
 def _tensorflow_parts(path: TrainingPath) -> dict[str, Part]:
-    import tensorflow as tf
-
     from kresnet.training.loop.steps_tensorflow import mean_over_parts
 
     steps, order = path.steps, path.order
 
-    def transforms(
-        indices: tf.Tensor, keys: tf.Tensor, pixels: tf.Tensor | None = None
-    ) -> tf.Tensor:
+    def transforms(indices, keys, pixels=None):
         pixels, _ = steps.examples(indices, pixels)
         return path.transforms_model([pixels, keys], training=True)
 
-    def loss(
-        indices: tf.Tensor, keys: tf.Tensor, pixels: tf.Tensor | None = None
-    ) -> list[tf.Tensor]:
+    def loss(indices, keys, pixels=None):
         pixels, labels = steps.examples(indices, pixels)
         return [steps.loss(*steps.values(), pixels, keys, labels)[0]]
 
-    def forward(*batch: tf.Tensor) -> list[tf.Tensor]:
+    def forward(*batch):
         return mean_over_parts(loss, batch, steps.passes)
 
-    def each(function: Callable[..., Any]) -> Part:
+    def each(function):
         def run(iterations: int) -> None:
             for batch in zip(*order.batches(0, iterations), strict=True):
                 result = function(*batch)
@@ -61,30 +52,18 @@ def _jax_parts(path: TrainingPath) -> dict[str, Part]:
 
     # Images are arguments; captured, they would be constants.
     @jax.jit
-    def transforms(
-        values: list,
-        images: jax.Array,
-        labels: jax.Array,
-        indices: jax.Array,
-        keys: jax.Array,
-    ) -> tuple:
+    def transforms(values, images, labels, indices, keys):
         pixels, _ = steps.examples(images, labels, indices)
         return path.transforms_model.stateless_call(
             *values, [pixels, keys], training=True
         )
 
     @jax.jit
-    def forward(
-        values: list,
-        images: jax.Array,
-        labels: jax.Array,
-        indices: jax.Array,
-        keys: jax.Array,
-    ) -> tuple:
+    def forward(values, images, labels, indices, keys):
         pixels, labels = steps.examples(images, labels, indices)
         return steps.loss(*values, pixels, keys, labels)
 
-    def each(function: Callable[..., tuple], model: keras.Model) -> Part:
+    def each(function, model):
         def run(iterations: int) -> None:
             variables = (
                 model.trainable_variables,

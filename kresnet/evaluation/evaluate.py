@@ -139,7 +139,7 @@ def measure(
             batch_norm_statistics=network.statistics,
             network=network.kind,
             iteration=network.iteration,
-            seed=cast(int, network.identity.seed),
+            seed=network.identity.seed,
         ),
     )
 

@@ -80,7 +80,7 @@ def _split_words(train: int | None, validation: int) -> str:
 
 def _words(transform: Transform) -> str:
     """Writes a transform as "random_crop (padding 4)"."""
-    arguments = transform.model_dump(exclude={"layer"})
+    arguments = transform.model_dump(exclude={"layer"}, exclude_none=True)
     inside = ", ".join(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in arguments.items()

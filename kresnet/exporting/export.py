@@ -20,7 +20,7 @@ from kresnet.exporting.formats import check_installed, write_model
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.printable import is_utf8
 from kresnet.records.export import ExportRecord, Format
-from kresnet.trained import Run, Trained, open_trained
+from kresnet.trained import Layered, Trained, open_trained
 from kresnet.trained.runtimes import MODEL_FILES
 
 
@@ -127,7 +127,7 @@ def _refuse_existing(out: Path) -> None:
     )
 
 
-def _write(out: Path, format: Format, run: Run, data: Source) -> None:
+def _write(out: Path, format: Format, run: Layered, data: Source) -> None:
     model = run.inference_model()
     record = ExportRecord(
         kresnet_export=1,

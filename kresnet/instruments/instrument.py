@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kresnet.data import Order
-    from kresnet.trained import Run, Trained
+    from kresnet.trained import Layered, Trained
 
 # The initial weights are measured with the statistics of this many images.
 MOST_AT_ONCE = 1_000
@@ -259,8 +259,8 @@ def measure_run(
     opened = open_trained(run, checkpoint).with_layers(instrument.name)
     if initial and opened.identity.beginning:
         raise SpecError(
-            f"{opened.folder}: --initial: it began with the weights of another"
-            " run, deepened, and not with drawn ones"
+            f"{opened.folder}: --initial: it began with weights that were"
+            " trained elsewhere, and not with drawn ones"
         )
     data = opened.data(data_dir)
     pixels, _ = data.split(opened.spec.data.validation)
@@ -279,7 +279,7 @@ def measure_run(
     return {name: [at | row for row in rows] for name, rows in found.items()}
 
 
-def _initial_network(run: "Run", transforms, pixels) -> "keras.Model":
+def _initial_network(run: "Layered", transforms, pixels) -> "keras.Model":
     """Initial weights, with batch-norm statistics of the images."""
     from kresnet.network import build_model, inference_model
     from kresnet.trained.statistics import observer
@@ -292,7 +292,7 @@ def _initial_network(run: "Run", transforms, pixels) -> "keras.Model":
             update={"momentum": 0.0, "images_per_statistic": None}
         )
         model = model.model_copy(update={"batch_norm": batch_norm})
-    network = build_model(model, run.seed)
+    network = build_model(model, run.identity.seed)
     observing = inference_model(transforms, observer(network))
     observing.predict_on_batch(pixels[:MOST_AT_ONCE])
     return network

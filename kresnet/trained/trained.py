@@ -14,7 +14,7 @@ from kresnet.records.identity import Identity
 from kresnet.spec import DATASETS, DatasetFacts, Spec
 
 if TYPE_CHECKING:
-    from kresnet.trained.run import Run
+    from kresnet.trained.layered import Layered
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Trained(abc.ABC):
     @property
     @abc.abstractmethod
     def identity(self) -> Identity:
-        """What it is; seed and data are known."""
+        """What it is; of a run, seed and data are known."""
 
     @property
     @abc.abstractmethod
@@ -57,7 +57,7 @@ class Trained(abc.ABC):
         """
 
     @abc.abstractmethod
-    def with_layers(self, use: str) -> "Run":
+    def with_layers(self, use: str) -> "Layered":
         """Returns itself for a use that needs more than logits.
 
         Args:
