@@ -7,7 +7,7 @@ from typing import Literal, cast
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from kresnet.data import Images, Source
+from kresnet.data import Images, Source, split_train_validation
 from kresnet.errors import SpecError, write_error
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.records.evaluation import (
@@ -44,7 +44,7 @@ def evaluate(
         batch_norm: "moving-averages" of training, or "re-estimated" over the
             training split, augmented as in training, as the paper's authors
             did (augmented or not, they do not say); of a run only.
-        data_dir: Where the data are; see `open_source`.
+        data_dir: Where prepared data sets are; see `load_dataset`.
         out: Folder to write to, not another run's. Defaults to the run's.
         checkpoint: Iteration of the run's checkpoint to use, where a folder is
             given; `None` for the newest.
@@ -119,11 +119,12 @@ def measure(
     if batch_norm == "re-estimated":
         run = network.with_layers("--batch-norm re-estimated")
     data = network.data(data_dir)
-    views = network.spec.data.views
-    train, held_out = data.split(network.spec.data.validation)
+    train, held_out = split_train_validation(
+        len(data.labels("train")), network.spec.data.validation
+    )
     images = _images(data, split, train, held_out)
     if run:
-        network = run.re_estimated(train)
+        network = run.re_estimated(data.images("train", train))
     return _measured(
         network.logits(images),
         images.labels,
@@ -133,9 +134,7 @@ def measure(
             data=data.name,
             split=cast(Split, split),
             images=len(images),
-            views=views.test.words
-            if views
-            else "one whole image, not augmented",
+            views="one whole image, not augmented",
             batch_norm_statistics=network.statistics,
             network=network.kind,
             iteration=network.iteration,
@@ -156,14 +155,13 @@ def _check(split: str, batch_norm: str) -> None:
             )
 
 
-def _images(data: Source, split: str, train: Images, held_out: Images):
+def _images(data: Source, split, train, held_out) -> Images:
     if split == "test":
         return data.images("test")
-    if split == "train":
-        return train
-    if len(held_out) == 0:
+    indices = train if split == "train" else held_out
+    if len(indices) == 0:
         raise SpecError("--split: the run held out no validation images")
-    return held_out
+    return data.images("train", indices)
 
 
 def _measured(logits, labels, class_names, **facts) -> Evaluation:

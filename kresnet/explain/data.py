@@ -17,23 +17,22 @@ def data_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
         "data set",
         paper.data_set,
         f"{data.dataset}: {facts.train:,} training and {facts.test:,} test"
-        f" images of {facts.classes:,} classes"
-        if facts.train
-        else facts.title,
+        f" images of {facts.classes:,} classes",
         equal_if(same),
     )
     left_open = same and data.validation in paper.validation
     yield Point(
         "split",
         paper.split,
-        _split_words(facts.train, data.validation),
+        f"{facts.train - data.validation:,} to train on,"
+        f" {data.validation:,} for validation"
+        if data.validation
+        else f"all {facts.train:,} to train on",
         EQUIVALENT if left_open else DEVIATES,
     )
 
     always = [_words(t) for t in data.transforms if not t.draws]
     random = [_words(t) for t in data.transforms if t.draws]
-    if data.views:
-        random.append(data.views.train.words)
     yield Point(
         "preprocessing",
         paper.preprocessing[0],
@@ -69,13 +68,6 @@ def data_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
         "a permutation every epoch; batches run through its end",
         EQUIVALENT,
     )
-
-
-def _split_words(train: int | None, validation: int) -> str:
-    left = f"{train - validation:,}" if train else "the others"
-    if validation:
-        return f"{left} to train on, {validation:,} for validation"
-    return f"all {train:,} to train on" if train else "all to train on"
 
 
 def _words(transform: Transform) -> str:

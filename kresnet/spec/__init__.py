@@ -25,7 +25,6 @@ from kresnet.spec.transforms import (
     Transform,
     ZCAWhitening,
 )
-from kresnet.spec.views import TestView, TrainView, Views
 
 __all__ = [
     "CHANGEABLE",
@@ -42,12 +41,9 @@ __all__ = [
     "RandomFlip",
     "Rescale",
     "Spec",
-    "TestView",
     "TfdsFacts",
-    "TrainView",
     "TrainingSpec",
     "Transform",
-    "Views",
     "WarmUp",
     "ZCAWhitening",
     "differing_fields",

@@ -34,10 +34,6 @@ class Run(RecordedRun, Layered):
         return self.checkpoint.iteration
 
     @property
-    def class_names(self) -> tuple[str, ...]:
-        return self.record.class_names or self.facts.class_names
-
-    @property
     def is_last(self) -> bool:
         return self.iteration == self.record.checkpoint
 

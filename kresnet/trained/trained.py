@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kresnet.data import Images, Source, open_source
+from kresnet.data import Images, Source, load_dataset
 from kresnet.errors import BadDataError
 from kresnet.records.identity import Identity
 from kresnet.spec import DATASETS, DatasetFacts, Spec
@@ -87,21 +87,16 @@ class Trained(abc.ABC):
         """What is known of its data set without loading it."""
         return DATASETS[self.spec.data.dataset]
 
-    @property
-    @abc.abstractmethod
-    def class_names(self) -> tuple[str, ...]:
-        """Those of its data, in the order of the labels."""
-
     def data(self, data_dir: str | os.PathLike[str] | None = None) -> Source:
         """Loads the data set that it was trained on.
 
         Args:
-            data_dir: Where prepared data sets are; see `open_source`.
+            data_dir: Where prepared data sets are; see `load_dataset`.
 
         Raises:
             BadDataError: The data found are other ones.
         """
-        data = open_source(self.spec, data_dir)
+        data = load_dataset(self.spec.data.dataset, data_dir)
         own = self.identity
         if own.differences(own.with_data(data.fingerprint)):
             raise BadDataError(
