@@ -138,5 +138,5 @@ def test_what_is_wrong_with_an_image_is_said_where_its_batch_is_asked_for(
 
 
 def test_one_iteration_is_held_however_large_its_images(source):
-    assert feed.most_iterations(source, BATCH) == 3
-    assert feed.most_iterations(source, 1_000) == 1
+    assert feed.most_batches(source.input, BATCH) == 3
+    assert feed.most_batches(source.input, 1_000) == 1

@@ -35,6 +35,13 @@ def copy(exported, tmp_path):
     return shutil.copytree(exported, tmp_path / "copy")
 
 
+def test_no_images_have_no_logits(digits_run, exported):
+    images = load_dataset("digits").test_images[:0]
+    for folder in (digits_run, exported):
+        logits = open_trained(folder).logits(images)
+        assert (logits.shape, logits.dtype) == ((0, 10), "float64")
+
+
 def test_files_are_predicted_as_their_pixels_are(digits_run, paths):
     pixels = load_dataset("digits").test_images[:COUNT]
     model = open_trained(digits_run).inference_model()

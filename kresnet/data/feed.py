@@ -2,24 +2,28 @@
 
 import concurrent.futures
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from kresnet.data.order import Order
 from kresnet.data.source import Source
 
-# Bytes of the pixels of a chunk: seven batches of 256 photos of 224 × 224
-# pixels, about what a fast GPU trains on in the half second that a chunk lasts.
-# Three times as many are held: a chunk, its parts, and what was read ahead.
+# Bytes of the pixels that are read at once; all of CIFAR-10's fit. Of photos of
+# 224 × 224 pixels these are seven batches of 256, about what a fast GPU trains
+# on in the half second that a chunk lasts. Training holds three times as many:
+# a chunk, its parts, and what was read ahead.
 MOST_BYTES = 2**28
 
 
-def most_iterations(source: Source, batch_size: int) -> int:
-    """How many iterations' pixels are held at once, at least 1.
+def most_batches(image: Sequence[int], batch_size: int) -> int:
+    """How many batches' pixels are read at once, at least 1.
 
-    The source is one that is not in memory.
+    Args:
+        image: Height, width and channels of an image.
+        batch_size: Images of a batch.
     """
-    return max(1, MOST_BYTES // (batch_size * math.prod(source.input)))
+    return max(1, MOST_BYTES // (batch_size * math.prod(image)))
 
 
 class Feed(Order):
@@ -71,7 +75,7 @@ class Feed(Order):
         for iteration in [i for i in self._reads if i < first_iteration]:
             del self._reads[iteration]
         end = first_iteration + count
-        ahead = most_iterations(self.source, self.batch_size)
+        ahead = most_batches(self.source.input, self.batch_size)
         for iteration in range(
             first_iteration, max(end, min(end + ahead, self.last))
         ):

@@ -158,7 +158,18 @@ def _weights(source: RecordedRun | None) -> str | None:
 
 
 def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
-    """Loads every spec of a study, and checks what is deepened from what."""
+    """Loads every spec of a study, and checks what is deepened from what.
+
+    Args:
+        study: What to run.
+        budget: The share of the iterations, in (0, 1].
+        out: The folder of the study; nothing is read there or written.
+
+    Raises:
+        InputMissingError: A spec is not there.
+        SpecError: A spec has mistakes, the budget leaves it no iteration, or
+            a run is not the one deepened that it names.
+    """
     planned = []
     specs: dict[str, Spec] = {}
     for run in study.runs:
@@ -188,7 +199,12 @@ def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
 
 
 def refuse_other_folder(out: Path, study: Study) -> None:
-    """Raises unless a folder is the study's, or empty but for hidden files."""
+    """Raises unless a folder is the study's, or empty but for hidden files.
+
+    Raises:
+        CannotWriteError: It holds files and no study, or cannot be read.
+        SpecError: It is another study's.
+    """
     try:
         names = visible_names(out)
     except FileNotFoundError:
@@ -216,7 +232,12 @@ def refuse_other_folder(out: Path, study: Study) -> None:
 def write_plan(
     out: Path, study: Study, budget: Fraction, planned: Sequence[PlannedRun]
 ) -> None:
-    """Writes study.json, then the specs as they are run."""
+    """Writes study.json, then the specs as they are run.
+
+    Raises:
+        CannotWriteError: The folder is read-only, gone, and the like.
+        DiskFullError: The disk is full.
+    """
     runs = [
         run.model_dump(mode="json", exclude_defaults=True) for run in study.runs
     ]

@@ -79,13 +79,12 @@ class Export(Trained):
             ) from error
 
     def logits(self, pixels: Images | np.ndarray) -> np.ndarray:
-        probabilities = np.concatenate(
-            [
-                self.probabilities(np.ascontiguousarray(pixels[i : i + BATCH]))
-                for i in range(0, len(pixels), BATCH)
-            ]
-        ).astype("float64")
-        return np.log(np.maximum(probabilities, LEAST))
+        probabilities = [
+            self.probabilities(np.ascontiguousarray(pixels[i : i + BATCH]))
+            for i in range(0, len(pixels), BATCH)
+        ]
+        none = np.zeros((0, self.spec.model.classes))  # also makes it float64
+        return np.log(np.maximum(np.concatenate([none, *probabilities]), LEAST))
 
 
 def load_export(

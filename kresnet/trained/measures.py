@@ -1,15 +1,11 @@
 """What is computed of logits: loss, errors, probabilities."""
 
-import math
-
 import keras
 import numpy as np
 
 from kresnet.data import Images
+from kresnet.data.feed import most_batches
 from kresnet.machine.surroundings import refuse_limits
-
-# Bytes of pixels in memory at once; all of CIFAR-10's fit.
-MOST_BYTES = 2**28
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -44,14 +40,14 @@ def predict_logits(
         SpecError: Keras is told to end `predict` early.
     """
     refuse_limits()
-    batch_bytes = batch_size * math.prod(model.input_shape[1:])
-    part = max(1, MOST_BYTES // batch_bytes) * batch_size
+    part = most_batches(model.input_shape[1:], batch_size) * batch_size
     # Many batches through one predict: it keeps one compiled function.
     logits = [
         model.predict(images[i : i + part], batch_size=batch_size, verbose=0)
         for i in range(0, len(images), part)
     ]
-    return np.concatenate(logits).astype("float64")
+    none = np.zeros((0, model.output_shape[-1]))  # also makes it float64
+    return np.concatenate([none, *logits])
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:

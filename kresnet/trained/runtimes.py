@@ -31,8 +31,18 @@ def load_exported(
 ) -> tuple[Probabilities, list[str] | None]:
     """Loads an exported model; a SavedModel is a program, so know its origin.
 
-    Returns the function, and the class names that the model holds, `None`
-    where the format has no place for them.
+    Args:
+        folder: Holds the file of the format, see `MODEL_FILES`.
+        format: "tf_saved_model", "litert" or "onnx".
+
+    Returns:
+        The function, and the class names that the model holds, `None` where
+        the format has no place for them.
+
+    Raises:
+        ImportError: The packages of the format are not installed.
+        Exception: What the format's runtime raises for a file that is missing
+            or is none of its own; `open_trained` has compared its sum before.
     """
     load = {"tf_saved_model": _saved_model, "litert": _litert, "onnx": _onnx}
     return load[format](Path(folder))

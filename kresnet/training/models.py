@@ -9,7 +9,7 @@ import numpy as np
 
 from kresnet.callbacks import copy_weights, undistributed
 from kresnet.data import Images, Source
-from kresnet.data.feed import most_iterations
+from kresnet.data.feed import most_batches
 from kresnet.network import (
     build_model,
     build_transforms,
@@ -136,6 +136,6 @@ def make_steps(model: keras.Model, spec: Spec, source: Source) -> Steps:
         group = spec.model.images_per_statistic
         steps = steps_tensorflow.Steps(model, source, batch_size, group)
     if not source.in_memory:
-        most = most_iterations(source, batch_size)
+        most = most_batches(source.input, batch_size)
         steps.capacity = min(steps.capacity, most)
     return steps
