@@ -129,9 +129,12 @@ def test_a_tiny_spec_has_the_same_layers_and_groups(name):
     assert [s.blocks for s in small.model.stages] == [
         s.blocks for s in spec.model.stages
     ]
-    assert small.training.batch_size == 4
-    assert small.model.batch_norm.images_per_statistic == 2
-    assert operations(small) < operations(spec) / 10_000
+    norm, groups = spec.model.batch_norm, 1
+    if norm and norm.images_per_statistic:
+        groups = spec.training.batch_size // norm.images_per_statistic
+        assert small.model.batch_norm.images_per_statistic == 2
+    assert small.training.batch_size == 2 * groups
+    assert operations(small) < operations(spec) / 1_000
 
 
 def test_a_spec_is_measured_beside_a_reference(tmp_path, capsys):

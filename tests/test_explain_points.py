@@ -1,5 +1,7 @@
 """What the paper says and what a spec does, point by point."""
 
+import re
+
 import pytest
 
 import kresnet.spec
@@ -9,14 +11,42 @@ from kresnet.explain import (
     EQUAL,
     EQUIVALENT,
     GRADES,
+    experiments_of,
     explain,
-    paper_network,
+    printed_network,
     reasons_against,
 )
 from kresnet.explain.explain import COVERED, other_points
 from kresnet.spec import TrainingSpec, load_spec, shipped_specs
 
-CIFAR10 = [name for name in shipped_specs() if name != "digits"]
+CIFAR10 = [
+    name
+    for name in shipped_specs()
+    if re.fullmatch(
+        r"(plain|resnet)(20|32|44|56|110|1202)"
+        r"(-b|-c|-channel-\w+|-fancy-pca|-mean255|-none|-zca)?",
+        name,
+    )
+    and name != "resnet110-c"
+]
+# The networks of the second paper's two tables, and of its ResNet-1001.
+LATER = [
+    *("preresnet110", "preresnet164", "preresnet1001", "resnet164"),
+    *("resnet110-c", "resnet110-dropout", "resnet110-scaled"),
+    *("resnet110-gated", "resnet110-gated-shortcut"),
+    *(
+        f"resnet{n}-{order}"
+        for n in (110, 164)
+        for order in (
+            *("norm-after-addition", "relu-before-addition"),
+            "relu-preactivation",
+        )
+    ),
+]
+IMAGENET = [
+    *("plain18", "plain34", "resnet18", "resnet18-a", "resnet34"),
+    *("resnet34-a", "resnet34-c", "resnet50", "resnet101", "resnet152"),
+]
 TESTING = "batch norm, statistics in testing"
 
 # What shipped specs do otherwise than the paper, the statistics of batch norm
@@ -59,13 +89,58 @@ ARMS = {
 }
 
 
-@pytest.mark.parametrize("name", shipped_specs())
+@pytest.mark.parametrize("name", [*CIFAR10, "digits"])
 def test_the_deviations_of_every_shipped_spec_are_these(name):
     arm = ARMS.get(name.partition("-")[2], set())
 
     found = deviations(load_spec(name)) - {TESTING}
 
     assert found == DEVIATIONS.get(name, arm)
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_networks_of_identity_mappings_stand_beside_their_own_paper(name):
+    spec = load_spec(name)
+
+    assert experiments_of(spec).title.startswith("He et al. 2016")
+    assert printed_network(spec.model, experiments_of(spec))[0] == name
+    assert deviations(spec) == {TESTING}
+
+
+def test_resnet110_is_in_both_papers_and_its_start_tells_which():
+    until = load_spec("resnet110")
+    fixed = load_spec(
+        "resnet110",
+        ["training.warm_up={learning_rate: 0.01, iterations: 400}"],
+    )
+
+    assert experiments_of(until).title.startswith("He et al. 2015")
+    assert experiments_of(fixed).title.startswith("He et al. 2016")
+    assert deviations(until) == deviations(fixed) == {TESTING}
+
+
+@pytest.mark.parametrize("name", IMAGENET)
+def test_networks_of_table_1_deviate_in_their_views_alone(name):
+    spec = load_spec(name)
+
+    assert experiments_of(spec).title == "He et al. 2015 on ImageNet"
+    assert deviations(spec) == {TESTING, "augmentation", "evaluation"}
+
+
+@pytest.mark.parametrize(
+    ("name", "topics"),
+    [
+        ("resnet50-v1.5", {"architecture", "counts"}),
+        ("wrn28-10", {"architecture", "learning rate", "momentum, form"}),
+        ("vgg16", {"architecture", "dropout", "batch norm, place"}),
+        ("resnet110-fixup", {"initialisation", "batch norm, place"}),
+        ("resnet110-group", {"model.group_norm", "batch norm, place"}),
+        ("stochastic110", {"model.survival", "dropout", "iterations"}),
+        ("highway110", {"model.stages[0].gate"}),
+    ],
+)
+def test_networks_of_other_papers_deviate_in_what_they_brought(name, topics):
+    assert topics < deviations(load_spec(name))
 
 
 @pytest.mark.parametrize("name", shipped_specs())
@@ -165,14 +240,15 @@ def test_the_networks_of_the_paper_are_recognised_whatever_their_name(name):
 
     network, _, variant = name.partition("-")
     wanted = None if variant in ("b", "c") else network
-    assert paper_network(spec.model) == wanted
+    found = printed_network(spec.model, experiments_of(spec))
+    assert (found and found[0]) == wanted
 
 
 def test_a_network_between_those_of_the_paper_is_none_of_them():
     four = [f"model.stages[{i}].blocks=4" for i in range(3)]
     spec = load_spec("resnet20", four)
 
-    assert paper_network(spec.model) is None
+    assert printed_network(spec.model, experiments_of(spec)) is None
     assert deviations(spec) == {"counts", TESTING}
 
 
@@ -202,8 +278,9 @@ def test_a_field_that_no_point_speaks_of_is_a_deviation(monkeypatch):
     monkeypatch.setitem(COVERED, "Later", COVERED["TrainingSpec"])
     spec = load_spec("resnet20")
 
-    assert not list(other_points(with_later_training(spec)))
-    (point,) = other_points(with_later_training(spec, cosine=True))
+    paper = experiments_of(spec)
+    assert not list(other_points(with_later_training(spec), paper))
+    (point,) = other_points(with_later_training(spec, cosine=True), paper)
     assert (point.topic, point.here, point.grade) == (
         "training.cosine",
         "True",

@@ -19,8 +19,10 @@ from kresnet.architecture import (
     layer_table,
     model_class,
 )
+from kresnet.layers import Dropout
 from kresnet.network import build_model, find_places, keyed_network
 from kresnet.network.he_normal import HeNormal
+from kresnet.spec import load_spec
 
 NORM = {"images_per_statistic": None, "momentum": 0.9, "epsilon": 1e-5}
 
@@ -47,12 +49,12 @@ def stages(block, blocks, widths, outputs=None, **fields):
     ]
 
 
-def cifar(block, n, widths=(16, 32, 64), stem=16, activation=True, **fields):
-    own = {"survival", "batch_norm", "group_norm", "initialisation"}
+def cifar(block, n, widths=(16, 32, 64), stem=16, **fields):
+    own = {"batch_norm", "group_norm", "initialisation"}
     return model(
         (32, 32, 3),
         10,
-        {"kernel": 3, "width": stem, "stride": 1, "activation": activation},
+        {"kernel": 3, "width": stem, "stride": 1},
         stages(
             block,
             [n] * 3,
@@ -63,167 +65,101 @@ def cifar(block, n, widths=(16, 32, 64), stem=16, activation=True, **fields):
     )
 
 
-def imagenet(block, blocks, widths=(64, 128, 256, 512), pad="end", **fields):
-    pool = {"kernel": 3, "stride": 2, "padding": pad}
-    stem = {"kernel": 7, "width": 64, "stride": 2, "pool": pool}
-    made = stages(block, blocks, widths, **fields)
-    return model((224, 224, 3), 1000, stem, made)
-
-
-def vgg(layers, norm=None):
-    pool = {"kernel": 2, "stride": 2}
-    widths = (64, 128, 256, 512, 512)
-    made = [
-        {"block": "convolutions", "layers": n, "width": width, "pool": pool}
-        for n, width in zip(layers, widths, strict=True)
-    ]
-    head = {"dense": [4096, 4096], "dropout": 0.5}
-    return model((224, 224, 3), 1000, None, made, batch_norm=norm, head=head)
-
-
-DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
-OUTPUTS, WIDE = (256, 512, 1024, 2048), (128, 256, 512, 1024)
-PAPER = {"shortcut": "B", "stride_in": "1x1", "outputs": OUTPUTS}
-LATER = PAPER | {"stride_in": "3x3", "pad": "even"}
-FULL = {"order": "full_preactivation", "activation": False}
-NARROW = {"outputs": (64, 128, 256), "shortcut": "B", "stride_in": "1x1"}
-X8 = {"groups": 8, "outputs": (256, 512, 1024), "shortcut": "B"}
-
 # Layers on the longest way, parameters, multiply-adds in units of 1e9.
 # He et al. 2015, tables 1 and 6; Simonyan, Zisserman 2014, table 2;
 # torchvision's and the authors' programs.
-NETWORKS = {
-    "plain18": (imagenet("plain", (2, 2, 2, 2)), 18, 11_515_688, None),
-    "plain34": (imagenet("plain", DEPTHS[50]), 34, 21_623_848, None),
-    **{
-        f"resnet{n}-{option}": (
-            imagenet("basic", blocks, shortcut=option),
-            n,
-            parameters,
-            work,
-        )
-        for n, blocks, option, parameters, work in (
-            (18, (2, 2, 2, 2), "A", 11_515_688, 1.795),
-            (18, (2, 2, 2, 2), "B", 11_689_512, 1.814),
-            (34, DEPTHS[50], "A", 21_623_848, 3.644),
-            (34, DEPTHS[50], "B", 21_797_672, 3.664),
-            (34, DEPTHS[50], "C", 22_716_840, None),
-        )
-    },
-    **{
-        f"resnet{n}{name}": (
-            imagenet("bottleneck", DEPTHS[n], **fields),
-            n,
-            parameters,
-            work,
-        )
-        for n, parameters, works in (
-            (50, 25_557_032, (3.858, 4.089)),
-            (101, 44_549_160, (7.570, 7.801)),
-            (152, 60_192_808, (11.282, 11.514)),
-        )
-        for name, fields, work in zip(
-            ("", "-v1.5"), (PAPER, LATER), works, strict=True
-        )
-    },
-    "resnext50-32x4d": (
-        imagenet("bottleneck", DEPTHS[50], WIDE, groups=32, **LATER),
-        50,
-        25_028_904,
-        None,
-    ),
-    "resnext101-32x8d": (
-        imagenet("bottleneck", DEPTHS[101], OUTPUTS, groups=32, **LATER),
-        101,
-        88_791_336,
-        None,
-    ),
-    "wide50-2": (
-        imagenet("bottleneck", DEPTHS[50], WIDE, **LATER),
-        50,
-        68_883_240,
-        None,
-    ),
-    "wide101-2": (
-        imagenet("bottleneck", DEPTHS[101], WIDE, **LATER),
-        101,
-        126_886_696,
-        None,
-    ),
-    "vgg11": (vgg((1, 1, 2, 2, 2)), 11, 132_863_336, None),
-    "vgg13": (vgg((2, 2, 2, 2, 2)), 13, 133_047_848, None),
-    "vgg16": (vgg((2, 2, 3, 3, 3)), 16, 138_357_544, 15.470),
-    "vgg19": (vgg((2, 2, 4, 4, 4)), 19, 143_667_240, 19.632),
-    "vgg16-bn": (vgg((2, 2, 3, 3, 3), NORM), 16, 138_365_992, None),
-    "preresnet110": (
-        cifar("basic", 18, shortcut="A", **FULL),
-        110,
-        1_727_962,
-        None,
-    ),
-    "preresnet164": (
-        cifar("bottleneck", 18, **NARROW, **FULL),
-        164,
-        1_703_258,
-        None,
-    ),
-    "preresnet1001": (
-        cifar("bottleneck", 111, **NARROW, **FULL),
-        1001,
-        10_327_706,
-        None,
-    ),
+PUBLISHED = {
+    "plain18": (18, 11_515_688, None),
+    "plain34": (34, 21_623_848, None),
+    "resnet18": (18, 11_689_512, 1.814),
+    "resnet18-a": (18, 11_515_688, 1.795),
+    "resnet34": (34, 21_797_672, 3.664),
+    "resnet34-a": (34, 21_623_848, 3.644),
+    "resnet34-c": (34, 22_716_840, None),
+    "resnet50": (50, 25_557_032, 3.858),
+    "resnet101": (101, 44_549_160, 7.570),
+    "resnet152": (152, 60_192_808, 11.282),
+    "resnet50-v1.5": (50, 25_557_032, 4.089),
+    "resnet101-v1.5": (101, 44_549_160, 7.801),
+    "resnet152-v1.5": (152, 60_192_808, 11.514),
+    "resnext50-32x4d": (50, 25_028_904, None),
+    "resnext101-32x8d": (101, 88_791_336, None),
+    "wide50-2": (50, 68_883_240, None),
+    "wide101-2": (101, 126_886_696, None),
+    "vgg11": (11, 132_863_336, None),
+    "vgg13": (13, 133_047_848, None),
+    "vgg16": (16, 138_357_544, 15.470),
+    "vgg19": (19, 143_667_240, 19.632),
+    "vgg16-bn": (16, 138_365_992, None),
+    "preresnet110": (110, 1_727_962, None),
+    "preresnet164": (164, 1_703_258, None),
+    "preresnet1001": (1001, 10_327_706, None),
     # Wide nets are named for all convolutions: three projections more.
+    "wrn16-8": (14, 10_961_370, None),
+    "wrn28-10": (26, 36_479_194, None),
+    "wrn40-4": (38, 8_949_210, None),
+    "resnext29-8x64": (29, 34_426_698, None),
+    "stochastic110": (110, 1_727_962, None),
+}
+OF_110 = 1_727_962  # He et al. 2015, section 4.2, n = 18
+# Channels that enter and leave the 54 blocks of ResNet-110.
+BLOCKS = [(16, 16)] * 18 + [(16, 32)] + [(32, 32)] * 17
+BLOCKS += [(32, 64)] + [(64, 64)] * 17
+NORMED = 16 + sum(2 * leaves for _, leaves in BLOCKS)  # channels of norms
+# Parameters by closed forms.
+COUNTED = {
     **{
-        f"wrn{depth}-{k}": (
-            cifar(
-                "basic",
-                (depth - 4) // 6,
-                (16 * k, 32 * k, 64 * k),
-                shortcut="B",
-                **FULL,
-            ),
-            depth - 2,
-            parameters,
-            None,
-        )
-        for depth, k, parameters in (
-            (16, 8, 10_961_370),
-            (28, 10, 36_479_194),
-            (40, 4, 8_949_210),
+        f"resnet110-{name}": OF_110
+        for name in (
+            *("norm-after-addition", "relu-before-addition"),
+            *("relu-preactivation", "scaled", "dropout", "group"),
         )
     },
-    "resnext29-8x64": (
-        cifar("bottleneck", 3, (512, 1024, 2048), 64, stride_in="3x3", **X8),
-        29,
-        34_426_698,
-        None,
-    ),
-    "stochastic110": (
-        cifar("basic", 18, shortcut="A", survival=0.5),
-        110,
-        1_727_962,
-        None,
-    ),
+    # A gate is a convolution with a bias.
+    "resnet110-gated": OF_110 + sum(m * n + n for m, n in BLOCKS),
+    "resnet110-gated-shortcut": OF_110 + sum(m * n + n for m, n in BLOCKS),
+    "highway110": OF_110 + sum(9 * m * n + n for m, n in BLOCKS),
+    # Option C: a projection and its norm in each block.
+    "resnet110-c": OF_110 + sum(m * n + 2 * n for m, n in BLOCKS),
+    # Fixup: four biases and a factor a block, two biases more; no norms.
+    "resnet110-fixup": OF_110 - 2 * NORMED + 5 * 54 + 2,
 }
 
 
+def spec_of(name, *changes):
+    return load_spec(name, changes).model
+
+
 def test_a_wide_net_says_both_numbers():
-    table = layer_table(census(NETWORKS["wrn28-10"][0]))
+    table = layer_table(census(spec_of("wrn28-10")))
 
     assert "28 convolutions, 3 of them in shortcuts and gates" in table
-    assert "convolutions" not in layer_table(census(NETWORKS["plain18"][0]))
+    assert "convolutions" not in layer_table(census(spec_of("plain18")))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_the_census_has_the_published_counts(name):
-    spec, layers, parameters, work = NETWORKS[name]
+    layers, parameters, work = PUBLISHED[name]
 
-    counted = census(spec)
+    counted = census(spec_of(name))
 
     assert (counted.layers, counted.parameters) == (layers, parameters)
     if work:
         assert counted.multiply_adds / 1e9 == pytest.approx(work, abs=6e-4)
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_relatives_of_resnet110_have_the_parameters_they_must_have(name):
+    counted = census(spec_of(name))
+
+    assert (counted.layers, counted.parameters) == (110, COUNTED[name])
+
+
+def test_preresnet200_has_the_parameters_that_the_paper_prints():
+    counted = census(spec_of("preresnet200"))
+
+    assert counted.layers == 200
+    assert round(counted.parameters / 1e6, 1) == 64.7
 
 
 # A small member of each family is built; `build_model` compares its count.
@@ -277,7 +213,7 @@ SMALL = {
 
 @pytest.mark.parametrize("name", [*SMALL, "resnext29-8x64", "wrn16-8"])
 def test_keras_builds_what_is_counted(name, monkeypatch):
-    spec = SMALL[name] if name in SMALL else NETWORKS[name][0]
+    spec = SMALL[name] if name in SMALL else spec_of(name)
     if name not in SMALL:  # zeros are as many numbers
         monkeypatch.setattr(HeNormal, "__call__", zeros)
 
@@ -319,11 +255,19 @@ def folded(theirs, convolution, norm):
     return [kernel], [gamma, beta, mean - bias, variance + 1e-8]
 
 
-def test_resnet50_computes_what_keras_applications_does(float64):
-    spec = imagenet("bottleneck", DEPTHS[50], **(PAPER | {"pad": "even"}))
-    spec = spec.model_copy(update={"input": (64, 64, 3)})
+@pytest.mark.parametrize("depth", [50, 101, 152])
+def test_bottlenecks_compute_what_keras_applications_does(
+    depth, float64, whole_form
+):
+    if depth > 50 and not whole_form:
+        pytest.skip("a longer ResNet-50; `pytest --whole` runs it")
+    spec = spec_of(
+        f"resnet{depth}",
+        "model.stem.pool.padding=even",
+        "model.input=[64,64,3]",
+    )
     network = build_model(spec, 0)
-    reference = keras.applications.ResNet50(
+    reference = getattr(keras.applications, f"ResNet{depth}")(
         weights=None, input_shape=(64, 64, 3), classifier_activation=None
     )
     random_weights(reference)
@@ -350,16 +294,13 @@ def test_resnet50_computes_what_keras_applications_does(float64):
     assert_equal(network(images), reference(images))
 
 
-def test_vgg16_computes_what_keras_applications_does(float64):
-    spec = vgg((2, 2, 3, 3, 3)).model_copy(
-        update={
-            "input": (32, 32, 3),
-            "classes": 10,
-            "head": vgg((1,) * 5).head.model_copy(update={"dense": (20, 30)}),
-        }
+@pytest.mark.parametrize("depth", [16, 19])
+def test_vgg_computes_what_keras_applications_does(depth, float64):
+    spec = spec_of(
+        f"vgg{depth}", "model.input=[32,32,3]", "model.head.dense=[20,30]"
     )
     network = build_model(spec, 0)
-    reference = keras.applications.VGG16(
+    reference = getattr(keras.applications, f"VGG{depth}")(
         weights=None, include_top=False, input_shape=(32, 32, 3)
     )
     ours = by_name(network)
@@ -376,7 +317,7 @@ def test_vgg16_computes_what_keras_applications_does(float64):
     flat = keras.Model(network.input, ours["fc6_flatten"].output)
 
     assert_equal(flat(images), np.reshape(reference(images), (2, -1)))
-    assert network(images).shape == (2, 10)
+    assert network(images).shape == (2, 1000)
 
 
 def assert_equal(ours, theirs, relative=1e-10):
@@ -387,30 +328,74 @@ def assert_equal(ours, theirs, relative=1e-10):
     )
 
 
-def block_between(spec):
-    """What enters and leaves the second block of the first stage."""
-    network = build_model(spec, 0)
-    random_weights(network)
-    layers = by_name(network)
-    ends = [f"conv2_{i}_out" for i in (1, 2)]
-    if all(end in layers for end in ends):
-        inner = [layers[end].output for end in ends]
-    else:  # these have nothing on the way from addition to addition
-        branches = find_places(network, spec).branches
-        inner = [branches[f"conv2_{i}"][1] for i in (2, 3)]
-    inside = keras.Model(network.input, inner)
+class Middle:
+    """The second of three blocks, between what enters and what leaves it.
 
-    def conv(x, name):
-        kernel, *bias = layers[f"conv2_2_{name}"].get_weights()
-        y = keras.ops.conv(x, kernel, padding="same")
-        return y + bias[0] if bias else y
+    Beside it, its convolutions and norms written once more, for a reference
+    from the paper's figure: images, convolution and norm to what leaves.
+    """
 
-    def norm(x, name):
-        gamma, beta, mean, variance = layers[f"conv2_2_{name}"].get_weights()
-        return gamma * (x - mean) / np.sqrt(variance + 1e-5) + beta
+    def __init__(self, spec, training=False):
+        self.training = training
+        network = build_model(spec, 0)
+        random_weights(network)
+        keyed = keyed_network(network, spec) if training else network
+        layers = by_name(keyed)
+        ends = [f"conv2_{i}_out" for i in (1, 2)]
+        if training:  # these layers are called twice; the second has keys
+            inner = [
+                layers[f"conv2_{i}_add"]._inbound_nodes[-1].output_tensors[0]
+                for i in (1, 2)
+            ]
+        elif all(end in layers for end in ends):
+            inner = [layers[end].output for end in ends]
+        else:  # these have nothing on the way from addition to addition
+            branches = find_places(network, spec).branches
+            inner = [branches[f"conv2_{i}"][1] for i in (2, 3)]
+        self.layers = layers
+        keys = keyed.inputs[1:2] if training else []
+        self.block = keras.Model([inner[0], *keys], inner[1])
+        self.variables = [v.value for v in self.block.trainable_variables]
+        rng = np.random.default_rng(1)
+        self.enters = rng.normal(size=(2, 8, 8, 4))
+        self.keys = [np.array([3, 4], "u4")] if training else []
+        self.weights = rng.normal(size=(2, 8, 8, 4))
 
-    images = np.random.default_rng(1).normal(size=(2, 8, 8, 3))
-    return *inside(images), conv, norm
+    def conv(self, x, name):
+        layer = self.layers[f"conv2_2_{name}"]
+        y = keras.ops.conv(x, layer.kernel, padding="same")
+        return y + layer.bias if layer.use_bias else y
+
+    def norm(self, x, name):
+        layer = self.layers[f"conv2_2_{name}"]
+        mean, variance = layer.moving_mean, layer.moving_variance
+        if self.training:
+            mean, variance = keras.ops.moments(x, (0, 1, 2))
+        deviation = keras.ops.sqrt(variance + 1e-5)
+        return layer.gamma * (x - mean) / deviation + layer.beta
+
+    def assert_is(self, reference):
+        """Equal numbers and gradients, by input, kernels and norms."""
+        import tensorflow as tf
+
+        def gradients(function):
+            x = tf.constant(self.enters)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                leaves = function(x)
+                total = tf.reduce_sum(leaves * self.weights)
+            return [leaves, *tape.gradient(total, [x, *self.variables])]
+
+        def block(x):
+            keys = map(tf.constant, self.keys)
+            return self.block([x, *keys], training=self.training)
+
+        def written(x):
+            return reference(x, self.conv, self.norm)
+
+        pairs = zip(gradients(block), gradients(written), strict=True)
+        for ours, theirs in pairs:
+            assert_equal(ours, theirs)
 
 
 def three_blocks(**fields):
@@ -446,9 +431,24 @@ FIGURE_4 = {
 
 @pytest.mark.parametrize("order", FIGURE_4)
 def test_each_order_is_that_of_the_figure(order, float64):
-    enters, leaves, conv, norm = block_between(three_blocks(order=order))
+    Middle(three_blocks(order=order)).assert_is(FIGURE_4[order])
 
-    assert_equal(leaves, FIGURE_4[order](enters, conv, norm))
+
+def test_a_wide_net_drops_between_relu_and_the_second_layer(float64):
+    """Zagoruyko, Komodakis 2016, figure 1d, with the mask of given keys."""
+    middle = Middle(
+        three_blocks(order="full_preactivation", dropout=0.4), training=True
+    )
+    stream = middle.layers["conv2_2_dropout"].stream
+    ones = np.ones((2, 8, 8, 4))
+    mask = Dropout(0.4, stream)(ones, middle.keys[0], training=True)
+
+    def figure(x, c, n):
+        y = c(relu(n(x, "bn1")), "conv1")
+        return x + c(mask * relu(n(y, "bn2")), "conv2")
+
+    assert 0.3 < np.mean(np.asarray(mask) > 0) < 0.9
+    middle.assert_is(figure)
 
 
 def residual(x, conv, norm):
@@ -459,19 +459,20 @@ def residual(x, conv, norm):
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_gates_are_those_of_figure_2(on, kernel, float64):
     gate = {"on": on, "kernel": kernel, "bias": -1.0}
-    enters, leaves, conv, norm = block_between(three_blocks(gate=gate))
 
-    gate = keras.ops.sigmoid(conv(enters, "gate"))
-    y = residual(enters, conv, norm) * (gate if on == "both" else 1)
-    assert_equal(leaves, relu(enters * (1 - gate) + y))
+    def figure(x, c, n):
+        g = keras.ops.sigmoid(c(x, "gate"))
+        y = residual(x, c, n) * (g if on == "both" else 1)
+        return relu(x * (1 - g) + y)
+
+    Middle(three_blocks(gate=gate)).assert_is(figure)
 
 
 def test_scales_are_those_of_figure_2(float64):
     scale = {"shortcut": 0.5, "residual": 0.3}
-    enters, leaves, conv, norm = block_between(three_blocks(scale=scale))
 
-    assert_equal(
-        leaves, relu(0.5 * enters + 0.3 * residual(enters, conv, norm))
+    Middle(three_blocks(scale=scale)).assert_is(
+        lambda x, c, n: relu(0.5 * x + 0.3 * residual(x, c, n))
     )
 
 
@@ -532,10 +533,9 @@ def test_a_dilated_stage_is_the_strided_one_at_every_second_place(
 
 def test_a_residual_is_times_its_survival_when_testing(float64):
     spec = three_blocks().model_copy(update={"survival": 0.4})
-    enters, leaves, conv, norm = block_between(spec)
 
     p = 1 - 2 / 3 * 0.6  # the second of three blocks
-    assert_equal(leaves, relu(enters + p * residual(enters, conv, norm)))
+    Middle(spec).assert_is(lambda x, c, n: relu(x + p * residual(x, c, n)))
 
 
 class Dropped(PlainStage):
@@ -614,6 +614,11 @@ REFUSED = {
         {"stem": {"kernel": 3, "width": 4, "stride": 1, "activation": False}},
         {},
         "do not begin with an activation",
+    ),
+    "a head that fills the memory": (
+        {"head": {"dense": [65_536, 65_536]}},
+        {},
+        r"head\.dense\n.*at most 1e\+09",
     ),
     "stride and dilation": ({}, {"stride": 2, "dilation": 2}, "must be 1"),
     "dilation": ({}, {"dilation": 4}, "must be 1 or 2"),

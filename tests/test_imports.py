@@ -49,6 +49,7 @@ KNOW_TENSORFLOW = {
     "kresnet/benchmark/worker.py",
     "kresnet/data/tfds.py",
     "kresnet/machine/place.py",
+    "kresnet/machine/team_tensorflow.py",
     "kresnet/trained/runtimes.py",
     "kresnet/exporting/formats.py",
     "kresnet/layers/batch_normalization.py",

@@ -15,11 +15,12 @@ jax.config.update("jax_enable_x64", True)
 keras.config.set_floatx("float64")
 keras.config.set_dtype_policy("float64")
 from kresnet.benchmark.bench import tiny
-from kresnet.benchmark.training_path import TrainingPath, tiny_data
+from kresnet.benchmark.images import generated_images
+from kresnet.benchmark.training_path import TrainingPath
 from kresnet.spec import load_spec
 
 spec = tiny(load_spec("digits"))
-path = TrainingPath(spec, 0, *tiny_data(spec), pathlib.Path())
+path = TrainingPath(spec, 0, *generated_images(spec), pathlib.Path())
 steps = path.steps
 batches = list(zip(*path.order.batches(0, 2)))
 

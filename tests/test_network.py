@@ -45,15 +45,23 @@ ARMS = [
 ]
 
 
+DEEPEST = ("preresnet1001", "resnet1202")
+
+
+def zeros(self, shape, dtype=None):
+    return keras.ops.zeros(shape, dtype or "float32")
+
+
 def trainable_parameters(model):
     return sum(int(np.prod(v.shape)) for v in model.trainable_variables)
 
 
 def weighted_layers(model):
-    """Convolutions and dense layers, projections left out."""
+    """Convolutions and dense layers; projections and gates left out."""
     kinds = (keras.layers.Conv2D, keras.layers.Dense)
     return sum(
-        isinstance(layer, kinds) and not layer.name.endswith("_shortcut")
+        isinstance(layer, kinds)
+        and not layer.name.endswith(("_shortcut", "_gate"))
         for layer in model.layers
     )
 
@@ -61,30 +69,28 @@ def weighted_layers(model):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] * (name == "resnet1202"))
+        pytest.param(name, marks=[pytest.mark.slow] * (name in DEEPEST))
         for name in shipped_specs()
         if name not in ARMS
     ],
 )
-def test_every_shipped_network_has_its_layers_and_parameters(name):
-    """6n + 2 layers and the exact number of parameters, built for real."""
+def test_every_shipped_network_has_its_layers_and_parameters(name, monkeypatch):
+    """Built with zeros, which are as many numbers; ImageNet's nets are big."""
+    monkeypatch.setattr(HeNormal, "__call__", zeros)
     spec = load_spec(name)
     before = sys.getrecursionlimit()
 
     model = build_model(spec.model)
 
-    n = spec.model.stages[0].blocks
     counted = census(spec.model)
-    assert weighted_layers(model) == 6 * n + 2 == counted.layers
+    assert weighted_layers(model) == counted.layers
     assert trainable_parameters(model) == counted.parameters
-    if name != "digits":
+    if name in PAPER_PARAMETERS:
+        n = spec.model.stages[0].blocks
+        assert weighted_layers(model) == 6 * n + 2
         assert trainable_parameters(model) == PAPER_PARAMETERS[name]
-    assert model.output_shape == (None, 10)
+    assert model.output_shape == (None, spec.model.classes)
     assert sys.getrecursionlimit() == before
-
-
-def test_every_cifar_network_of_the_paper_is_shipped():
-    assert set(shipped_specs()) == {*PAPER_PARAMETERS, *ARMS, "digits"}
 
 
 def test_output_sizes_are_those_of_the_census():

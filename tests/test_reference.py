@@ -53,6 +53,31 @@ def test_losses_on_digits_agree(block):
     assert largest_difference("digits", [stage], EAGER) < 1e-6
 
 
+BOTTLENECK = (
+    "block: bottleneck, shortcut: B, blocks: 2, width: 8, output: 32,"
+    " stride: 2, stride_in: {}, groups: {}"
+)
+PARTS = {
+    "1x1": [f"model.stages[1]={{{BOTTLENECK.format('1x1', 1)}}}"],
+    "3x3": [f"model.stages[1]={{{BOTTLENECK.format('3x3', 4)}}}"],
+    "end": ["model.stem.pool={kernel: 3, stride: 2, padding: end}"],
+    "even": ["model.stem.pool={kernel: 3, stride: 2, padding: even}"],
+    "vgg": [
+        "model.stem=null",
+        "model.stages=[{block: convolutions, layers: 2, width: 8,"
+        " pool: {kernel: 2, stride: 2}}]",
+        "model.head={dense: [12, 8]}",
+        "model.batch_norm=null",
+        "training.decay_biases=true",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_losses_of_imagenet_s_blocks_agree(name):
+    assert largest_difference("digits", PARTS[name], EAGER) < 1e-6
+
+
 def test_compiled_the_losses_agree_too():
     assert largest_difference("digits", [], COMPILED) < 1e-6
 

@@ -7,7 +7,7 @@ import pytest
 from report_page import RESULT, make_run, page_of
 
 from kresnet.reporting.groups import mean_and_deviation, read_runs
-from kresnet.reporting.paper import PAPER_TEST_ERROR, not_comparable
+from kresnet.reporting.paper import not_comparable, paper_test_error
 from kresnet.spec import load_spec
 
 
@@ -23,7 +23,7 @@ def test_errors_are_means_with_the_standard_deviation_of_a_sample(report_page):
         f"{mean + 0.5:.2f} ± {deviation:.2f}"
     )
     assert row["validation, best"] == f"{mean - 1:.2f} ± {deviation:.2f}"
-    assert row["test, paper (table 6)"] == "8.75"
+    assert row["test, the paper"] == "8.75 (table 6)"
     assert (row["layers"], row["parameters"]) == ("20", "269,722")
 
 
@@ -42,10 +42,38 @@ def test_of_one_run_there_is_no_deviation_and_of_none_no_mean():
 def test_the_paper_s_numbers_are_those_of_table_6():
     table = {20: "8.75", 32: "7.51", 44: "7.17", 56: "6.97", 1202: "7.93"}
     for layers, error in table.items():
-        assert PAPER_TEST_ERROR[f"resnet{layers}"] == error
-    assert PAPER_TEST_ERROR["resnet110"].startswith("6.43 ")
-    assert "6.61 ± 0.16" in PAPER_TEST_ERROR["resnet110"]
-    assert len(PAPER_TEST_ERROR) == 6
+        spec = load_spec(f"resnet{layers}")
+        assert paper_test_error(spec) == f"{error} (table 6)"
+    best = paper_test_error(load_spec("resnet110"))
+    assert best == "6.43 (table 6, the best; 6.61 ± 0.16 over 5 runs)"
+    assert paper_test_error(load_spec("plain20")) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("preresnet110", "6.37 (table 2, median of 5 runs)"),
+        ("preresnet164", "5.46 (table 2, median of 5 runs)"),
+        ("resnet164-norm-after-addition", "6.50 (table 2, median of 5 runs)"),
+        ("resnet110-gated", "8.70 (table 1, median of 5 runs)"),
+        ("resnet110-c", "12.22 (table 1, median of 5 runs)"),
+        ("resnet110-dropout", "fails, above 20 (table 1, median of 5 runs)"),
+    ],
+)
+def test_numbers_of_identity_mappings_are_those_of_its_tables(name, error):
+    """He et al. 2016, arXiv:1603.05027."""
+    assert not_comparable(load_spec(name)) == []
+    assert paper_test_error(load_spec(name)) == error
+
+
+@pytest.mark.parametrize(
+    ("bias", "error"), [(0, "fails"), (-5, "fails"), (-6, "8.70"), (-7, "9.81")]
+)
+def test_gates_have_the_number_of_their_bias(bias, error):
+    changes = [f"model.stages[{i}].gate.bias={bias}" for i in range(3)]
+
+    spec = load_spec("resnet110-gated", changes)
+    assert paper_test_error(spec).startswith(error)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +112,7 @@ def test_a_short_run_is_not_comparable_and_says_why(tmp_path):
     (row,) = page_of(RESULT, out=tmp_path).table("n")
 
     assert row["test, last iteration"] == "28.07 proxy"
-    assert row["test, paper (table 6)"] == (
+    assert row["test, the paper"] == (
         "not comparable: iterations: 1,500; learning rate: 0.1, divided by 10"
         " at 750 and 1,125"
     )
@@ -153,9 +181,9 @@ def test_runs_of_another_precision_are_never_averaged_with_the_others(tmp_path):
     rows = page_of(tmp_path, out=tmp_path / "out").table("n")
 
     assert [
-        (row["network"], row["n"], row["test, paper (table 6)"]) for row in rows
+        (row["network"], row["n"], row["test, the paper"]) for row in rows
     ] == [
-        ("resnet20", "2", "8.75"),
+        ("resnet20", "2", "8.75 (table 6)"),
         (
             "resnet20, bfloat16",
             "1",
@@ -175,8 +203,8 @@ def test_one_run_that_may_not_stand_beside_the_paper_keeps_its_group_away(
     (one,) = page_of(tmp_path / "a", out=tmp_path / "out").table("n")
 
     reason = "not comparable: the warm-up's end: not reached"
-    assert both["test, paper (table 6)"] == reason
-    assert one["test, paper (table 6)"] == PAPER_TEST_ERROR["resnet110"]
+    assert both["test, the paper"] == reason
+    assert one["test, the paper"] == paper_test_error(load_spec("resnet110"))
 
 
 @pytest.mark.parametrize("budget", [0.05, 1])

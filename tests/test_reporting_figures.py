@@ -214,10 +214,10 @@ def test_an_evaluation_is_shown_with_its_protocol(folder):
 
 
 def test_only_the_paper_s_own_recipe_stands_beside_its_number():
-    assert beside_paper(load_spec("resnet56")).startswith("6.97 %")
+    assert beside_paper(load_spec("resnet56")).startswith("6.97 (table 6)")
     assert "no number" in beside_paper(load_spec("plain56"))
     same = load_spec("resnet56", ["training.evaluate_every=50"])
-    assert beside_paper(same).startswith("6.97 %")
+    assert beside_paper(same).startswith("6.97 (table 6)")
     short = load_spec("resnet20", ["training.momentum=0.8"])
     assert beside_paper(short) == ("not comparable: momentum: 0.8")
 

@@ -23,8 +23,6 @@ from kresnet.spec import (
     shipped_specs,
 )
 
-CIFAR = [name for name in shipped_specs() if name != "digits"]
-
 MEAN = PerPixelMean(layer="per_pixel_mean")
 TO_UNITS = Rescale(layer="rescale", divide_by=255)
 AUGMENTATION = (
@@ -42,22 +40,134 @@ ARMS = {
 }
 
 
+# The networks of section 4.2 of He et al. 2015, and their arms.
+CIFAR = [
+    *(f"plain{n}" for n in (20, 32, 44, 56, 110)),
+    *("resnet20", "resnet20-b", "resnet20-c"),
+    *(f"resnet20-{arm}" for arm in ARMS),
+    *("resnet32", "resnet44"),
+    *("resnet56", "resnet56-b", "resnet56-c"),
+    *(f"resnet56-{arm}" for arm in ARMS),
+    *("resnet110", "resnet1202"),
+]
+# The papers that specs may cite besides.
+PAPERS = (
+    *("He et al. 2015", "He et al. 2016", "Simonyan, Zisserman 2014"),
+    *("Zagoruyko, Komodakis 2016", "Xie et al. 2017", "Huang et al. 2016"),
+    *("Srivastava et al. 2015", "Wu, He 2018", "Zhang et al. 2019"),
+)
+
+
 def arm_of(name: str) -> str | None:
     """The arm that a name ends with, if any."""
     return next((arm for arm in ARMS if name.endswith(f"-{arm}")), None)
 
 
-def test_the_papers_networks_are_there_in_their_order():
-    assert shipped_specs() == [
-        "digits",
-        *(f"plain{n}" for n in (20, 32, 44, 56, 110)),
-        *("resnet20", "resnet20-b", "resnet20-c"),
-        *(f"resnet20-{arm}" for arm in ARMS),
-        *("resnet32", "resnet44"),
-        *("resnet56", "resnet56-b", "resnet56-c"),
-        *(f"resnet56-{arm}" for arm in ARMS),
-        *("resnet110", "resnet1202"),
-    ]
+def test_the_papers_networks_are_there_in_the_order_of_their_depth():
+    names = shipped_specs()
+
+    assert set(CIFAR) < set(names)
+    assert [name for name in names if name in CIFAR] == CIFAR
+    assert names.index("resnet18") < names.index("resnet101")
+
+
+@pytest.mark.parametrize("name", shipped_specs())
+def test_the_name_says_the_layers(name):
+    spec = load_spec(name)
+    counted = census(spec.model)
+
+    if name != "digits":
+        number = int(re.search(r"\d+", name).group())
+        # Wide nets count their three projections and not the classifier.
+        said = counted.layers + 2 * name.startswith("wrn")
+        assert said == number
+    assert spec.expect.layers == counted.layers
+    assert spec.expect.parameters == counted.parameters
+
+
+IMAGENET = [
+    name
+    for name in shipped_specs()
+    if load_spec(name).data.dataset == "imagenet"
+]
+
+
+@pytest.mark.parametrize("name", IMAGENET)
+def test_imagenet_nets_train_as_their_papers_say(name):
+    spec = load_spec(name)
+    training, vgg = spec.training, name.startswith("vgg")
+
+    assert spec.model.input == (224, 224, 3)
+    assert spec.model.classes == 1_000
+    assert spec.data.validation == 0
+    assert training.batch_size == 256
+    assert training.momentum == 0.9
+    assert training.weight_decay == (5e-4 if vgg else 1e-4)
+    assert training.learning_rate.start == (0.01 if vgg else 0.1)
+    assert training.learning_rate.divide_by == 10
+    assert training.iterations <= 600_000
+    if spec.model.batch_norm:  # 256 on eight GPUs
+        assert spec.model.batch_norm.images_per_statistic == 32
+
+
+def iterations(epochs, images):
+    """Rounded up, of 128 images each."""
+    return -(-epochs * images // 128)
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "drops", "divisor", "images", "decay", "nesterov"),
+    [
+        ("wrn16-8", 200, (60, 120, 160), 5, 50_000, 5e-4, True),
+        ("wrn28-10", 200, (60, 120, 160), 5, 50_000, 5e-4, True),
+        ("wrn40-4", 200, (60, 120, 160), 5, 50_000, 5e-4, True),
+        ("resnext29-8x64", 300, (150, 225), 10, 50_000, 5e-4, False),
+        ("stochastic110", 500, (250, 375), 10, 45_000, 1e-4, True),
+    ],
+)
+def test_epochs_of_later_papers_are_so_many_iterations(
+    name, epochs, drops, divisor, images, decay, nesterov
+):
+    """Zagoruyko, Komodakis 2016; Xie et al. 2017; Huang et al. 2016."""
+    spec = load_spec(name)
+    training = spec.training
+
+    assert 50_000 - spec.data.validation == images
+    assert training.iterations == iterations(epochs, images)
+    assert training.learning_rate == LearningRate(
+        start=0.1,
+        divide_by=divisor,
+        at=tuple(iterations(drop, images) for drop in drops),
+    )
+    assert training.batch_size == 128
+    assert training.weight_decay == decay
+    assert training.nesterov == nesterov
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("preresnet110", "preresnet164", "preresnet1001", "resnet164"),
+        *("resnet110-c", "resnet110-dropout", "resnet110-scaled"),
+        *("resnet110-gated", "resnet110-gated-shortcut"),
+        *(
+            f"resnet{n}-{order}"
+            for n in (110, 164)
+            for order in (
+                *("norm-after-addition", "relu-before-addition"),
+                "relu-preactivation",
+            )
+        ),
+    ],
+)
+def test_nets_of_identity_mappings_train_as_resnet110_but_for_the_start(name):
+    """He et al. 2016, arXiv:1603.05027, appendix."""
+    spec, base = load_spec(name), load_spec("resnet110")
+
+    warm_up = spec.training.warm_up
+    assert (warm_up.learning_rate, warm_up.iterations) == (0.01, 400)
+    training = base.training.model_copy(update={"warm_up": warm_up})
+    assert (spec.training, spec.data) == (training, base.data)
 
 
 @pytest.mark.parametrize("name", shipped_specs())
@@ -148,7 +258,7 @@ def test_a_spec_is_flat_and_cites_the_paper(name):
         encoding="utf-8"
     )
 
-    assert "He et al. 2015" in text
+    assert any(paper in text for paper in PAPERS)
     assert all(len(line) <= 80 for line in text.splitlines())
 
 

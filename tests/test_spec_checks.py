@@ -214,7 +214,7 @@ def test_a_network_that_no_memory_holds_is_estimated_and_not_built(message):
         (
             "dataset: cifar10",
             "dataset: cifar100",
-            "must be cifar10 or digits; did you mean cifar10?"
+            "must be cifar10, digits or imagenet; did you mean cifar10?"
             " Received: cifar100",
         ),
         (

@@ -245,9 +245,9 @@ def tiny(spec: Spec) -> Spec:
     """The spec with the least of images, widths and groups of batch norm."""
     model, training = spec.model, spec.training
     side = math.prod(row.place.stride for row in census(model).rows)
-    stems = [model.stem] if model.stem else []
-    narrow = math.gcd(*(part.width for part in (*stems, *model.stages)))
-    per_statistic = model.images_per_statistic
+    narrow = _common_width(spec)
+    norm = model.batch_norm
+    per_statistic = norm.images_per_statistic if norm else None
     groups = training.batch_size // per_statistic if per_statistic else 1
     fields = spec.model_dump(mode="json", exclude={"expect"})
     fields["data"]["validation"] = 0
@@ -255,8 +255,13 @@ def tiny(spec: Spec) -> Spec:
     fields["model"]["input"] = [side, side, model.input[2]]
     stems = [fields["model"]["stem"]] if model.stem else []
     for part in (*stems, *fields["model"]["stages"]):
-        part["width"] //= narrow
-    if per_statistic and model.batch_norm:
+        for name in {"width", "output"} & part.keys():
+            part[name] //= narrow
+    if head := fields["model"]["head"]:
+        head["dense"] = [1] * len(head["dense"])
+    if group_norm := fields["model"]["group_norm"]:
+        group_norm["channels"] = 1
+    if per_statistic:
         fields["model"]["batch_norm"]["images_per_statistic"] = 2
     # Not checked: the data set's images have another size.
     return spec.model_copy(
@@ -268,6 +273,16 @@ def tiny(spec: Spec) -> Spec:
             },
         }
     )
+
+
+def _common_width(spec: Spec) -> int:
+    """The largest number that divides all widths, those of groups too."""
+    model = spec.model
+    widths = [model.stem.width] if model.stem else []
+    for stage in model.stages:
+        widths.append(stage.width // getattr(stage, "groups", 1))
+        widths.append(getattr(stage, "output", stage.width))
+    return math.gcd(*widths)
 
 
 def _measure(

@@ -1,8 +1,7 @@
-"""The training that is measured, and images for the smallest network."""
+"""The training that is measured."""
 
 import io
 import itertools
-import math
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from kresnet.callbacks import (
     updates_done,
 )
 from kresnet.data import Feed, Source
-from kresnet.data.source import ARRAYS, make_dataset
 from kresnet.errors import DivergedError
 from kresnet.network import adapt_transforms, training_model
 from kresnet.spec import Spec
@@ -26,16 +24,6 @@ from kresnet.training.logs.log import LossLog
 from kresnet.training.logs.progress import ProgressLine
 from kresnet.training.loop.loop import train_in_chunks
 from kresnet.training.models import make_models, make_steps
-
-
-def tiny_data(spec: Spec) -> tuple[Source, np.ndarray]:
-    """Images and the training split for a tiny spec."""
-    count = 4 * spec.training.batch_size
-    shape = (count, *spec.model.input)
-    images = np.arange(math.prod(shape)).reshape(shape).astype("uint8")
-    labels = (np.arange(count) % spec.model.classes).astype("int32")
-    arrays = dict(zip(ARRAYS, (images, labels) * 2, strict=True))
-    return make_dataset("tiny", (), arrays), np.arange(count)
 
 
 class TrainingPath:

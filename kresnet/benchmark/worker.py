@@ -59,9 +59,9 @@ def start(job_file: str) -> dict[str, Part]:
     from safetensors.numpy import save_file
 
     from kresnet.benchmark.bench import tiny
+    from kresnet.benchmark.images import generated_images, measured_images
     from kresnet.benchmark.parts import parts
-    from kresnet.benchmark.training_path import TrainingPath, tiny_data
-    from kresnet.data import load_dataset, split_train_validation
+    from kresnet.benchmark.training_path import TrainingPath
     from kresnet.machine.facts import hardware, make_deterministic, versions
     from kresnet.spec import load_spec
     from kresnet.trained.arrays import to_arrays
@@ -70,11 +70,8 @@ def start(job_file: str) -> dict[str, Part]:
     make_deterministic(seed)
     (folder / "spec.yaml").write_text(job["spec"], "utf-8")
     spec = load_spec(folder / "spec.yaml")
-    data = load_dataset(spec.data.dataset, job["data_dir"])
-    training, _ = split_train_validation(
-        len(data.labels("train")), spec.data.validation
-    )
-    path = TrainingPath(spec, seed, data, training, folder, mixed)
+    images = measured_images(spec, job["data_dir"])
+    path = TrainingPath(spec, seed, *images, folder, mixed)
     backend = keras.backend.backend()
 
     @functools.cache
@@ -82,7 +79,7 @@ def start(job_file: str) -> dict[str, Part]:
         small = tiny(spec)
         # Gradients through many layers normalised over a few numbers overflow.
         found = TrainingPath(
-            small, seed, *tiny_data(small), folder, mixed, finite=False
+            small, seed, *generated_images(small), folder, mixed, finite=False
         )
         if backend == "tensorflow" and path.steps.passes > 1:
             # In as many passes as the whole net, of few images each.

@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,7 @@ class EngineName(enum.StrEnum):
 
     local = "local"
     ray = "ray"
+    slurm = "slurm"
 
 
 def study(
@@ -58,7 +59,7 @@ def study(
         EngineName,
         typer.Option(
             help="local: one run after the other; ray: several at a time, on"
-            " this machine or a Ray cluster."
+            " this machine or a Ray cluster; slurm: each as a job of SLURM."
         ),
     ] = EngineName.local,
     address: Annotated[
@@ -74,8 +75,8 @@ def study(
         typer.Option(
             metavar="N",
             min=1,
-            help="CPUs that a run reserves with Ray; without a GPU also its"
-            " threads, on which its bits depend. [default: 1]",
+            help="CPUs that a run reserves with Ray or SLURM; without a GPU"
+            " also its threads, on which its bits depend. [default: 1]",
         ),
     ] = None,
     gpus_per_run: Annotated[
@@ -83,10 +84,53 @@ def study(
         typer.Option(
             metavar="N",
             min=0,
-            help="GPUs of a run with Ray."
-            " [default: 1 if the cluster has any, else 0]",
+            help="GPUs of a run with Ray or SLURM. [default: 0 with SLURM;"
+            " with Ray 1 if the cluster has any, else 0]",
         ),
     ] = None,
+    partition: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The partition of SLURM's jobs."),
+    ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The account of SLURM's jobs."),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Time limit of a job of SLURM, as of sbatch; a run that takes"
+            " longer goes on in the next. [default: 60 minutes]",
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="Memory of a job of SLURM, such as 8G."
+        ),
+    ] = None,
+    slurm_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Another option of sbatch; may be given several times.",
+        ),
+    ] = None,
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach",
+            help="Return when all jobs are in SLURM's queue; the same command"
+            " looks at them.",
+        ),
+    ] = False,
+    cancel: Annotated[
+        bool,
+        typer.Option(
+            "--cancel", help="Cancel the study's jobs of SLURM; the runs save."
+        ),
+    ] = False,
 ) -> None:
     """Run what is missing of a study, then write its report."""
     from kresnet.study import (
@@ -98,12 +142,29 @@ def study(
     )
 
     refuse_empty_name(out)
-    runs_them = _engine(engine, address, cpus_per_run, gpus_per_run)
     loaded = load_study(file)
     share = parse_budget(budget)
     name = loaded.name if share == 1 else f"{loaded.name}-{float(share):.4g}"
     folder = Path(out) if out else Path("results") / "studies" / name
     console = standard_error()
+    runs_them = _engine(
+        engine,
+        folder,
+        {"--address": address},
+        {"--cpus-per-run": cpus_per_run, "--gpus-per-run": gpus_per_run},
+        {
+            "--partition": partition,
+            "--account": account,
+            "--time": time,
+            "--memory": memory,
+            "--slurm-option": slurm_option,
+            "--detach": detach or None,
+            "--cancel": cancel or None,
+        },
+    )
+    if cancel:
+        say(f"jobs cancelled: {runs_them.cancel()}")  # type: ignore[attr-defined]
+        return
     try:
         run_study(
             loaded,
@@ -117,25 +178,55 @@ def study(
     except RunFailedError as error:
         notify(error)
         raise typer.Exit(error.exit_code) from error
+    if unfinished := getattr(runs_them, "unfinished", 0):
+        say(f"runs in SLURM's queue: {unfinished}; the same command looks")
+        return
     page, _ = _write_report([folder], folder / "report")
     say(f"report: {page}")
 
 
 def _engine(
-    engine: EngineName, address: str | None, cpus: int | None, gpus: int | None
+    engine: EngineName,
+    folder: Path,
+    of_ray: dict[str, str | None],
+    of_both: dict[str, int | None],
+    of_slurm: dict[str, Any],
 ) -> "Engine":
+    """Makes the engine; the options are by their names, `None` if not given."""
+    ray, slurm = EngineName.ray, EngineName.slurm
+    needed: list[tuple[dict[str, Any], tuple[EngineName, ...], str]] = [
+        (of_ray, (ray,), "--engine ray"),
+        (of_slurm, (slurm,), "--engine slurm"),
+        (of_both, (ray, slurm), "--engine ray or slurm"),
+    ]
+    for options, engines, wanted in needed:
+        for name, value in options.items():
+            if value is not None and engine not in engines:
+                raise SpecError(f"{name}: needs {wanted}. Received: {value}")
+    cpus = of_both["--cpus-per-run"] or 1
+    gpus = of_both["--gpus-per-run"]
     if engine is EngineName.ray:
         from kresnet.study.engines.ray import RayEngine
 
-        return RayEngine(address, 1 if cpus is None else cpus, gpus)
-    options = {
-        "--address": address,
-        "--cpus-per-run": cpus,
-        "--gpus-per-run": gpus,
-    }
-    for name, value in options.items():
-        if value is not None:
-            raise SpecError(f"{name}: needs --engine ray. Received: {value}")
+        return RayEngine(of_ray["--address"], cpus, gpus)
+    if engine is EngineName.slurm:
+        from kresnet.study.engines import slurm as jobs
+
+        options = {
+            "partition": of_slurm["--partition"],
+            "account": of_slurm["--account"],
+            "mem": of_slurm["--memory"],
+        }
+        given = {name: x for name, x in options.items() if x is not None}
+        time = of_slurm["--time"]
+        return jobs.SlurmEngine(
+            folder,
+            given | jobs.parse_options(of_slurm["--slurm-option"] or ()),
+            jobs.MINUTES if time is None else jobs.parse_minutes(time),
+            cpus,
+            gpus or 0,
+            of_slurm["--detach"] is not None,
+        )
 
     from kresnet.study import one_by_one
 

@@ -37,8 +37,8 @@ def train(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Train one network with other processes (JAX): where process 0"
-            " listens; auto under SLURM and Kubernetes.",
+            help="Train one network with other processes: where process 0"
+            " listens; auto under SLURM, on JAX also under Kubernetes.",
         ),
     ] = None,
     processes: Annotated[

@@ -5,6 +5,7 @@ import os
 from kresnet.data.digits import load_digits
 from kresnet.data.source import Dataset
 from kresnet.data.tfds import load_tfds
+from kresnet.errors import InputMissingError
 from kresnet.spec import DATASETS
 
 
@@ -31,9 +32,14 @@ def load_dataset(
     if name == "digits":
         return load_digits()
     facts = DATASETS.get(name)
-    if facts is None or facts.tfds is None:
+    if facts is None:
         raise ValueError(
             f"`name` must be {' or '.join(map(repr, DATASETS))}. "
             f"Received: name={name!r}"
+        )
+    if facts.tfds is None:
+        raise InputMissingError(
+            f"{facts.title} cannot be read: folders of images of all sizes are"
+            " not supported yet"
         )
     return load_tfds(name, facts, facts.tfds, data_dir)

@@ -4,7 +4,11 @@ Importing this imports neither Keras nor NumPy.
 """
 
 from kresnet.explain.explain import as_text, explain
-from kresnet.explain.network import paper_network
+from kresnet.explain.papers import (
+    experiments_of,
+    printed_network,
+    shape_known,
+)
 from kresnet.explain.point import (
     DEVIATES,
     EQUAL,
@@ -23,7 +27,9 @@ __all__ = [
     "Point",
     "as_text",
     "caveats",
+    "experiments_of",
     "explain",
-    "paper_network",
+    "printed_network",
     "reasons_against",
+    "shape_known",
 ]

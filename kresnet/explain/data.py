@@ -2,44 +2,54 @@
 
 from collections.abc import Iterator
 
-from kresnet.explain.point import DEVIATES, EQUIVALENT, Point, equal_if
+from kresnet.explain.papers import Experiments
+from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, Point, equal_if
 from kresnet.spec import DATASETS, Spec
 from kresnet.spec.transforms import Transform
 
-PREPROCESSING = ["per_pixel_mean"]
-AUGMENTED = ["random_crop (padding 4)", "random_flip"]
 
-
-def data_points(spec: Spec) -> Iterator[Point]:
+def data_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
     """What the network is shown."""
     data = spec.data
     facts = DATASETS[data.dataset]
-    cifar10 = data.dataset == "cifar10"
+    same = data.dataset == paper.dataset
     yield Point(
         "data set",
-        "CIFAR-10: 50,000 training and 10,000 test images of 10 classes",
+        paper.data_set,
         f"{data.dataset}: {facts.train:,} training and {facts.test:,} test"
         f" images of {facts.classes:,} classes",
-        equal_if(cifar10),
+        equal_if(same),
     )
-    yield _split(data.validation, facts.train, cifar10)
+    left_open = same and data.validation in paper.validation
+    yield Point(
+        "split",
+        paper.split,
+        f"{facts.train - data.validation:,} to train on,"
+        f" {data.validation:,} for validation"
+        if data.validation
+        else f"all {facts.train:,} to train on",
+        EQUIVALENT if left_open else DEVIATES,
+    )
 
     always = [_words(t) for t in data.transforms if not t.draws]
     random = [_words(t) for t in data.transforms if t.draws]
     yield Point(
         "preprocessing",
-        "the per-pixel mean subtracted",
+        paper.preprocessing[0],
         f"{', '.join(always)}; fitted on the training split"
         if always
         else "none",
-        equal_if(always == PREPROCESSING),
+        DEVIATES
+        if always != paper.preprocessing[1]
+        else EQUIVALENT
+        if "not stated" in paper.preprocessing[0]
+        else EQUAL,
     )
     yield Point(
         "augmentation",
-        "4 pixels padded on each side, a random 32×32 crop of the image or of"
-        " its mirror image",
+        paper.augmentation[0],
         ", ".join(random) or "none",
-        equal_if(sorted(random) == AUGMENTED),
+        equal_if(sorted(random) == paper.augmentation[1]),
     )
     names = [t.layer for t in data.transforms]
     if "random_crop" in names:
@@ -57,21 +67,6 @@ def data_points(spec: Spec) -> Iterator[Point]:
         "not stated",
         "a permutation every epoch; batches run through its end",
         EQUIVALENT,
-    )
-
-
-def _split(validation: int, train: int, cifar10: bool) -> Point:
-    here = f"{train - validation:,} to train on, {validation:,} for validation"
-    if not validation:
-        here = f"all {train:,} to train on"
-    open_choice = cifar10 and validation in (0, 5_000)
-    return Point(
-        "split",
-        "the schedule was chosen on 45,000 images for training and 5,000 for"
-        " validation; whether the networks of table 6 saw 45,000 or 50,000 is"
-        " not stated",
-        here,
-        EQUIVALENT if open_choice else DEVIATES,
     )
 
 

@@ -3,11 +3,17 @@
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pydantic import BaseModel
 
 from kresnet.explain.data import data_points
 from kresnet.explain.network import batch_norm_points, network_points
+from kresnet.explain.papers import (
+    Experiments,
+    experiments_of,
+    printed_network,
+)
 from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, GRADES, Point
 from kresnet.explain.run import run_points
 from kresnet.explain.training import training_points
@@ -23,7 +29,7 @@ COVERED = {
     "BasicStage": "block shortcut blocks width stride",
     "BottleneckStage": "block shortcut stride_in blocks width output stride",
     "ConvolutionsStage": "block layers width pool",
-    "Pool": "kernel stride",
+    "Pool": "kernel stride padding",
     "Head": "dense",
     "BatchNorm": "images_per_statistic momentum epsilon",
     "DataSpec": "dataset validation transforms",
@@ -35,13 +41,17 @@ COVERED = {
 }
 
 
-def other_points(spec: Spec) -> Iterator[Point]:
+def other_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
     """A point for every other field that is not at its default.
 
     A part of a kind that is not in `COVERED`, such as another block or
-    transform, is a deviation as a whole, which its own point has said.
+    transform, is a deviation as a whole, which its own point has said. A
+    network of the paper has the fields that it must have.
     """
+    known = printed_network(spec.model, paper) is not None
     for name, value in _others(spec, ""):
+        if known and name.startswith("model."):
+            continue
         yield Point(
             name,
             "nothing of the kind",
@@ -69,13 +79,15 @@ def _others(part: BaseModel, path: str) -> Iterator[tuple[str, object]]:
                     yield from _others(each, f"{here}[{i}].")
 
 
-def measurement_points() -> Iterator[Point]:
+def measurement_points(paper: Experiments) -> Iterator[Point]:
     """What a reported test error is."""
+    whole = paper.dataset == "cifar10"
     yield Point(
         "evaluation",
-        "the single view of the original 32×32 test image",
-        "one whole image, not augmented",
-        EQUAL,
+        paper.evaluation,
+        "one whole image, not augmented" if whole else "one view of each image",
+        EQUAL if whole else DEVIATES,
+        caveat=not whole,
     )
     yield Point(
         "batch norm, statistics in testing",
@@ -89,11 +101,9 @@ def measurement_points() -> Iterator[Point]:
     )
     yield Point(
         "which result is reported",
-        "ResNet-110: the best and mean ± standard deviation of 5 runs; others:"
-        " one run, at an iteration that is not stated",
+        paper.reported,
         "the last iteration; the best by validation is kept apart",
         EQUIVALENT,
-        source="section 4.2, table 6",
     )
 
 
@@ -129,7 +139,10 @@ def counted(points: Sequence[Point]) -> str:
 
 
 def explain(spec: Spec, record: RunRecord | None = None) -> list[Point]:
-    """Compares a spec, or a run of it, with the paper's CIFAR-10 experiments.
+    """Compares a spec, or a run of it, with the paper's experiments.
+
+    Those are of He et al. 2015 on CIFAR-10 or on ImageNet, or of He et al.
+    2016 on CIFAR-10; see `experiments_of`.
 
     Args:
         spec: The spec, as run if it was.
@@ -139,17 +152,20 @@ def explain(spec: Spec, record: RunRecord | None = None) -> list[Point]:
         The points, each with the paper's section and a grade.
 
     Reference:
-        He et al. 2015, sections 3.4 and 4.2, table 6; conventions of its
-        system (Caffe) where the paper leaves them to it.
+        He et al. 2015, sections 3.4 and 4; He et al. 2016, arXiv:1603.05027;
+        conventions of their systems where the papers leave them to those.
     """
+    paper = experiments_of(spec)
     points = [
-        *network_points(spec),
-        *batch_norm_points(spec),
-        *data_points(spec),
-        *training_points(spec),
-        *measurement_points(),
-        *other_points(spec),
+        *network_points(spec, paper),
+        *batch_norm_points(spec, paper),
+        *data_points(spec, paper),
+        *training_points(spec, paper),
+        *measurement_points(paper),
+        *other_points(spec, paper),
     ]
     if record is not None:
-        points += run_points(spec, record)
-    return points
+        points += run_points(spec, record, paper)
+    return [
+        replace(point, source=point.source or paper.source) for point in points
+    ]

@@ -18,7 +18,8 @@ class Point:
     Attributes:
         topic: What it is about, a few words.
         paper: What the paper says.
-        source: Where: section, figure or table of He et al. 2015.
+        source: Where: section, figure or table. `explain` fills in the
+            sections of the experiments where it is empty.
         here: What this spec, or this run, does.
         grade: One of `GRADES`.
         caveat: For a deviation that concerns how a result is measured, not how
@@ -28,7 +29,7 @@ class Point:
 
     topic: str
     paper: str
-    source: str = field(default="section 4.2", kw_only=True)
+    source: str = field(default="", kw_only=True)
     here: str
     grade: str
     caveat: bool = False

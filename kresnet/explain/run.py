@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from kresnet.explain.papers import Experiments
 from kresnet.explain.point import DEVIATES, EQUIVALENT, Point, equal_if
 from kresnet.records.run import RunRecord
 from kresnet.spec import Spec
@@ -9,7 +10,9 @@ from kresnet.spec import Spec
 FLOAT32 = "float32"
 
 
-def run_points(spec: Spec, record: RunRecord) -> Iterator[Point]:
+def run_points(
+    spec: Spec, record: RunRecord, paper: Experiments
+) -> Iterator[Point]:
     """Compares what run.json says with the paper."""
     to_the_end = record.iteration == spec.training.iterations
     done = record.status == "finished" and to_the_end
@@ -47,7 +50,7 @@ def run_points(spec: Spec, record: RunRecord) -> Iterator[Point]:
             DEVIATES,
             source="sections 3.4 and 4.2",
         )
-    yield Point("machine", "Caffe on two GPUs", machine(record), EQUIVALENT)
+    yield Point("machine", paper.machine, machine(record), EQUIVALENT)
     yield Point("seed", "not stated", f"{record.identity.seed}", EQUIVALENT)
 
 

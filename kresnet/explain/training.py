@@ -2,28 +2,43 @@
 
 from collections.abc import Iterator, Sequence
 
-from kresnet.explain.network import paper_network
+from kresnet.explain.papers import (
+    IDENTITY_MAPPINGS,
+    Experiments,
+    printed_network,
+)
 from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, Point, equal_if
 from kresnet.spec import Spec
 
+APPENDIX = "section A of arXiv:1603.05027"
 
-def training_points(spec: Spec) -> Iterator[Point]:
+
+def training_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
     """How the weights are updated."""
     training, rate = spec.training, spec.training.learning_rate
-    yield _number("batch", 128, training.batch_size, " images")
-    yield _number("iterations", 64_000, training.iterations)
+    yield _number("batch", paper.batch, training.batch_size, " images")
+    number, words = paper.iterations
+    yield Point(
+        "iterations",
+        words,
+        f"{training.iterations:,}",
+        equal_if(training.iterations == number),
+    )
+    as_printed = paper.drops in (None, rate.at)
+    by_ten = (rate.start, rate.divide_by) == (0.1, 10) and len(rate.at) > 1
     yield Point(
         "learning rate",
-        "0.1, divided by 10 at 32,000 and 48,000 iterations",
+        paper.learning_rate,
         f"{rate.start:g}, divided by {rate.divide_by:g} at {_listed(rate.at)}"
         if rate.at
         else f"{rate.start:g} throughout",
-        equal_if(
-            (rate.start, rate.divide_by, tuple(rate.at))
-            == (0.1, 10, (32_000, 48_000))
-        ),
+        DEVIATES
+        if not (by_ten and as_printed)
+        else EQUAL
+        if paper.drops
+        else EQUIVALENT,
     )
-    yield _warm_up(spec)
+    yield _warm_up(spec, paper)
     yield _number("momentum", 0.9, training.momentum)
     yield Point(
         "momentum, form",
@@ -65,7 +80,9 @@ def training_points(spec: Spec) -> Iterator[Point]:
     )
     drops = spec.model.draws
     here = "inside the network; see its fields" if drops else "none"
-    yield Point("dropout", "none", here, equal_if(not drops))
+    known = printed_network(spec.model, paper)  # has it on its shortcuts
+    said = "none" if not (drops and known) else "on shortcuts (figure 2f)"
+    yield Point("dropout", said, here, equal_if(not drops or bool(known)))
 
 
 def _number(topic: str, paper: float, here: float, unit: str = "") -> Point:
@@ -81,8 +98,8 @@ def _listed(numbers: Sequence[int]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
-def _warm_up(spec: Spec) -> Point:
-    network, warm_up = paper_network(spec.model), spec.training.warm_up
+def _warm_up(spec: Spec, paper: Experiments) -> Point:
+    network, warm_up = printed_network(spec.model, paper), spec.training.warm_up
     here = "none"
     if warm_up is not None and warm_up.iterations:
         here = (
@@ -99,17 +116,28 @@ def _warm_up(spec: Spec) -> Point:
         warm_up.until_training_error,
         warm_up.iterations,
     ) == (0.01, 80, None)
-    if network == "resnet110":
-        paper = (
+    start = network[1].start if network else "none"
+    if paper is IDENTITY_MAPPINGS:
+        said = "0.01 for 400 iterations, for all networks"
+        fixed = warm_up and (warm_up.learning_rate, warm_up.iterations)
+        return Point(
+            "warm-up",
+            said,
+            here,
+            equal_if(fixed == (0.01, 400)),
+            source=APPENDIX,
+        )
+    if start == "below 80 %":
+        said = (
             "0.01 until the training error is below 80 %, about 400"
             " iterations; how it is measured is not stated"
         )
         grade = EQUIVALENT if published else DEVIATES
-    elif network == "resnet1202":
-        paper = '"trained as described above", with or without the warm-up'
+    elif start == "open":
+        said = '"trained as described above", with or without the warm-up'
         left_open = warm_up is None or published
         grade = EQUIVALENT if left_open else DEVIATES
     else:
-        paper = "none; described for the 110-layer residual network only"
+        said = "none; described for the 110-layer residual network only"
         grade = equal_if(warm_up is None)
-    return Point("warm-up", paper, here, grade)
+    return Point("warm-up", said, here, grade)

@@ -11,6 +11,7 @@ from kresnet.layers.channel_standardize import ChannelStandardize
 from kresnet.layers.drops import Dropout, Survival
 from kresnet.layers.fancy_pca import FancyPCA
 from kresnet.layers.global_average_pool import GlobalAveragePool
+from kresnet.layers.grouped_convolution import GroupedConvolution
 from kresnet.layers.max_pool import MaxPool
 from kresnet.layers.per_pixel_mean import PerPixelMean
 from kresnet.layers.random_crop import RandomCrop
@@ -27,6 +28,7 @@ __all__ = [
     "Dropout",
     "FancyPCA",
     "GlobalAveragePool",
+    "GroupedConvolution",
     "MaxPool",
     "PerPixelMean",
     "RandomCrop",

@@ -1,6 +1,7 @@
 """From the devices that were asked for to the scope in which a model is made.
 
-TensorFlow has a MirroredStrategy for several devices, JAX Keras' DataParallel.
+TensorFlow has a MirroredStrategy for several devices, and another one for
+several processes; JAX has Keras' DataParallel.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from kresnet.machine.devices import (
     refuse_uneven,
 )
 from kresnet.machine.surroundings import refuse_backend
+from kresnet.machine.team import Team
 from kresnet.spec import Spec
 
 refuse_backend("KERAS_BACKEND", keras.backend.backend())
@@ -91,26 +93,40 @@ def place(
         ) from error
 
 
-def place_team(spec: Spec, processes: int) -> Placement:
-    """Prepares all devices of all processes of a team, on JAX.
+def place_team(spec: Spec, team: Team) -> Placement:
+    """Prepares all devices of all processes of a team.
 
     Raises a SpecError if the batch cannot be spread so.
     """
-    import jax
-
-    kind = "cpu" if jax.default_backend() == "cpu" else "gpu"
-    devices = Devices(kind, tuple(range(jax.device_count())))
+    on_jax = keras.backend.backend() == "jax"
+    make = _jax_team_scope if on_jax else _tensorflow_team_scope
+    devices, scope = make(team)
     refuse_uneven(
         len(devices.ids),
         spec.training.batch_size,
         spec.model.images_per_statistic,
         keras.backend.backend(),
     )
+    return Placement(devices, scope, team.count)
+
+
+def _jax_team_scope(_: Team) -> tuple[Devices, Scope]:
+    import jax
+
+    kind = "cpu" if jax.default_backend() == "cpu" else "gpu"
     parallel = keras.distribution.DataParallel(
         devices=jax.devices(),
         auto_shard_dataset=False,  # each process has its part
     )
-    return Placement(devices, parallel.scope, processes)
+    return Devices(kind, tuple(range(jax.device_count()))), parallel.scope
+
+
+def _tensorflow_team_scope(team: Any) -> tuple[Devices, Scope]:
+    strategy = team.strategy
+    (device, *_) = strategy.extended.worker_devices
+    kind = "gpu" if "GPU" in device else "cpu"
+    ids = tuple(range(strategy.num_replicas_in_sync))
+    return Devices(kind, ids), strategy.scope
 
 
 def overview(text: str | None, spec: Spec) -> list[str]:

@@ -1,6 +1,5 @@
 """A team of processes: its members, their exchange, and how they meet."""
 
-import collections
 import contextlib
 import dataclasses
 import ipaddress
@@ -8,22 +7,32 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 
 from kresnet.errors import DeviceMissingError, SpecError, StoppedError
-from kresnet.machine.children import LOST, tell_parent
-from kresnet.machine.devices import parse_devices
+from kresnet.machine.children import tell_parent
+from kresnet.machine.devices import DeviceRequest, parse_devices
 
 AUTOMATIC = "auto"
-# JAX' messages have one of these when another process does not answer.
-SIGNS_OF_LOSS = ("Gloo", "NCCL", "UNAVAILABLE", "DEADLINE_EXCEEDED")
 
 
 class ProcessLostError(StoppedError):
     """Another process of the team is gone."""
+
+
+class NotMetError(Exception):
+    """A backend says why the processes cannot be brought together.
+
+    Attributes:
+        alone: Whether nothing said where the others are.
+    """
+
+    def __init__(self, said: str, alone: bool = False):
+        super().__init__(" ".join(said.split()))
+        self.alone = alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +40,8 @@ class Membership:
     """How a process finds the others.
 
     Attributes:
-        coordinator: "HOST:PORT" where process 0 listens; "auto" where JAX
-            knows the cluster (SLURM, Kubernetes).
+        coordinator: "HOST:PORT" where process 0 listens; "auto" under SLURM,
+            and on JAX under Kubernetes.
         processes: How many there are; `None` with "auto".
         process: Which this one is, from 0; `None` with "auto".
 
@@ -45,13 +54,6 @@ class Membership:
     process: int | None = None
 
     def __post_init__(self):
-        if keras.backend.backend() != "jax":
-            raise SpecError(
-                "--coordinator: several processes train one network on JAX"
-                " only, since Keras 3 does not support"
-                " MultiWorkerMirroredStrategy; run KERAS_BACKEND=jax kresnet"
-                f" train … Received: backend {keras.backend.backend()}"
-            )
         numbers = self.processes, self.process
         if self.coordinator == AUTOMATIC:
             if numbers != (None, None):
@@ -105,60 +107,12 @@ class Team:
         return contextlib.nullcontext()
 
 
-class JaxTeam(Team):
-    """Several processes that have found each other by `join`."""
-
-    def __init__(self):
-        import jax
-
-        self.index = jax.process_index()
-        self.count = jax.process_count()
-
-    def gather(self, row: Sequence[int]) -> np.ndarray:
-        """See `Team`."""
-        from jax.experimental import multihost_utils
-
-        return multihost_utils.process_allgather(np.array(row, np.int32))
-
-    def share(self, data: bytes) -> bytes:
-        """See `Team`."""
-        from jax.experimental import multihost_utils
-
-        (size,) = self.gather([len(data)])[0]
-        if size == 0:
-            return b""
-        own = np.zeros(size, np.uint8)
-        if self.index == 0:
-            own[:] = np.frombuffer(data, np.uint8)
-        return multihost_utils.broadcast_one_to_all(own).tobytes()
-
-    def leave(self) -> None:
-        """See `Team`."""
-        import jax
-
-        with self.watch():
-            jax.distributed.shutdown()
-
-    @contextlib.contextmanager
-    def watch(self) -> Iterator[None]:
-        """See `Team`."""
-        import jax
-
-        try:
-            yield
-        except (jax.errors.JaxRuntimeError, ValueError) as error:
-            # Collectives on CPUs raise a ValueError.
-            if not any(sign in str(error) for sign in SIGNS_OF_LOSS):
-                raise
-            (reason, *_) = str(error).splitlines() or [""]
-            raise ProcessLostError(f"{LOST} ({reason})") from error
+_follows = False
 
 
 def follows() -> bool:
     """Says whether this process is or was one that does not lead."""
-    import jax
-
-    return jax.process_index() > 0
+    return _follows
 
 
 # A process that is silent for so many seconds is taken for lost.
@@ -168,8 +122,6 @@ SECONDS_TO_JOIN = 300
 # They wait so long for an address of the first host; a pod has none before it
 # has started.
 SECONDS_TO_RESOLVE = 30
-# JAX' messages have one of these when it was used in this process before.
-SIGNS_OF_LATENESS = ("must be called before", "only be called once")
 
 
 def join(
@@ -177,7 +129,7 @@ def join(
     devices: str | None,
     notify: Callable[[str], None] = lambda _: None,
 ) -> Team:
-    """Finds the other processes; before JAX has been used in this one.
+    """Finds the other processes; before the backend is used in this one.
 
     Args:
         membership: How this process finds the others.
@@ -191,46 +143,55 @@ def join(
         SpecError: It is too late, the devices cannot be had so, or the
             processes have different numbers of them.
     """
-    import jax
-
+    global _follows
     request = parse_devices(devices)
-    ids = None
-    if request and request.kind == "cpu":
-        jax.config.update("jax_platforms", "cpu")
-        if request.count and request.count > 1:
-            jax.config.update("jax_num_cpu_devices", request.count)
-    elif request:
-        ids = request.ids or (request.count and range(request.count))
-    # That service would take SIGTERM for itself.
-    jax.config.update("jax_enable_preemption_service", False)
-    automatic = membership.coordinator == AUTOMATIC
+    on_jax = keras.backend.backend() == "jax"
     if membership.process == 0:
         _refuse_taken_port(membership.coordinator)
     if host := _first_host(membership.coordinator):
         addresses = _resolve(host, notify)
-        _warn_of_own_name(addresses, notify)
+        if on_jax:
+            _warn_of_own_name(addresses, notify)
         notify(
             f"--coordinator: {host}: waiting for all processes, up to"
             f" {SECONDS_TO_JOIN} seconds"
         )
     try:
-        jax.distributed.initialize(
-            coordinator_address=None if automatic else membership.coordinator,
-            num_processes=membership.processes,
-            process_id=membership.process,
-            local_device_ids=ids and list(ids),
-            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-            initialization_timeout=SECONDS_TO_JOIN,
-        )
-        team = JaxTeam()
-        _refuse_unequal_devices(team)
-        team.gather([0])  # they connect to each other when they first speak
-    except SpecError:
-        raise
-    except Exception as error:  # JAX', and those of the cluster's packages
+        team = _meet(on_jax, membership, host, request)
+    except NotMetError as error:
         raise _not_joined(membership, host, error) from error
     tell_parent()
+    _follows = team.index > 0
     return team
+
+
+def _meet(
+    on_jax: bool,
+    membership: Membership,
+    host: str | None,
+    request: DeviceRequest | None,
+) -> Team:
+    if on_jax:
+        from kresnet.machine.team_jax import meet as meet_on_jax
+
+        return meet_on_jax(membership, request)
+    from kresnet.machine.team_tensorflow import meet
+
+    if membership.coordinator == AUTOMATIC:
+        membership = _from_slurm(host)
+    return meet(membership, request)
+
+
+def _from_slurm(host: str | None) -> Membership:
+    """Returns the membership that SLURM's variables of a step describe."""
+    try:
+        count = int(os.environ["SLURM_STEP_NUM_TASKS"])
+        index = int(os.environ["SLURM_PROCID"])
+        job = int(os.environ["SLURM_JOB_ID"])
+    except (KeyError, ValueError):
+        raise NotMetError("SLURM names no step here", alone=True) from None
+    # The port is one of the last 4,096, as JAX chooses it.
+    return Membership(f"{host}:{2**16 - 2**12 + job % 2**12}", count, index)
 
 
 def _first_host(coordinator: str) -> str | None:
@@ -305,12 +266,8 @@ def _outward(address: str) -> str:
 def _refuse_taken_port(coordinator: str) -> None:
     """Raises if a port is taken, which JAX would share with its owner."""
     port = int(coordinator.rpartition(":")[2])
-    both = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both else socket.AF_INET
     try:
-        socket.create_server(
-            ("", port), family=family, dualstack_ipv6=both
-        ).close()
+        listening(port).close()
     except OSError as error:
         raise DeviceMissingError(
             f"--coordinator: process 0 cannot listen at port {port} of this"
@@ -318,38 +275,39 @@ def _refuse_taken_port(coordinator: str) -> None:
         ) from error
 
 
+def listening(port: int) -> socket.socket:
+    """Returns a socket that listens at a port of this machine."""
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    return socket.create_server(("", port), family=family, dualstack_ipv6=both)
+
+
 def _not_joined(
-    membership: Membership, host: str | None, error: Exception
-) -> SpecError | DeviceMissingError:
-    said = " ".join(str(error).split())
-    if any(sign in said for sign in SIGNS_OF_LATENESS):
-        return SpecError(
-            "--coordinator: must come before JAX is used in this process:"
-            f" {said}"
-        )
-    lost = any(sign in said for sign in SIGNS_OF_LOSS)
-    if membership.coordinator == AUTOMATIC and not lost:
+    membership: Membership, host: str | None, error: NotMetError
+) -> DeviceMissingError:
+    backend = "JAX" if keras.backend.backend() == "jax" else "TensorFlow"
+    if membership.coordinator == AUTOMATIC and error.alone:
+        found_by = "SLURM"
+        if backend == "JAX":
+            found_by += (
+                " or Kubernetes (where JAX needs its extra k8s and the right"
+                " to read pods and jobs)"
+            )
         return DeviceMissingError(
-            "--coordinator: auto found no processes by SLURM or Kubernetes"
-            " (where JAX needs its extra k8s and the right to read pods and"
-            " jobs); else name HOST:PORT, --processes and --process. JAX says:"
-            f" {said}"
+            f"--coordinator: auto found no processes by {found_by}; else name"
+            f" HOST:PORT, --processes and --process. {backend} says: {error}"
         )
     return DeviceMissingError(
         f"--coordinator: {host or membership.coordinator}: the processes cannot"
-        f" be brought together. JAX says: {said}"
+        f" be brought together. {backend} says: {error}"
     )
 
 
-def _refuse_unequal_devices(team: Team) -> None:
-    """Raises on all processes if they have different numbers of devices."""
-    import jax
-
-    counts = collections.Counter(d.process_index for d in jax.devices())
-    if len(set(counts.values())) > 1:
-        team.leave()
+def refuse_unequal_devices(counts: Sequence[int]) -> None:
+    """Raises a SpecError if processes have different numbers of devices."""
+    if len(set(counts)) > 1:
         listed = ", ".join(
-            f"{counts[i]} in process {i}" for i in sorted(counts)
+            f"{count} in process {i}" for i, count in enumerate(counts)
         )
         raise SpecError(
             "--devices: must be as many in each process of a team. Received:"

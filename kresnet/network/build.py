@@ -22,6 +22,7 @@ from kresnet.layers import (
     BatchNormalization,
     Dropout,
     GlobalAveragePool,
+    GroupedConvolution,
     MaxPool,
     Rematerialized,
     Scalar,
@@ -204,7 +205,7 @@ class KerasParts(Parts):
             )
             padding = "valid"
         y = self.apply(
-            keras.layers.Conv2D,
+            keras.layers.Conv2D if groups == 1 else GroupedConvolution,
             name,
             x,
             filters=width,

@@ -1,41 +1,46 @@
-"""The paper's test errors, and when a run may stand beside them."""
+"""The papers' test errors, and when a run may stand beside them."""
 
-from kresnet.explain import explain, paper_network, reasons_against
-from kresnet.explain.network import paper_n
+from kresnet.explain import (
+    experiments_of,
+    explain,
+    printed_network,
+    reasons_against,
+    shape_known,
+)
 from kresnet.records.run import RunRecord
 from kresnet.spec import Spec
 
-# He et al. 2015, table 6: percent on CIFAR-10's test set.
-PAPER_TEST_ERROR = {
-    "resnet20": "8.75",
-    "resnet32": "7.51",
-    "resnet44": "7.17",
-    "resnet56": "6.97",
-    "resnet110": "6.43 (best; 6.61 ± 0.16 over 5 runs)",
-    "resnet1202": "7.93",
-}
+
+def paper_test_error(spec: Spec) -> str:
+    """What the paper prints for a network: "8.75 (table 6)"; or nothing."""
+    network = printed_network(spec.model, experiments_of(spec))
+    if network is None or not network[1].error:
+        return ""
+    return f"{network[1].error} ({network[1].where})"
 
 
 def beside_paper(spec: Spec, record: RunRecord | None = None) -> str:
     """The paper's number for a spec, or why there is none to compare with.
 
     A number of the paper stands beside a run only if nothing in its spec and
-    in its record deviates from the paper but the statistics of batch norm in
-    testing.
+    in its record deviates from the paper but how batch norm's statistics for
+    testing came about.
     """
-    reasons = not_comparable(spec, record)
-    network = paper_network(spec.model)
-    if reasons or network is None:
+    if reasons := not_comparable(spec, record):
         return "not comparable: " + "; ".join(reasons)
-    number = PAPER_TEST_ERROR[network]
-    return f"{number} % (on 45k or 50k images: not stated)"
+    return paper_test_error(spec)
 
 
 def not_comparable(spec: Spec, record: RunRecord | None = None) -> list[str]:
     """Why a result may not stand beside the paper's; empty if it may."""
-    if paper_n(spec.model) is None or spec.data.dataset != "cifar10":
+    paper = experiments_of(spec)
+    same_data = spec.data.dataset == paper.dataset
+    if not (same_data and shape_known(spec.model, paper)):
         return ["not a network of the paper"]
     reasons = reasons_against(explain(spec, record))
-    if not reasons and paper_network(spec.model) not in PAPER_TEST_ERROR:
+    network = printed_network(spec.model, paper)
+    if not reasons and network and not network[1].error:
+        if others := network[1].others:
+            return [f"the paper's numbers are of other tests: {others}"]
         return ["the paper gives no number"]
     return reasons

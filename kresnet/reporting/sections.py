@@ -12,7 +12,6 @@ from kresnet.explain import (
     Point,
     caveats,
     explain,
-    paper_network,
 )
 from kresnet.explain.explain import counted
 from kresnet.explain.run import machine
@@ -37,7 +36,7 @@ from kresnet.reporting.html import (
     table,
     wide,
 )
-from kresnet.reporting.paper import PAPER_TEST_ERROR, not_comparable
+from kresnet.reporting.paper import not_comparable, paper_test_error
 from kresnet.spec import dump_spec
 
 Row = dict[str, Content]
@@ -71,12 +70,16 @@ def results(reported: ReportedRuns) -> Iterator[Markup]:
         " error was taken.",
         [_result(group) for group in reported.groups],
     )
-    beside = [g for g in reported.groups if not _reasons(g)]
+    beside = [
+        group
+        for group in reported.groups
+        if group.spec.data.dataset == "cifar10" and not _reasons(group)
+    ]
     if beside:
         yield element(
             "p",
-            "The paper does not state whether its networks were trained on"
-            " 45,000 or on 50,000 images. ",
+            "The papers do not state whether their networks were trained on"
+            " 45,000 or on 50,000 images of CIFAR-10. ",
             "; ".join(caveats(explain(beside[0].spec))),
             ".",
             class_="muted",
@@ -92,11 +95,10 @@ def _result(group: Group) -> Row:
         element("small", text.replace(" -> ", " →\u00a0"))
         for text in group.changes
     ]
-    reasons, name = _reasons(group), paper_network(group.spec.model)
-    if reasons or name is None:
+    if reasons := _reasons(group):
         paper = "not comparable: " + "; ".join(reasons)
     else:
-        paper = PAPER_TEST_ERROR[name]
+        paper = paper_test_error(group.spec)
     errors: dict[str, list[float | None]] = {
         "test, last iteration": last,
         "test, best by validation": [
@@ -115,7 +117,7 @@ def _result(group: Group) -> Row:
             column: marked(_partly(values), group.proxy)
             for column, values in errors.items()
         },
-        "test, paper (table 6)": wide(paper),
+        "test, the paper": wide(paper),
     }
 
 

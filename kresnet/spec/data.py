@@ -39,8 +39,11 @@ class DatasetFacts(NamedTuple):
 
     Attributes:
         title: What to call the data set.
-        input: Height, width and channels of an image.
-        class_names: The names of the classes, in the order of the labels.
+        input: Height, width and channels of an image; `None` where images
+            have all sizes.
+        classes: The number of classes.
+        class_names: The names of the classes, in the order of the labels;
+            empty where only the data itself have them.
         train: The number of training images, the validation split included.
         test: The number of test images.
         white: The largest value of a pixel; black is 0.
@@ -49,7 +52,8 @@ class DatasetFacts(NamedTuple):
     """
 
     title: str
-    input: tuple[int, int, int]
+    input: tuple[int, int, int] | None
+    classes: int
     class_names: tuple[str, ...]
     train: int
     test: int
@@ -57,17 +61,13 @@ class DatasetFacts(NamedTuple):
     light_on_dark: bool
     tfds: TfdsFacts | None = None
 
-    @property
-    def classes(self) -> int:
-        """The number of classes."""
-        return len(self.class_names)
-
 
 DATASETS = {
     # Krizhevsky 2009.
     "cifar10": DatasetFacts(
         title="CIFAR-10",
         input=(32, 32, 3),
+        classes=10,
         class_names=(
             "airplane",
             "automobile",
@@ -96,11 +96,23 @@ DATASETS = {
     "digits": DatasetFacts(
         title="the digits",
         input=(8, 8, 1),
+        classes=10,
         class_names=tuple("0123456789"),
         train=1_437,
         test=360,
         white=16,
         light_on_dark=True,
+    ),
+    # Russakovsky et al. 2015: ILSVRC 2012. Tests are on its validation images.
+    "imagenet": DatasetFacts(
+        title="ImageNet",
+        input=None,
+        classes=1_000,
+        class_names=(),
+        train=1_281_167,
+        test=50_000,
+        white=255,
+        light_on_dark=False,
     ),
 }
 

@@ -115,7 +115,7 @@ def _network_fits_data_set(spec: Spec) -> Iterator[Problem]:
         ("input", facts.input, "images"),
         ("classes", facts.classes, "classes"),
     ):
-        if getattr(spec.model, field) != want:
+        if want is not None and getattr(spec.model, field) != want:
             yield Problem(
                 ("model", field),
                 f"must be {as_yaml(want)}, the {what} of {name}",

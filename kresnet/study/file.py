@@ -28,7 +28,7 @@ Name = Annotated[
     Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
 ]
 # What else is in the folder of a study, beside those of its networks.
-OWN_NAMES = ("report", "specs", "study.json")
+OWN_NAMES = ("jobs", "report", "specs", "study.json")
 SpecName = Annotated[
     str,
     Expected(

@@ -151,7 +151,7 @@ class Experiment:
 
     def _placement(self) -> Placement:
         if self.options.membership:
-            return place_team(self.spec, self.agreement.team.count)
+            return place_team(self.spec, self.agreement.team)
         return place(self.options.devices, self.spec, self.notify)
 
     def _prepare(self, placement: Placement) -> None:

@@ -33,7 +33,7 @@ class Options(RunOptions):
     Attributes:
         data_dir: Where prepared data sets are; see `load_dataset`.
         membership: For one of several processes that train one network
-            together, on JAX; process 0 alone writes the folder.
+            together; process 0 alone writes the folder.
         instruments: Instruments of your own, such as `[Mine(every=100)]`; each
             writes its files into the run's folder.
         callbacks: Keras callbacks of your own; not with `membership`. A batch

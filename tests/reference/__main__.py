@@ -31,18 +31,19 @@ def start(job_file):
     from torch_path import MIB, SIDE, VARIANTS, Batches, Path, choose
     from torch_tiny import tiny_path
 
+    from kresnet.benchmark.images import measured_images
     from kresnet.benchmark.serving import CEILINGS, PARTS, timed
-    from kresnet.data import Order, load_dataset, split_train_validation
+    from kresnet.data import Order
+    from kresnet.spec import load_spec
 
     job = json.loads(pathlib.Path(job_file).read_text("utf-8"))
     mixed = job["precision"] == "bfloat16"  # weights stay float32
     if not mixed:
         torch.set_default_dtype(getattr(torch, job["precision"]))
     fields = job["fields"]
-    data = load_dataset(fields["data"]["dataset"], job["data_dir"])
-    train, _ = split_train_validation(
-        len(data.train_images), fields["data"]["validation"]
-    )
+    file = pathlib.Path(job_file).with_name("spec.yaml")
+    file.write_text(job["spec"], "utf-8")
+    data, train = measured_images(load_spec(file), job["data_dir"])
     batches = Batches(
         data.train_images,
         data.train_labels,

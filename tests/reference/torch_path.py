@@ -80,7 +80,8 @@ class Path:
         self.mixed = mixed
         self.transforms = fields["data"]["transforms"]
         size = training["batch_size"]
-        per_group = model["batch_norm"]["images_per_statistic"] or size
+        norm = model["batch_norm"]
+        per_group = (norm and norm["images_per_statistic"]) or size
         self.part_size = per_group if variant.apart else size
         network = Network(model, size // per_group)
         self.network = network.to(DEVICE, memory_format=torch.channels_last)

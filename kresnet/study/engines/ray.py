@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import types
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -21,11 +21,17 @@ from kresnet.errors import (
     StoppedError,
     write_error,
 )
-from kresnet.machine.children import GRACE, as_shell, start_child
+from kresnet.machine.children import as_shell, start_child
 from kresnet.machine.signals import Signals, exit_code
-from kresnet.machine.surroundings import ARITHMETIC, THREADS
 from kresnet.notices import notify
-from kresnet.study.engines.local import command
+from kresnet.study.engines.on_nodes import (
+    RETRIES,
+    arguments_on_node,
+    environment_on_node,
+    log_of,
+    ready,
+    say_last_lines,
+)
 from kresnet.study.plan import PlannedRun
 
 
@@ -68,18 +74,10 @@ def train_in_task(
     return code
 
 
-# How often a run is begun again whose node, worker or process was lost.
-RETRIES = 5
-# Whoever ran it before may still be saving, or its file server may not know
-# yet that the machine is gone.
-WAIT_FOR_LOCK = GRACE + 240
-# What the bits of a run depend on, or where its data are.
-PASSED_ON = ("JAX_PLATFORMS", "KERAS_BACKEND", "KRESNET_DATA_DIR", *ARITHMETIC)
 # Bytes: a socket's name has 107 at most, 70 of them below this folder.
 LONGEST_FOLDER = 37
 SHORT_FOLDER = "/tmp"  # noqa: S108, where Ray's files are anyway
 KILLED = exit_code(signal.SIGKILL)
-LAST_LINES = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,12 +130,12 @@ class RayEngine:
             pending: dict[object, PlannedRun] = {}
             try:
                 while waiting or pending:
-                    for each in _ready(waiting, pending.values()):
+                    for each in ready(waiting, pending.values()):
                         waiting.remove(each)
                         ref = task.remote(
-                            _arguments(each, data_dir),
-                            self._environment(gpus),
-                            str(_log(each)),
+                            arguments_on_node(each, data_dir),
+                            environment_on_node(self.cpus, gpus),
+                            str(log_of(each)),
                         )
                         pending[ref] = each
                     changed()
@@ -168,15 +166,6 @@ class RayEngine:
                 f" GPUs of a run; its nodes have {there}"
             )
         return gpus
-
-    def _environment(self, gpus: int) -> dict[str, str]:
-        passed = {
-            name: os.environ[name] for name in PASSED_ON if name in os.environ
-        }
-        if gpus:
-            return passed  # Ray itself names the GPUs of a task
-        threads = dict.fromkeys(THREADS, str(self.cpus))
-        return {**passed, **threads, "CUDA_VISIBLE_DEVICES": ""}
 
 
 @contextlib.contextmanager
@@ -251,36 +240,6 @@ def _reach(address: str) -> None:
             raise ConnectionError(str(error)) from error
 
 
-def _ready(
-    waiting: Sequence[PlannedRun], pending: Iterable[PlannedRun]
-) -> list[PlannedRun]:
-    """The runs that begin with the weights of no run that is still to end."""
-    unfinished = {each.folder for each in (*waiting, *pending)}
-    return [each for each in waiting if each.source not in unfinished]
-
-
-def _arguments(
-    each: PlannedRun, data_dir: str | os.PathLike[str] | None
-) -> list[str]:
-    """The arguments of `kresnet` on any node."""
-    # A node has a current folder of its own.
-    each = dataclasses.replace(
-        each,
-        spec_file=each.spec_file.absolute(),
-        folder=each.folder.absolute(),
-        source=each.source and each.source.absolute(),
-    )
-    return [
-        *command(each, data_dir and Path(data_dir).absolute()),
-        f"--wait-for-lock={WAIT_FOR_LOCK}",
-    ]
-
-
-def _log(each: PlannedRun) -> Path:
-    """The file of what a run says, beside its folder."""
-    return each.folder.absolute().with_name(f"{each.folder.name}.log")
-
-
 def _exit_code(ray: ModuleType, ref: object, each: PlannedRun) -> int:
     """The exit code of a task that ended, whichever way."""
     try:
@@ -289,7 +248,7 @@ def _exit_code(ray: ModuleType, ref: object, each: PlannedRun) -> int:
         return StoppedError.exit_code
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, OSError):
-            raise write_error(_log(each), error.cause) from error
+            raise write_error(log_of(each), error.cause) from error
         if not isinstance(error.cause, KilledError):
             raise
         code = error.cause.exit_code
@@ -298,8 +257,7 @@ def _exit_code(ray: ModuleType, ref: object, each: PlannedRun) -> int:
         notify(f"{each.folder}: {first}", *more)
         return KILLED
     if code not in (0, DivergedError.exit_code):
-        said = _log(each).read_text("utf-8", "replace").splitlines()
-        notify(*said[-LAST_LINES:])
+        say_last_lines(each)
     return code
 
 

@@ -127,15 +127,23 @@ class Steps(loop.Steps):
         self.strategy = model.distribute_strategy
         self.replicas = self.strategy.num_replicas_in_sync
         if self.replicas == 1:
-            self._put = tf.constant
-            devices = (model.trainable_variables[0].value.device,)
+            self.devices = (model.trainable_variables[0].value.device,)
         else:
-            # As variables every replica has them on its own device.
-            self._put = functools.partial(tf.Variable, trainable=False)
-            devices = self.strategy.extended.worker_devices
-        with self.strategy.scope():
-            super().__init__(model, source)
-        self._on_cpu = all("CPU" in device for device in devices)
+            self.devices = self.strategy.extended.worker_devices
+        self._on_cpu = all("CPU" in device for device in self.devices)
+        super().__init__(model, source)
+
+    def _put(self, array):
+        """Returns a copy on each device of this process.
+
+        No variables of a strategy: over several processes it would send them
+        from the first one, and cannot send bytes.
+        """
+        copies = []
+        for device in self.devices:
+            with tf.device(device):
+                copies.append(tf.constant(array))
+        return copies
 
     def run(self, indices, keys, *pixels):
         losses, accuracies = self._chunk(indices, keys, *pixels)
@@ -158,10 +166,12 @@ class Steps(loop.Steps):
         self, indices: tf.Tensor, pixels: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Pixels, those handed in or those on the device, and labels."""
-        # Read whole first: gathering from a variable is another kernel.
+        replica = tf.distribute.get_replica_context()
+        place = tf.get_static_value(replica.replica_id_in_sync_group)
+        own = place % len(self.devices)
         if pixels is None:
-            pixels = tf.gather(tf.convert_to_tensor(self.images), indices)
-        return pixels, tf.gather(tf.convert_to_tensor(self.labels), indices)
+            pixels = tf.gather(self.images[own], indices)
+        return pixels, tf.gather(self.labels[own], indices)
 
     @property
     def passes(self) -> int:

@@ -1,0 +1,68 @@
+"""What the runs of a study have in common that other machines train."""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from kresnet.machine.children import GRACE
+from kresnet.machine.surroundings import ARITHMETIC, THREADS
+from kresnet.notices import notify
+from kresnet.study.engines.local import command
+from kresnet.study.plan import PlannedRun
+
+# How often a run is begun again whose node, worker or process was lost.
+RETRIES = 5
+# Whoever ran it before may still be saving, or its file server may not know
+# yet that the machine is gone.
+WAIT_FOR_LOCK = GRACE + 240
+# What the bits of a run depend on, or where its data are.
+PASSED_ON = ("JAX_PLATFORMS", "KERAS_BACKEND", "KRESNET_DATA_DIR", *ARITHMETIC)
+LAST_LINES = 20
+
+
+def ready(
+    waiting: Sequence[PlannedRun], pending: Iterable[PlannedRun]
+) -> list[PlannedRun]:
+    """The runs that begin with the weights of no run that is still to end."""
+    unfinished = {each.folder for each in (*waiting, *pending)}
+    return [each for each in waiting if each.source not in unfinished]
+
+
+def arguments_on_node(
+    each: PlannedRun, data_dir: str | os.PathLike[str] | None
+) -> list[str]:
+    """The arguments of `kresnet` on any node."""
+    # A node has a current folder of its own.
+    each = dataclasses.replace(
+        each,
+        spec_file=each.spec_file.absolute(),
+        folder=each.folder.absolute(),
+        source=each.source and each.source.absolute(),
+    )
+    return [
+        *command(each, data_dir and Path(data_dir).absolute()),
+        f"--wait-for-lock={WAIT_FOR_LOCK}",
+    ]
+
+
+def environment_on_node(cpus: int, gpus: int) -> dict[str, str]:
+    """The variables of a run's process; without a GPU also its threads."""
+    passed = {
+        name: os.environ[name] for name in PASSED_ON if name in os.environ
+    }
+    if gpus:
+        return passed  # Ray and SLURM name the GPUs of a run themselves
+    threads = dict.fromkeys(THREADS, str(cpus))
+    return {**passed, **threads, "CUDA_VISIBLE_DEVICES": ""}
+
+
+def log_of(each: PlannedRun) -> Path:
+    """The file of what a run says, beside its folder."""
+    return each.folder.absolute().with_name(f"{each.folder.name}.log")
+
+
+def say_last_lines(each: PlannedRun) -> None:
+    """Says what a run said last."""
+    said = log_of(each).read_text("utf-8", "replace").splitlines()
+    notify(*said[-LAST_LINES:])

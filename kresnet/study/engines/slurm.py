@@ -1,0 +1,442 @@
+"""Trains the runs of a study as jobs of SLURM, through submitit.
+
+Every run is a job of its own, not a task of an array: it is submitted,
+requeued, cancelled and submitted again by itself, whatever the others do.
+"""
+
+import contextlib
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import time
+import types
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from kresnet.errors import (
+    DeviceMissingError,
+    DivergedError,
+    InputMissingError,
+    OutOfMemoryError,
+    SpecError,
+    StoppedError,
+)
+from kresnet.files import make_folder, replace_file
+from kresnet.machine.signals import Signals
+from kresnet.notices import notify
+from kresnet.records.typed_file import as_json, read_typed
+from kresnet.study.engines.on_nodes import (
+    RETRIES,
+    arguments_on_node,
+    environment_on_node,
+    log_of,
+    ready,
+    say_last_lines,
+)
+from kresnet.study.engines.slurm_task import Run
+from kresnet.study.plan import PlannedRun
+
+# submitit's own files, and which job is whose; below the study's folder.
+JOBS = "jobs"
+# SLURM is asked so often; what ended by itself is noticed at once.
+SECONDS_BETWEEN_QUESTIONS = 5
+# SLURM is believed that a job is gone when it says so so many times: between
+# an end and a requeue it may.
+TIMES_GONE = 3
+# States of a job that has ended, whatever its run did.
+ENDS = (
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "TIMEOUT",
+)
+CANCELLED = "CANCELLED"
+GONE = "GONE"
+# A run has so long to save before its time is over: it needs half a minute,
+# and SLURM may be late by as much.
+SECONDS_TO_SAVE = 120
+# A job lasts so long if nobody says otherwise.
+MINUTES = 60
+# Options of sbatch that the engine needs itself.
+OWN_OPTIONS = frozenset(
+    {
+        *("array", "dependency", "error", "job-name", "kill-on-invalid-dep"),
+        *("nodes", "ntasks", "ntasks-per-node", "open-mode", "output"),
+        *("requeue", "no-requeue", "signal", "wrap", "parsable", "wait"),
+    }
+)
+TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
+MOST_DIGITS = 9
+
+
+def parse_minutes(text: str) -> int:
+    """Reads a time as `sbatch --time` does, rounded up to whole minutes.
+
+    Raises a SpecError for what is no such time.
+    """
+    found = TIME.fullmatch(text.strip())
+    minutes = 0
+    if found and len(text) <= MOST_DIGITS + 9:
+        days, *parts = (int(x) if x else None for x in found.groups())
+        if days is not None or parts[2] is not None:  # D-H:M:S, H:M:S
+            hours, more, seconds = (x or 0 for x in parts)
+        else:  # M or M:S
+            hours, more, seconds = 0, parts[0] or 0, parts[1] or 0
+        total = (((days or 0) * 24 + hours) * 60 + more) * 60 + seconds
+        minutes = -(-total // 60)
+    if not 0 < minutes < 10**MOST_DIGITS:
+        raise SpecError(
+            "--time: must be a number of minutes, or H:M:S or D-H:M as of"
+            f" sbatch, more than nothing. Received: {text}"
+        )
+    return minutes
+
+
+def parse_options(texts: Sequence[str]) -> dict[str, str | bool]:
+    """Reads options of sbatch, `NAME=VALUE` or `NAME`.
+
+    Raises a SpecError for those that the engine itself needs.
+    """
+    options: dict[str, str | bool] = {}
+    for text in texts:
+        name, given, value = text.partition("=")
+        name = name.strip().removeprefix("--")
+        if not re.fullmatch(r"[a-z][a-z-]{0,40}", name) or (
+            not value.isprintable()
+        ):
+            raise SpecError(
+                "--slurm-option: must be NAME=VALUE, or NAME, of an option of"
+                f" sbatch by its long name. Received: {text}"
+            )
+        if name in OWN_OPTIONS:
+            raise SpecError(
+                f"--slurm-option: {name} is kresnet's own. Received: {text}"
+            )
+        options[name] = value if given else True
+    return options
+
+
+@dataclasses.dataclass
+class SlurmEngine:
+    """Runs every run of a study as a job.
+
+    A run that is stopped before its time is over, preempted, or whose node is
+    lost, goes on when SLURM starts its job again. What else kills a run is
+    tried again `RETRIES` times.
+
+    Attributes:
+        folder: The study's.
+        options: Options of sbatch by their long names.
+        minutes: Longest time of a job, which is requeued then.
+        cpus: CPUs of a run; without a GPU also its threads.
+        gpus: GPUs of a run.
+        detach: Whether it returns once all is submitted.
+        unfinished: How many runs had not ended when it returned.
+    """
+
+    folder: Path
+    options: Mapping[str, str | bool]
+    minutes: int = MINUTES
+    cpus: int = 1
+    gpus: int = 0
+    detach: bool = False
+    unfinished: int = 0
+
+    def __call__(
+        self,
+        planned: Sequence[PlannedRun],
+        data_dir: str | os.PathLike[str] | None,
+        changed: Callable[[], None],
+    ) -> Generator[tuple[PlannedRun, int], None, None]:
+        """Yields every run with its exit code; those that failed come last.
+
+        Args:
+            planned: What to run; the folders must be the same on every node.
+            data_dir: The folder of prepared data sets, on every node.
+            changed: Called every second.
+
+        Raises:
+            DeviceMissingError: There is no SLURM, or it refuses a job.
+            StoppedError: A signal came; the jobs stay in SLURM's queue.
+        """
+        if not planned:
+            return
+        asked = types.SimpleNamespace(signal=None)
+        jobs = _Jobs(self.folder / JOBS)
+        failed: list[tuple[PlannedRun, int]] = []
+        waiting, pending = list(planned), list[PlannedRun]()
+        with Signals(asked):
+            while waiting or pending:
+                for each in (
+                    list(waiting) if self.detach else ready(waiting, pending)
+                ):
+                    waiting.remove(each)
+                    if not jobs.is_known(each):
+                        self._submit(jobs, each, data_dir)
+                    pending.append(each)
+                jobs.ask()
+                for each in list(pending):
+                    code = self._code(jobs, each, data_dir)
+                    if code is None:
+                        continue
+                    pending.remove(each)
+                    jobs.forget(each)
+                    if code in (0, DivergedError.exit_code):
+                        yield each, code
+                        continue
+                    failed.append((each, code))
+                    self._say(each, code)
+                changed()
+                if self.detach and not jobs.is_in_doubt(pending):
+                    self.unfinished = len(pending)
+                    break
+                if asked.signal:
+                    raise StoppedError(
+                        f"{self.folder}: {len(waiting) + len(pending)} runs"
+                        " go on without this command; the same command looks"
+                        " at them, and with --cancel it ends them"
+                    )
+                if pending:
+                    time.sleep(1)
+        # Errors before stops: the study ends with the first of them.
+        failed.sort(key=lambda end: end[1] == StoppedError.exit_code)
+        yield from failed
+
+    def cancel(self) -> int:
+        """Cancels the jobs of the study; each saves. Returns their number."""
+        jobs = _Jobs(self.folder / JOBS)
+        jobs.ask()
+        ids = [
+            each.job
+            for each in jobs.known.values()
+            if jobs.states.get(each.job, GONE) not in (*ENDS, GONE)
+        ]
+        if ids:
+            _ask_slurm(["scancel", *ids])
+        return len(ids)
+
+    def _code(
+        self,
+        jobs: "_Jobs",
+        each: PlannedRun,
+        data_dir: str | os.PathLike[str] | None,
+    ) -> int | None:
+        """The exit code of a run; `None` while it has not ended."""
+        code = jobs.outcome(each)
+        if code is not None:
+            return code
+        state = jobs.state(each)
+        if state == CANCELLED:
+            return StoppedError.exit_code
+        if state == "OUT_OF_MEMORY":
+            return OutOfMemoryError.exit_code
+        if state not in (*ENDS, GONE):
+            return None
+        known = jobs.known[_name(each)]
+        notify(
+            f"{each.folder}: job {known.job} ended ({state.lower()}) and the"
+            " run had not"
+        )
+        if known.tries > RETRIES:
+            return DeviceMissingError.exit_code
+        self._submit(jobs, each, data_dir, known.tries + 1)
+        return None
+
+    def _say(self, each: PlannedRun, code: int) -> None:
+        if code == StoppedError.exit_code:
+            notify(f"{each.folder}: its job was cancelled")
+            return
+        with contextlib.suppress(OSError):  # it may not have said anything
+            say_last_lines(each)
+
+    def _submit(
+        self,
+        jobs: "_Jobs",
+        each: PlannedRun,
+        data_dir: str | os.PathLike[str] | None,
+        tries: int = 1,
+    ) -> None:
+        outcome = jobs.outcome_file(each)
+        outcome.unlink(missing_ok=True)
+        run = Run(
+            arguments_on_node(each, data_dir),
+            environment_on_node(self.cpus, self.gpus),
+            str(log_of(each)),
+            str(outcome),
+        )
+        options: dict[str, Any] = {**self.options, "requeue": True}
+        source = jobs.known.get(_name(each.source)) if each.source else None
+        if source:
+            options["dependency"] = f"afterok:{source.job}"
+            options["kill-on-invalid-dep"] = "yes"
+        jobs.note(each, self._executor(run, each, options), tries)
+
+    def _executor(
+        self, run: Run, each: PlannedRun, options: dict[str, Any]
+    ) -> str:
+        """Hands a run to SLURM; returns the number of its job."""
+        if shutil.which("srun") is None:
+            raise DeviceMissingError(
+                "--engine slurm: this machine has no srun; use a machine from"
+                " which jobs are submitted"
+            )
+        try:
+            import submitit
+        except ModuleNotFoundError as error:
+            raise InputMissingError(
+                "--engine slurm needs submitit, not installed here: pip"
+                " install 'kresnet[slurm]'"
+            ) from error
+        executor = submitit.SlurmExecutor(
+            self.folder.absolute() / JOBS,
+            # A signal soon after the start counts as one too.
+            max_num_timeout=1_000_000,
+        )
+        executor.update_parameters(
+            job_name=f"{self.folder.name}/{_name(each)}",
+            time=self.minutes,
+            cpus_per_task=self.cpus,
+            signal_delay_s=min(SECONDS_TO_SAVE, self.minutes * 60 // 3),
+            additional_parameters=options,
+            **({"gpus_per_node": self.gpus} if self.gpus else {}),
+        )
+        try:
+            return str(executor.submit(run).job_id)
+        except submitit.core.utils.FailedJobError as error:
+            said = " ".join(str(error).split())
+            raise DeviceMissingError(
+                f"{each.folder}: SLURM does not take its job: {said}"
+            ) from error
+
+
+class _Job(BaseModel):
+    """The job of a run, and how often one was submitted until then."""
+
+    job: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
+    tries: Annotated[int, Field(ge=1)]
+
+
+class _Submitted(BaseModel):
+    """What stands in jobs.json: jobs by the names of their runs."""
+
+    jobs: dict[str, _Job] = {}
+
+
+class _Jobs:
+    """Which job is whose, in a file; and what SLURM says of them.
+
+    Attributes:
+        known: Jobs whose end was not seen yet, by the names of their runs.
+        states: What SLURM said last, by the number of the job.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.states: dict[str, str] = {}
+        self._gone: dict[str, int] = {}
+        self._asked = float("-inf")
+        self._silent = False
+        make_folder(folder)
+        self._file = folder / "jobs.json"
+        submitted = read_typed(self._file, _Submitted)
+        self.known = submitted.jobs if submitted else {}
+
+    def is_known(self, each: PlannedRun) -> bool:
+        """Says whether a run was submitted and its end not seen yet."""
+        return _name(each) in self.known
+
+    def note(self, each: PlannedRun, job: str, tries: int) -> None:
+        """Remembers the job of a run."""
+        self.known[_name(each)] = _Job(job=job, tries=tries)
+        self._asked = float("-inf")
+        self._write()
+
+    def forget(self, each: PlannedRun) -> None:
+        """Forgets the job of a run that has ended."""
+        del self.known[_name(each)]
+        self._write()
+
+    def _write(self) -> None:
+        replace_file(self._file, as_json(_Submitted(jobs=self.known)))
+
+    def outcome_file(self, each: PlannedRun) -> Path:
+        """The file of the exit code of a run that ended by itself."""
+        return self.folder.absolute() / f"{_name(each)}.exit"
+
+    def outcome(self, each: PlannedRun) -> int | None:
+        """The exit code of a run that ended by itself."""
+        try:
+            return int(self.outcome_file(each).read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def state(self, each: PlannedRun) -> str:
+        """SLURM's word for the state of a run's job; else "UNKNOWN"."""
+        job = self.known[_name(each)].job
+        state = self.states.get(job, "UNKNOWN")
+        if state in ENDS and state != CANCELLED:
+            return state if self._gone.get(job, 0) >= TIMES_GONE else "UNKNOWN"
+        return state
+
+    def is_in_doubt(self, pending: Sequence[PlannedRun]) -> bool:
+        """Says whether a job seems gone and may be requeued yet."""
+        counts = (self._gone.get(self.known[_name(p)].job, 0) for p in pending)
+        return any(0 < count < TIMES_GONE for count in counts)
+
+    def ask(self) -> None:
+        """Asks SLURM, unless it was asked a moment ago."""
+        if time.monotonic() - self._asked < SECONDS_BETWEEN_QUESTIONS:
+            return
+        said = _ask_slurm(
+            ["squeue", "--me", "-h", "-t", "all", "-o", "%i %T"], True
+        )
+        self._asked = time.monotonic()
+        if said is None:
+            if not self._silent:
+                notify("SLURM does not answer; asking again")
+            self._silent = True
+            return
+        self._silent = False
+        there = dict(
+            line.split()[:2] for line in said.splitlines() if " " in line
+        )
+        for each in self.known.values():
+            job = each.job
+            state = there.get(job, GONE)
+            over = state in (*ENDS, GONE)
+            self._gone[job] = self._gone.get(job, 0) + 1 if over else 0
+            if state == GONE and self._gone[job] < TIMES_GONE:
+                state = "UNKNOWN"
+            self.states[job] = state
+
+
+def _name(each: PlannedRun | Path) -> str:
+    folder = each if isinstance(each, Path) else each.folder
+    return f"{folder.parent.name}-{folder.name}"
+
+
+def _ask_slurm(command: list[str], may_fail: bool = False) -> str | None:
+    """Returns what a command of SLURM says; `None` if it fails and may."""
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+    except FileNotFoundError as error:
+        raise DeviceMissingError(
+            f"--engine slurm: this machine has no {command[0]}"
+        ) from error
+    except (subprocess.SubprocessError, OSError) as error:
+        if may_fail:
+            return None
+        said = (getattr(error, "stderr", None) or str(error)).strip()
+        raise DeviceMissingError(f"{command[0]}: {said}") from error
