@@ -243,7 +243,9 @@ def test_it_does_not_go_on_without_its_source(killed, recorded):
     if not recorded:  # the checkpoint knows too
         (killed / "run.json").unlink()
 
-    with pytest.raises(SpecError, match=r"--begin-with\): weights \w+… -> none"):
+    with pytest.raises(
+        SpecError, match=r"--begin-with\): weights \w+… -> none"
+    ):
         train_deep(killed, None)
 
 
