@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kresnet.commands.convert import convert
 from kresnet.commands.devices_bench import bench, devices
 from kresnet.commands.evaluate_responses import evaluate, responses
 from kresnet.commands.export_predict import export, predict
@@ -200,7 +201,7 @@ def kresnet(
 
 for each in (
     *(check, show, explain, diff, train, study, evaluate, report, export),
-    *(predict, responses, bench, devices, specs, schema),
+    *(predict, responses, convert, bench, devices, specs, schema),
 ):
     app.command()(each)
 app.command("import")(import_weights)

@@ -22,6 +22,7 @@ from kresnet.importing.inventory import inventory
 from kresnet.importing.layout import theirs, turned, turned_back
 from kresnet.importing.recognise import matches, recognise
 from kresnet.network import build_model
+from kresnet.records.evaluation import read_evaluation
 from kresnet.spec import load_spec
 from kresnet.trained import open_trained
 
@@ -246,6 +247,9 @@ def test_kresnet_s_own_weights_come_back(digits_run, digits_weights, tmp_path):
     assert (ours.error, ours.loss) == (theirs.error, theirs.loss)
     assert ours.protocol.network == "import of weights.safetensors"
     assert ours.protocol.seed is None
+    file = tmp_path / "in" / "evaluation-test-moving-averages.json"
+    evaluate(imported)
+    assert read_evaluation(file) == ours
 
 
 def changed(arrays, **changes):

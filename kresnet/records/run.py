@@ -97,6 +97,26 @@ class Deepened(Fields):
     test_loss: Loss | None = None
 
 
+class BegunWith(Fields):
+    """The network whose weights this run began with.
+
+    Attributes:
+        folder: The folder of that run or import, as it was named.
+        name: The name of its spec.
+        iteration: The updates that were done to it.
+        weights: SHA-256 of its weights.
+        drawn: Layers whose weights were drawn anew.
+        kept_transforms: Whether the transforms' statistics are its own, too.
+    """
+
+    folder: str
+    name: str
+    iteration: Count
+    weights: str
+    drawn: Annotated[tuple[str, ...], Expected("a list of strings")] = ()
+    kept_transforms: Flag = False
+
+
 class RunRecord(Fields):
     """All that run.json says.
 
@@ -131,6 +151,7 @@ class RunRecord(Fields):
     test_loss: Loss | None = None
     best_validation: BestValidation | None = None
     deepened: Deepened | None = None
+    begun_with: BegunWith | None = None
     versions: Texts
     hardware: Hardware
     options: Conditions

@@ -31,8 +31,8 @@ from kresnet.records.checkpoints import Arrays, Checkpoint
 from kresnet.records.folder import RunFolder
 from kresnet.records.identity import Identity
 from kresnet.spec import DATASETS, Spec, spec_digest
-from kresnet.trained.arrays import from_arrays
-from kresnet.training.begin_with import Deepening
+from kresnet.trained.arrays import from_arrays, to_arrays
+from kresnet.training.begin_with import BeginWith, Deepening
 from kresnet.training.logs.log import Measuring
 from kresnet.training.logs.logs import Logs
 from kresnet.training.logs.progress import ProgressLine
@@ -54,7 +54,7 @@ class Experiment:
     """One run, the same on every process of a team.
 
     Process 0 alone has `logs`; it says what goes on, and decides where a chunk
-    ends. The weights of `deepening`, if there is one, are the initial ones.
+    ends. The weights of `begin_with`, if there is one, are the initial ones.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Experiment:
         options: Options,
         team: Team,
         console: Console,
-        deepening: Deepening | None = None,
+        begin_with: BeginWith | None = None,
     ):
         self.folder = folder
         self.spec = spec
@@ -75,14 +75,14 @@ class Experiment:
         self.say = notifier(console)
         console = console if team.index == 0 else Console(quiet=True)
         self.notify = notifier(console)
-        self.deepening = deepening
+        self.begin_with = begin_with
         self.newest: Checkpoint | None = None
         # The data are not known yet.
         self.identity = Identity.of(
             spec,
             seed,
             precision=options.computed_in,
-            beginning=deepening and deepening.beginning,
+            beginning=begin_with and begin_with.beginning,
         )
         training = spec.training
         rate, warm_up = training.learning_rate, training.warm_up
@@ -141,8 +141,9 @@ class Experiment:
             self._prepare(placement)
             with agreement.together():
                 self._begin()
-            if logs and self.deepening and not self.newest:
-                self._measure_beginning(logs, self.deepening)
+            begun = self.begin_with
+            if logs and isinstance(begun, Deepening) and not self.newest:
+                self._measure_beginning(logs, begun)
             with agreement.together():
                 self._train()
             agreement.leave()
@@ -168,7 +169,7 @@ class Experiment:
                     self.identity,
                     self.data.name,
                     options.conditions | placement.conditions,
-                    self.deepening.record if self.deepening else None,
+                    self.begin_with.record if self.begin_with else {},
                 )
         self.agreement.refuse_others(
             json.dumps(
@@ -274,24 +275,26 @@ class Experiment:
 
     def _set_initial_weights(self) -> None:
         """Sets those drawn from the seed, and what the data decide."""
-        if self.deepening is None:
+        images = self._train_images()
+        if not isinstance(self.begin_with, Deepening):
             transforms = self.models.transforms
             if any(hasattr(layer, "adapt") for layer in transforms):
                 self.notify("measuring the training images")
-            adapt_transforms(transforms, self._train_images())
-            return
-        self.notify(f"deepening {self.deepening.run.folder}")
-        weights = self.deepening.initial_weights(
-            self.spec, self._train_images()
-        )
-        from_arrays(self.model.weights, weights)
+            adapt_transforms(transforms, images)
+        if self.begin_with:
+            self.notify(self.begin_with.about)
+            own = to_arrays(self.model.weights)
+            from_arrays(
+                self.model.weights,
+                self.begin_with.initial_weights(self.spec, images, own),
+            )
 
     def _measure_beginning(self, logs: Logs, deepening: Deepening) -> None:
         """Measures the deepened network before it is trained further."""
         self.notify("evaluating the deepened network")
         row = logs.metrics.write_first_row()
         begun = self._test() | {"validation_error": row["validation_error"]}
-        deepened = deepening.record.model_copy(update=begun)
+        deepened = deepening.record["deepened"].model_copy(update=begun)
         logs.record.update("running", 0, deepened=deepened)
 
     def _train(self) -> None:

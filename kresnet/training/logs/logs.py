@@ -13,7 +13,6 @@ from kresnet.machine.surroundings import FLOATX
 from kresnet.records.checkpoints import Checkpoint
 from kresnet.records.folder import RunFolder
 from kresnet.records.identity import Identity
-from kresnet.records.run import Deepened
 from kresnet.spec import Spec, dump_spec
 from kresnet.trained.arrays import to_arrays
 from kresnet.training.logs.events import Events
@@ -79,12 +78,13 @@ class Logs:
         identity: Identity,
         data: str,
         conditions: dict[str, object],
-        deepened: Deepened | None,
+        begun: dict[str, Any],
     ) -> None:
         """Begins run.json, or compares it with what would go on.
 
         The identity is that of the run with its data, and `data` their name;
-        the bits of the result depend on the conditions.
+        the bits of the result depend on the conditions. `begun` are fields
+        that say what the run began with.
 
         Raises:
             BadDataError: The run was begun on other data.
@@ -99,8 +99,9 @@ class Logs:
         self.record = Record(self.folder, self.spec.name, identity, conditions)
         if self.newest:
             self.record.compare_conditions(self.options.strict, self.notify)
-        if deepened and not self.record.now.deepened:
-            self.record.change(deepened=deepened)
+        for name, value in begun.items():
+            if getattr(self.record.now, name) is None:
+                self.record.change(**{name: value})
 
     def make_callbacks(
         self,
