@@ -47,6 +47,11 @@ class Run(RecordedRun, Trained):
         return self.checkpoint.iteration
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        # Records before there were names in them are of data sets with facts.
+        return self.record.class_names or self.facts.class_names
+
+    @property
     def is_last(self) -> bool:
         return self.iteration == self.record.checkpoint
 
