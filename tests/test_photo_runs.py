@@ -74,6 +74,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(run, home):
     again = train(home, backend, out)
 
     assert again.wait() == 0, said(home, out)
+    assert "continuing at iteration" in said(home, out)
     got, want = (folder / "losses.csv" for folder in (home / out, run))
     assert got.read_bytes() == want.read_bytes()
     assert weights(home / out) == weights(run)

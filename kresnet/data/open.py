@@ -7,7 +7,7 @@ from kresnet.data.folder import open_folder
 from kresnet.data.source import Dataset, Source
 from kresnet.data.tfds import load_tfds
 from kresnet.errors import SpecError
-from kresnet.spec import DATASETS, Spec
+from kresnet.spec import DATASETS, DatasetFacts, Spec
 
 
 def open_source(
@@ -29,7 +29,7 @@ def open_source(
     if data.facts.photos:
         source = open_folder(data, spec.model.input, data_dir)
     else:
-        source = load_dataset(data.dataset, data_dir)
+        source = _load(data.dataset, data.facts, data_dir)
     _check(spec, source)
     return source
 
@@ -85,14 +85,22 @@ def load_dataset(
         BadDataError: the data is damaged, or not what was published.
         ValueError: `name` is not the name of such a data set.
     """
-    if name == "digits":
-        return load_digits()
     facts = DATASETS.get(name)
-    if facts is None or facts.tfds is None:
+    if facts is None or facts.photos:
         known = [
             repr(name) for name, each in DATASETS.items() if not each.photos
         ]
         raise ValueError(
             f"`name` must be {' or '.join(known)}. Received: name={name!r}"
         )
+    return _load(name, facts, data_dir)
+
+
+def _load(
+    name: str,
+    facts: DatasetFacts,
+    data_dir: str | os.PathLike[str] | None,
+) -> Dataset:
+    if facts.tfds is None:
+        return load_digits()
     return load_tfds(name, facts, facts.tfds, data_dir)

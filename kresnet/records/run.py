@@ -135,7 +135,9 @@ class RunRecord(Fields):
     versions: Texts
     hardware: Hardware
     options: Conditions
-    class_names: Annotated[tuple[str, ...], Expected("a list of strings")] = ()
+    class_names: (
+        Annotated[tuple[str, ...], Expected("a list of strings")] | None
+    ) = None
 
     @model_validator(mode="after")
     def _agrees(self) -> "RunRecord":

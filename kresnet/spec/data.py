@@ -25,15 +25,16 @@ class TfdsFacts(NamedTuple):
     Attributes:
         name: TFDS's name of it.
         version: The version that is read.
-        source: URL of the file that TFDS downloads first.
+        source: URL of the file that TFDS downloads first; `None` if it is read
+            where it was prepared, and never downloaded.
         fingerprint: SHA-256 of the published images, labels and names, as
             `kresnet.data.Source` has it; `None` where any will do.
     """
 
     name: str
     version: str
-    source: str
-    fingerprint: str | None
+    source: str | None = None
+    fingerprint: str | None = None
 
 
 class DatasetFacts(NamedTuple):
@@ -97,6 +98,26 @@ DATASETS = {
             fingerprint="49579b15f54d217519003871ad703588f8c919b760e4980f441a59a1079a7665",
         ),
     ),
+    # Krizhevsky 2009; the fine labels.
+    "cifar100": DatasetFacts(
+        title="CIFAR-100",
+        input=(32, 32, 3),
+        classes=100,
+        class_names=(),
+        train=50_000,
+        test=10_000,
+        tfds=TfdsFacts("cifar100", "3.0.2"),
+    ),
+    # Netzer et al. 2011, without its extra images.
+    "svhn_cropped": DatasetFacts(
+        title="SVHN, cropped",
+        input=(32, 32, 3),
+        classes=10,
+        class_names=(),
+        train=73_257,
+        test=26_032,
+        tfds=TfdsFacts("svhn_cropped", "3.1.0"),
+    ),
     # scikit-learn's 1,797 scanned digits, of which 360 are for testing. Counts
     # of ink in 4 × 4 bits of a scan, hence 17 grey levels.
     "digits": DatasetFacts(
@@ -145,7 +166,7 @@ else:
     Name = Annotated[
         Literal[tuple(DATASETS)],
         WrapValidator(_name),
-        Expected(f"{', '.join(DATASETS)} or tfds:NAME/VERSION"),
+        Expected(f"{', '.join(sorted(DATASETS))} or tfds:NAME/VERSION"),
     ]
 
 
@@ -184,7 +205,7 @@ class DataSpec(Fields):
             return DATASETS[self.dataset]
         named = _TFDS.fullmatch(self.dataset)
         assert named  # noqa: S101, it was validated
-        tfds = TfdsFacts(named[1], named[2], source="", fingerprint=None)
+        tfds = TfdsFacts(named[1], named[2])
         return DatasetFacts(
             title=self.dataset,
             input=None,
