@@ -17,6 +17,7 @@ import typer
 from kresnet.commands.devices_bench import bench, devices
 from kresnet.commands.evaluate_responses import evaluate, responses
 from kresnet.commands.export_predict import export, predict
+from kresnet.commands.photos import data
 from kresnet.commands.specs import check, diff, explain, schema, show, specs
 from kresnet.commands.study_report import report, study
 from kresnet.commands.train import train
@@ -199,7 +200,7 @@ def kresnet(
 
 for each in (
     *(check, show, explain, diff, train, study, evaluate, report, export),
-    *(predict, responses, bench, devices, specs, schema),
+    *(predict, responses, bench, devices, specs, schema, data),
 ):
     app.command()(each)
 

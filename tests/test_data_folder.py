@@ -7,8 +7,10 @@ import photo_folder
 import pytest
 from PIL import Image
 
+from kresnet.cli import app, run
 from kresnet.data import open_source
 from kresnet.data.folder import Folder
+from kresnet.data.survey import survey
 from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.prediction.images import read_image
 from kresnet.spec import DATASETS, load_spec
@@ -297,3 +299,62 @@ def test_modes_are_treated_as_predict_does(open_photos, copy):
         np.testing.assert_array_equal(pixels, want)
     assert (got[4] == (1, 2, 3)).all()
     source.read("train", places, KEYS[:6])
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_survey_finds_counts_modes_damage_and_duplicates(copy):
+    shutil.copy(copy / "train/apple/0.jpg", copy / "test/apple/x.jpg")
+    (copy / "test" / "öl" / "z.png").write_text("no image")
+    (copy / "test" / "öl" / "notes.txt").write_text("x")
+
+    found = survey(copy)
+
+    assert found.counts == {"train": [9, 9, 9], "test": [10, 9, 10]}
+    assert found.modes == {"RGB": 55}
+    assert found.passed_over == {"train": [], "test": ["öl/notes.txt"]}
+    (pair,) = found.duplicates
+    assert [path.rpartition("/")[2] for path in pair] == ["0.jpg", "x.jpg"]
+    assert [path[-5:] for path, _ in found.broken] == ["z.png"]
+    assert survey(copy, verify=True).sums is None
+
+
+@pytest.mark.usefixtures("cache")
+def test_damage_that_no_decoder_notices_is_found_by_stored_sums(
+    open_photos, copy
+):
+    assert survey(copy, verify=True).sums
+    source = open_photos(copy)
+    before = source.read("train", slice(None))
+    path = copy / "train" / "apple" / "0.jpg"
+    content = bytearray(path.read_bytes())
+    content[-60] ^= 4
+    path.write_bytes(content)
+
+    with pytest.raises(BadDataError, match=r"0\.jpg: is damaged: its sum"):
+        source.read("train", slice(None))
+    with pytest.raises(BadDataError, match="has other sums"):
+        survey(copy, verify=True)
+    np.testing.assert_array_equal(
+        source.read("train", slice(1, None)), before[1:]
+    )
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_command_lists_a_folder_and_ends_with_65_where_it_is_damaged(
+    copy, capsys
+):
+    assert run(app, ["data", str(copy), "--verify"]) == 0
+    said = capsys.readouterr().out
+    assert "images" in said
+    assert "decoded all" in said
+
+    path = copy / "train" / "apple" / "1.png"
+    path.write_bytes(path.read_bytes()[:-200])
+    assert run(app, ["data", str(copy), "--verify"]) == 65
+    assert "1.png: damaged" in capsys.readouterr().err
+    assert run(app, ["data", str(copy / "train")]) == 66

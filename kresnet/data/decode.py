@@ -6,8 +6,8 @@ Training and `predict` decode by this alone.
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def opened_file(path: Path | str) -> Iterator[IO[bytes]]:
+def opened_file(path: Path | str) -> Iterator[BufferedReader]:
     """Opens a file to be decoded.
 
     Raises:
@@ -64,7 +64,7 @@ def opened_file(path: Path | str) -> Iterator[IO[bytes]]:
 
 
 def decode(
-    file: IO[bytes],
+    file: BufferedReader,
     notices: list[str],
     least: Callable[[tuple[int, int]], float] | None = None,
 ) -> tuple[Image.Image, tuple[int, int]]:

@@ -7,11 +7,13 @@ import json
 import os
 import warnings
 from collections.abc import Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from kresnet import sealed_folder
 from kresnet.data.decode import decode, opened_file, versions
 from kresnet.data.order import seedless_sample
 from kresnet.data.source import Images, Source
@@ -22,6 +24,7 @@ from kresnet.errors import (
     KresnetError,
     SpecError,
 )
+from kresnet.files import cache_home
 from kresnet.notices import notify
 from kresnet.printable import is_utf8
 from kresnet.spec import DataSpec, Views
@@ -79,7 +82,8 @@ class Folder(Source):
         self.views = views
         self.shape = shape
         self.most_measured = statistics
-        self.fingerprint = _fingerprint(class_names, splits)
+        self.fingerprint = fingerprint(class_names, splits)
+        self.sums = _stored_sums(self.fingerprint, splits)
         self.threads = threads or _usable_cores()
         self._pool: concurrent.futures.ThreadPoolExecutor | None = None
         # Pillow warns of metadata that are not used, and of sizes, which are
@@ -128,7 +132,7 @@ class Folder(Source):
         pixels = np.empty((len(indices), *self.shape), np.uint8)
         every = itertools.repeat(None) if keys is None else map(int, keys)
         reads = [
-            self._pool.submit(self._read, files, index, key, row)
+            self._pool.submit(self._read, split, index, key, row)
             for index, key, row in zip(
                 map(int, indices), every, pixels, strict=False
             )
@@ -143,8 +147,9 @@ class Folder(Source):
         return pixels
 
     def _read(
-        self, files: Files, index: int, key: int | None, row: np.ndarray
+        self, split: str, index: int, key: int | None, row: np.ndarray
     ) -> None:
+        files = self.splits[split]
         path = os.path.join(files.folder, files.names[index])
         try:
             with opened_file(path) as file:
@@ -154,11 +159,19 @@ class Folder(Source):
                         f"has changed: it had {files.sizes[index]:,} bytes and"
                         f" has {size:,}"
                     )
+                if sums := self.sums:
+                    digest = hashlib.file_digest(file, "sha256").digest()
+                    file.seek(0)
+                    if digest != sums[split][index].tobytes():
+                        raise BadDataError(
+                            "is damaged: its sum is not the one that `kresnet"
+                            " data --verify` stored"
+                        )
                 row[:] = self._seen(file, key)
         except KresnetError as error:
             raise type(error)(f"{path}: {error}") from error
 
-    def _seen(self, file: IO[bytes], key: int | None) -> np.ndarray:
+    def _seen(self, file: BufferedReader, key: int | None) -> np.ndarray:
         """The pixels of a view of an image."""
         height, width, channels = self.shape
         output = width, height
@@ -270,6 +283,33 @@ def list_splits(root: Path) -> tuple[dict[str, Files], tuple[str, ...]]:
     return splits, class_names
 
 
+def sums_folder(fingerprint: str) -> Path:
+    """Where `kresnet data --verify` stores the sums of files.
+
+    Raises:
+        OSError: The user has no home directory.
+    """
+    return cache_home() / "sums" / fingerprint[:32]
+
+
+def _stored_sums(
+    fingerprint: str, splits: dict[str, Files]
+) -> dict[str, np.ndarray]:
+    """SHA-256 sums, uint8 `(N, 32)` by split; empty if none are stored."""
+    try:
+        folder = sums_folder(fingerprint)
+        if not folder.exists():
+            return {}
+        sealed_folder.verify(folder)
+        return {
+            split: np.load(folder / f"{split}.npy", allow_pickle=False)
+            for split in splits
+        }
+    except (OSError, sealed_folder.DamagedError) as error:
+        notify(f"the sums of the photos are not used: {error}")
+        return {}
+
+
 def _usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -351,7 +391,7 @@ def _names(
     return {name: taken[name] for name in sorted(taken)}, sorted(others)
 
 
-def _fingerprint(class_names: tuple[str, ...], splits: dict[str, Files]) -> str:
+def fingerprint(class_names: tuple[str, ...], splits: dict[str, Files]) -> str:
     """SHA-256 of classes, names, labels and sizes; the path is no part."""
     digest = hashlib.sha256(json.dumps(["photos", class_names]).encode())
     for split, files in sorted(splits.items()):
