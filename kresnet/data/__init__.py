@@ -1,7 +1,7 @@
 """Images, their split, and the order in which a run sees them."""
 
 from kresnet.data.feed import Feed
-from kresnet.data.open import load_dataset
+from kresnet.data.open import load_dataset, open_source
 from kresnet.data.order import Order, split_train_validation
 from kresnet.data.source import Dataset, Images, Source
 
@@ -12,5 +12,6 @@ __all__ = [
     "Order",
     "Source",
     "load_dataset",
+    "open_source",
     "split_train_validation",
 ]

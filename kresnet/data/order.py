@@ -41,6 +41,26 @@ def split_train_validation(
     return np.sort(order[validation:]), np.sort(order[:validation])
 
 
+def seedless_sample(indices: np.ndarray, most: int) -> np.ndarray:
+    """Chooses `most` of some images, or all of them where there are no more.
+
+    As `split_train_validation` it depends on no seed, and a smaller sample is
+    a subset of a larger one.
+
+    Args:
+        indices: Integers, shape `(count,)`, not empty.
+        most: At least 1.
+
+    Returns:
+        Indices, rising.
+    """
+    if len(indices) <= most:
+        return indices
+    draws = np.random.Philox(key=_KEY).random_raw(int(indices.max()) + 1)
+    order = np.argsort(draws[indices], kind="stable")
+    return np.sort(indices[order[:most]])
+
+
 # Words of the counter-based generator's key: they keep the uses apart.
 _PERMUTATION = 1
 _KEYS = 2
@@ -135,6 +155,14 @@ class Order:
     def batch(self, iteration: int) -> tuple[np.ndarray, ...]:
         """Returns images and keys of one iteration, `(batch_size,)` each."""
         return tuple(each[0] for each in self.batches(iteration, 1))
+
+    def view_keys(self, iteration: int) -> np.ndarray:
+        """The keys by which a source draws the images of an iteration.
+
+        Returns:
+            uint64, shape `(batch_size,)`.
+        """
+        return self._images_and_views(iteration)[1]
 
     def close(self) -> None:
         """Ends what reads ahead; see `Feed`. Here nothing does."""

@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 
+from kresnet.data.order import split_train_validation
+
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -30,12 +32,17 @@ class Source:
     in_memory = False
 
     @property
+    def versions(self) -> dict[str, str]:
+        """The versions of what decodes images while a run trains, by name."""
+        return {}
+
+    @property
     def input(self) -> tuple[int, ...]:
         """Height, width and channels of an image."""
         raise NotImplementedError
 
     def labels(self, split: str) -> np.ndarray:
-        """The labels of "train" or "test".
+        """The labels of "train", "test", or another split that it has.
 
         Returns:
             int32, shape `(N,)`, from 0 to the number of classes - 1.
@@ -53,7 +60,7 @@ class Source:
         Training reads in a thread of its own, so two calls may run at once.
 
         Args:
-            split: "train" or "test".
+            split: As for `labels`.
             indices: Integers, shape `(count,)`, or a slice: places in the
                 split.
             keys: uint64, shape `(count,)`: what is drawn for an image depends
@@ -67,6 +74,22 @@ class Source:
             KresnetError: An image is missing or damaged.
         """
         raise NotImplementedError
+
+    def parts(self, validation: int) -> tuple["Images", "Images"]:
+        """The images to train on, and those held out.
+
+        Args:
+            validation: How many training images are held out, where a source
+                has no others for it.
+        """
+        train, held_out = split_train_validation(
+            len(self.labels("train")), validation
+        )
+        return self.images("train", train), self.images("train", held_out)
+
+    def measured(self, images: "Images") -> "Images":
+        """Those of some training images that statistics are measured on."""
+        return images
 
     def images(self, split: str, indices: np.ndarray | None = None) -> "Images":
         """Images of a split, not read yet; `None` for all of it."""
@@ -84,7 +107,7 @@ class Images:
 
     Attributes:
         source: Has them.
-        split: "train" or "test".
+        split: "train", "test", or another split of the source.
         indices: Integers, shape `(N,)`: their places in the split.
     """
 
@@ -97,6 +120,15 @@ class Images:
 
     def __getitem__(self, part: slice | np.ndarray) -> np.ndarray:
         return self.source.read(self.split, self.indices[part])
+
+    def drawn(self, part: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """Reads some of them as in training; see `Source.read`."""
+        return self.source.read(self.split, self.indices[part], keys)
+
+    @property
+    def measured(self) -> "Images":
+        """Those that statistics are measured on."""
+        return self.source.measured(self)
 
     @property
     def labels(self) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Literal, cast
 
 import numpy as np
 
-from kresnet.data import Images, Source, split_train_validation
+from kresnet.data import Images, Source
 from kresnet.errors import SpecError, write_error
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.records.evaluation import (
@@ -118,12 +118,10 @@ def measure(
     if batch_norm == "re-estimated":
         run = network.with_layers("--batch-norm re-estimated")
     data = network.data(data_dir)
-    train, held_out = split_train_validation(
-        len(data.labels("train")), network.spec.data.validation
-    )
+    train, held_out = data.parts(network.spec.data.validation)
     images = _images(data, split, train, held_out)
     if run:
-        network = run.re_estimated(data.images("train", train))
+        network = run.re_estimated(train)
     return _measured(
         network.logits(images),
         images.labels,
@@ -133,7 +131,7 @@ def measure(
             data=data.name,
             split=cast(Split, split),
             images=len(images),
-            views="one whole image, not augmented",
+            views=_view(network),
             batch_norm_statistics=network.statistics,
             network=network.kind,
             iteration=network.iteration,
@@ -154,13 +152,24 @@ def _check(split: str, batch_norm: str) -> None:
             )
 
 
+def _view(network: Trained) -> str:
+    views, (height, width, _) = (
+        network.spec.data.views,
+        network.spec.model.input,
+    )
+    if views is None:
+        return "one whole image, not augmented"
+    side = views.test.shorter_side
+    return f"one crop in the centre, {width}×{height} at shorter side {side}"
+
+
 def _images(data: Source, split, train, held_out) -> Images:
     if split == "test":
         return data.images("test")
-    indices = train if split == "train" else held_out
-    if len(indices) == 0:
+    images = train if split == "train" else held_out
+    if len(images) == 0:
         raise SpecError("--split: the run held out no validation images")
-    return data.images("train", indices)
+    return images
 
 
 def _measured(logits, labels, class_names, **facts) -> Evaluation:

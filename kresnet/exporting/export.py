@@ -135,6 +135,7 @@ def _write(out: Path, format: Format, run: Layered, data: Source) -> None:
         iteration=run.iteration,
         identity=run.identity,
         spec=run.spec,
+        class_names=data.class_names,
     )
     content = record.model_dump(mode="json")
     names = data.class_names

@@ -248,7 +248,6 @@ def measure_run(
             are asked for.
         BadDataError: The data are not those of the run.
     """
-    from kresnet.data import split_train_validation
     from kresnet.network import adapt_transforms, build_transforms
     from kresnet.trained import open_trained
 
@@ -263,14 +262,11 @@ def measure_run(
             " trained elsewhere, and not with drawn ones"
         )
     data = opened.data(data_dir)
-    train, _ = split_train_validation(
-        len(data.labels("train")), opened.spec.data.validation
-    )
-    pixels = data.images("train", train)
+    pixels, _ = data.parts(opened.spec.data.validation)
     sample = pixels[: images or None]
     if initial:
         transforms = build_transforms(opened.spec.data, opened.spec.model.input)
-        adapt_transforms(transforms, pixels)
+        adapt_transforms(transforms, pixels.measured)
         network = _initial_network(opened, transforms, sample)
     else:
         transforms, network = opened.layers()

@@ -47,7 +47,7 @@ def predict(
 
     Args:
         run_or_export: A run, an export, or the folder of one.
-        images: Paths of PNG, JPEG, GIF or WebP files.
+        images: Paths of PNG, JPEG, GIF, WebP or BMP files.
         top: Number of classes to name, at most all there are.
         checkpoint: Iteration of the run's checkpoint to use, where a folder is
             given; `None` for the newest.
@@ -75,14 +75,17 @@ def _batch(network: Trained, paths: list[Path], top: int) -> list[Prediction]:
     for i, path in enumerate(paths):
         try:
             pixels[i], notices = read_image(
-                path, network.spec.model.input, network.facts
+                path,
+                network.spec.model.input,
+                network.facts,
+                views.test if (views := network.spec.data.views) else None,
             )
             found.append(Prediction(path, notices=tuple(notices)))
         except KresnetError as error:
             found.append(Prediction(path, error=error))
     if pixels:
         rows = softmax(network.logits(np.stack([*pixels.values()])))
-        names = network.facts.class_names
+        names = network.class_names
         for i, row in zip(pixels, rows, strict=True):
             best = np.argsort(-row, kind="stable")[:top]
             classes = tuple((names[j], float(row[j])) for j in best)

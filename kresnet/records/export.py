@@ -26,6 +26,7 @@ class ExportRecord(Fields):
         spec: The spec of its run.
         compared: On how many images it was compared with the run, and the
             largest difference of a probability; `None` until it was.
+        class_names: In the order of the probabilities.
     """
 
     kresnet_export: Literal[1]
@@ -33,6 +34,7 @@ class ExportRecord(Fields):
     iteration: Count
     identity: Identity
     spec: SerializeAsAny[Spec]
+    class_names: tuple[str, ...]
     compared: dict[str, Amount] | None = None
 
 

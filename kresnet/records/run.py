@@ -131,6 +131,7 @@ class RunRecord(Fields):
         cpu_seconds: The same time of all processors together.
         images_per_second: The speed of training.
         warm_up_ended_at: The iteration at which the warm-up ended.
+        class_names: Those of the data, in the order of the labels.
     """
 
     identity: Identity
@@ -155,6 +156,9 @@ class RunRecord(Fields):
     versions: Texts
     hardware: Hardware
     options: Conditions
+    class_names: (
+        Annotated[tuple[str, ...], Expected("a list of strings")] | None
+    ) = None
 
     @model_validator(mode="after")
     def _agrees(self) -> "RunRecord":

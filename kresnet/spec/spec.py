@@ -22,7 +22,7 @@ from kresnet.documents import (
     as_yaml,
     raise_problems,
 )
-from kresnet.spec.data import DATASETS, DataSpec
+from kresnet.spec.data import DataSpec
 from kresnet.spec.training import TrainingSpec
 
 # Windows keeps these, with any extension, for devices.
@@ -110,7 +110,7 @@ def _name_can_be_a_folder(spec: Spec) -> Iterator[Problem]:
 def _network_fits_data_set(spec: Spec) -> Iterator[Problem]:
     """The network takes the images of the data set and tells its classes."""
     name = spec.data.dataset
-    facts = DATASETS[name]
+    facts = spec.data.facts
     for field, want, what in (
         ("input", facts.input, "images"),
         ("classes", facts.classes, "classes"),
@@ -128,12 +128,18 @@ def _transforms_take_the_images(spec: Spec) -> Iterator[Problem]:
         for problem in transform.image_problems(spec.model.input):
             here = problem.under(("data", "transforms", i))
             yield replace(here, also=(("model", "input"),))
+    if spec.data.views:
+        for problem in spec.data.views.image_problems(spec.model.input):
+            here = problem.under(("data", "views"))
+            yield replace(here, also=(("model", "input"),))
 
 
 def _batch_fits_split(spec: Spec) -> Iterator[Problem]:
     """A batch holds no image twice."""
     data = spec.data
-    left = DATASETS[data.dataset].train - data.validation
+    if data.facts.train is None:  # checked when the data are opened
+        return
+    left = data.facts.train - data.validation
     if left < spec.training.batch_size:
         yield Problem(
             ("training", "batch_size"),

@@ -34,6 +34,11 @@ class Run(RecordedRun, Layered):
         return self.checkpoint.iteration
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        # Records before there were names in them are of data sets with facts.
+        return self.record.class_names or self.facts.class_names
+
+    @property
     def is_last(self) -> bool:
         return self.iteration == self.record.checkpoint
 

@@ -101,7 +101,12 @@ def re_estimate(
     order = Order(np.arange(len(images)), group, 0, spec.model.draws)
     for i in range(groups):
         indices, keys = order.batch(i)
-        inputs = training_inputs(images[indices], keys)
+        pixels = (
+            images.drawn(indices, order.view_keys(i))
+            if isinstance(images, Images)
+            else images[indices]
+        )
+        inputs = training_inputs(pixels, keys)
         observing.predict_on_batch(inputs)
         for total, variable in zip(sums, statistics, strict=True):
             total += keras.ops.convert_to_numpy(variable.value)

@@ -15,7 +15,7 @@ from kresnet.callbacks import (
     WarmUp,
     WarmUpError,
 )
-from kresnet.data import Feed, Images, load_dataset, split_train_validation
+from kresnet.data import Feed, open_source
 from kresnet.errors import (
     StoppedError,
     explain_out_of_memory,
@@ -30,7 +30,7 @@ from kresnet.notices import notifier
 from kresnet.records.checkpoints import Arrays, Checkpoint
 from kresnet.records.folder import RunFolder
 from kresnet.records.identity import Identity
-from kresnet.spec import DATASETS, Spec, spec_digest
+from kresnet.spec import Spec, spec_digest
 from kresnet.trained.arrays import from_arrays, to_arrays
 from kresnet.training.begin_with import BeginWith, Deepening
 from kresnet.training.logs.log import Measuring
@@ -160,14 +160,14 @@ class Experiment:
         spec, options = self.spec, self.options
         make_deterministic(self.seed)
         keep_compiled_programs()
-        self.notify(f"loading {DATASETS[spec.data.dataset].title}")
+        self.notify(f"loading {spec.data.facts.title}")
         with self.agreement.together():
-            self.data = load_dataset(spec.data.dataset, options.data_dir)
+            self.data = open_source(spec, options.data_dir)
             self.identity = self.identity.with_data(self.data.fingerprint)
             if self.logs:
                 self.logs.begin_record(
                     self.identity,
-                    self.data.name,
+                    self.data,
                     options.conditions | placement.conditions,
                     self.begin_with.record if self.begin_with else {},
                 )
@@ -176,9 +176,7 @@ class Experiment:
                 [self.identity.digest, spec_digest(spec), options.shared]
             )
         )
-        self.train_indices, self.held_out = split_train_validation(
-            len(self.data.labels("train")), spec.data.validation
-        )
+        self.train_images, self.held_out = self.data.parts(spec.data.validation)
         self.notify(f"building {spec.name}, seed {self.seed}")
         self.models = make_models(
             spec,
@@ -190,7 +188,7 @@ class Experiment:
         self.model = self.models.model
         self.order = Feed(
             self.data,
-            self.train_indices,
+            self.train_images.indices,
             spec.training.batch_size,
             self.seed,
             spec.training.iterations,
@@ -209,9 +207,6 @@ class Experiment:
                 self._validate, measuring, common
             )
 
-    def _train_images(self) -> Images:
-        return self.data.images("train", self.train_indices)
-
     def _make_measuring(self) -> list[Measuring]:
         spec, options = self.spec, self.options
         subject = Subject(
@@ -219,7 +214,7 @@ class Experiment:
             self.models.inference_transforms,
             # A copy: undistributed, in float32, with every layer in sight.
             lambda: build_model(spec.model, 0),
-            lambda: self._train_images()[: options.response_images or None],
+            lambda: self.train_images[: options.response_images or None],
             self.order,
             self._gradients,
         )
@@ -247,9 +242,8 @@ class Experiment:
     def _validate(self) -> dict[str, float]:
         if not len(self.held_out):
             return {}
-        images = self.data.images("train", self.held_out)
         with self.progress.doing("evaluating"):
-            return self.models.measure("validation", images)
+            return self.models.measure("validation", self.held_out)
 
     def _begin(self) -> None:
         """Sets weights and logs to where the run is."""
@@ -275,19 +269,19 @@ class Experiment:
 
     def _set_initial_weights(self) -> None:
         """Sets those drawn from the seed, and what the data decide."""
-        images = self._train_images()
         if not isinstance(self.begin_with, Deepening):
             transforms = self.models.transforms
+            images = self.train_images.measured
             if any(hasattr(layer, "adapt") for layer in transforms):
-                self.notify("measuring the training images")
+                self.notify(f"measuring {len(images):,} training images")
             adapt_transforms(transforms, images)
         if self.begin_with:
             self.notify(self.begin_with.about)
             own = to_arrays(self.model.weights)
-            from_arrays(
-                self.model.weights,
-                self.begin_with.initial_weights(self.spec, images, own),
+            weights = self.begin_with.initial_weights(
+                self.spec, self.train_images, own
             )
+            from_arrays(self.model.weights, weights)
 
     def _measure_beginning(self, logs: Logs, deepening: Deepening) -> None:
         """Measures the deepened network before it is trained further."""

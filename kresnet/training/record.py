@@ -23,6 +23,8 @@ class Record:
         name: The name of its spec.
         identity: What the run is.
         options: Those that the bits of the result depend on, by name.
+        class_names: Those of its data, in the order of the labels.
+        decoders: The versions of what reads its images.
 
     Attributes:
         now: What run.json says, or will.
@@ -36,6 +38,8 @@ class Record:
         name: str,
         identity: Identity,
         options: dict[str, object],
+        class_names: tuple[str, ...] = (),
+        decoders: dict[str, str] | None = None,
     ):
         self.folder = folder
         before = folder.read_record()
@@ -46,9 +50,10 @@ class Record:
             "name": name,
             "status": "running",
             "message": None,  # of a divergence that is past
-            "versions": versions(),
+            "versions": versions() | (decoders or {}),
             "hardware": hardware(),
             "options": options,
+            "class_names": class_names,
         }
         self.now = RunRecord(**((dict(before) if before else begun) | now))
         self.changed_conditions = before and [

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kresnet import sealed_folder
+from kresnet.data import Source
 from kresnet.errors import BadDataError, DivergedError
 from kresnet.machine.surroundings import FLOATX
 from kresnet.records.checkpoints import Checkpoint
@@ -76,15 +77,15 @@ class Logs:
     def begin_record(
         self,
         identity: Identity,
-        data: str,
+        data: Source,
         conditions: dict[str, object],
         begun: dict[str, Any],
     ) -> None:
         """Begins run.json, or compares it with what would go on.
 
-        The identity is that of the run with its data, and `data` their name;
-        the bits of the result depend on the conditions. `begun` are fields
-        that say what the run began with.
+        The identity is that of the run with its data; the bits of the result
+        depend on the conditions. `begun` are fields that say what the run
+        began with.
 
         Raises:
             BadDataError: The run was begun on other data.
@@ -93,10 +94,17 @@ class Logs:
         if self.newest and self.newest.identity.differences(identity):
             raise BadDataError(
                 f"{self.folder.path}: was begun on other data than the"
-                f" {data} found here"
+                f" {data.name} found here"
             )
         self.checkpoints.identity = identity
-        self.record = Record(self.folder, self.spec.name, identity, conditions)
+        self.record = Record(
+            self.folder,
+            self.spec.name,
+            identity,
+            conditions,
+            data.class_names,
+            data.versions,
+        )
         if self.newest:
             self.record.compare_conditions(self.options.strict, self.notify)
         for name, value in begun.items():

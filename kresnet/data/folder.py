@@ -1,0 +1,403 @@
+"""Photos of all sizes in folders, one for each class."""
+
+import concurrent.futures
+import hashlib
+import itertools
+import json
+import os
+import warnings
+from collections.abc import Sequence
+from io import BufferedReader
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kresnet import sealed_folder
+from kresnet.data.decode import decode, opened_file, versions
+from kresnet.data.order import seedless_sample
+from kresnet.data.source import Images, Source
+from kresnet.data.views import Box, Size, resized, test_box, train_box
+from kresnet.errors import (
+    BadDataError,
+    InputMissingError,
+    KresnetError,
+    SpecError,
+)
+from kresnet.files import cache_home
+from kresnet.notices import notify
+from kresnet.printable import is_utf8
+from kresnet.spec import DataSpec, Views
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+
+class Files(NamedTuple):
+    """The images of a split, in the order of classes and then of names.
+
+    Attributes:
+        folder: Its path.
+        names: Paths below the folder, "class/file".
+        labels: int32, shape `(N,)`.
+        sizes: Bytes of the files, int64, shape `(N,)`.
+        passed_over: Names of files that are not named as images are.
+    """
+
+    folder: Path
+    names: list[str]
+    labels: np.ndarray
+    sizes: np.ndarray
+    passed_over: list[str]
+
+
+class Folder(Source):
+    """Images that are decoded, cropped and resized when they are asked for.
+
+    A pool of threads reads the images of a batch. Nothing is remembered of
+    what was read: an image's pixels depend on its file, its view and its key.
+
+    Args:
+        name: The name that a spec uses.
+        splits: By name, "train", "test" and perhaps "validation".
+        class_names: In the order of the labels.
+        views: What is seen in training, and without a key.
+        shape: Height, width and channels to give.
+        statistics: Images that statistics are measured on, at most.
+        threads: How many; `None` for as many as there are cores.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        splits: dict[str, Files],
+        class_names: tuple[str, ...],
+        views: Views,
+        shape: tuple[int, int, int],
+        statistics: int,
+        threads: int | None = None,
+    ):
+        self.name = name
+        self.splits = splits
+        self.class_names = class_names
+        self.views = views
+        self.shape = shape
+        self.most_measured = statistics
+        self.fingerprint = fingerprint(class_names, splits)
+        self.sums = _stored_sums(self.fingerprint, splits)
+        self.threads = threads or _usable_cores()
+        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+        # Pillow warns of metadata that are not used, and of sizes, which are
+        # checked. `catch_warnings` is not for threads.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """See `Source.versions`."""
+        return versions()
+
+    @property
+    def input(self) -> tuple[int, ...]:
+        """See `Source.input`."""
+        return self.shape
+
+    def labels(self, split):
+        """See `Source.labels`."""
+        return self.splits[split].labels
+
+    def parts(self, validation: int) -> tuple[Images, Images]:
+        """See `Source.parts`; the folder validation/ has its images."""
+        if "validation" not in self.splits:
+            return super().parts(validation)
+        return self.images("train"), self.images("validation")
+
+    def measured(self, images: Images) -> Images:
+        """See `Source.measured`."""
+        chosen = seedless_sample(images.indices, self.most_measured)
+        return Images(self, images.split, chosen)
+
+    def read(self, split, indices, keys=None):
+        """See `Source.read`.
+
+        Raises:
+            InputMissingError: A file is gone.
+            BadDataError: A file is no image, is damaged, or has changed.
+        """
+        files = self.splits[split]
+        if isinstance(indices, slice):
+            indices = np.arange(len(files.names))[indices]
+        if self._pool is None:
+            self._pool = concurrent.futures.ThreadPoolExecutor(
+                self.threads, "decode"
+            )
+        pixels = np.empty((len(indices), *self.shape), np.uint8)
+        every = itertools.repeat(None) if keys is None else map(int, keys)
+        reads = [
+            self._pool.submit(self._read, split, index, key, row)
+            for index, key, row in zip(
+                map(int, indices), every, pixels, strict=False
+            )
+        ]
+        try:
+            for each in reads:
+                each.result()
+        except BaseException:
+            for each in reads:
+                each.cancel()
+            raise
+        return pixels
+
+    def _read(
+        self, split: str, index: int, key: int | None, row: np.ndarray
+    ) -> None:
+        files = self.splits[split]
+        path = os.path.join(files.folder, files.names[index])
+        try:
+            with opened_file(path) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size != files.sizes[index]:
+                    raise BadDataError(
+                        f"has changed: it had {files.sizes[index]:,} bytes and"
+                        f" has {size:,}"
+                    )
+                if sums := self.sums:
+                    digest = hashlib.file_digest(file, "sha256").digest()
+                    file.seek(0)
+                    if digest != sums[split][index].tobytes():
+                        raise BadDataError(
+                            "is damaged: its sum is not the one that `kresnet"
+                            " data --verify` stored"
+                        )
+                row[:] = self._seen(file, key)
+        except KresnetError as error:
+            raise type(error)(f"{path}: {error}") from error
+
+    def _seen(self, file: BufferedReader, key: int | None) -> np.ndarray:
+        """The pixels of a view of an image."""
+        height, width, channels = self.shape
+        output = width, height
+
+        def box_in(whole: Size) -> Box:
+            if key is None:
+                return test_box(self.views.test, whole, output)
+            return train_box(self.views.train, whole, output, key)
+
+        def least(whole: Size) -> float:
+            left, top, right, bottom = box_in(whole)
+            return min((right - left) / width, (bottom - top) / height)
+
+        # In a test view shrinking moves probabilities by up to 0.03.
+        image, whole = decode(file, [], None if key is None else least)
+        across, down = image.width / whole[0], image.height / whole[1]
+        left, top, right, bottom = box_in(whole)
+        box = left * across, top * down, right * across, bottom * down
+        image = image.convert("RGB" if channels == 3 else "L")
+        seen = np.asarray(resized(image, box, output))
+        return seen.reshape(self.shape)
+
+
+def open_folder(
+    data: DataSpec,
+    shape: Sequence[int],
+    data_dir: str | os.PathLike[str] | None,
+) -> Folder:
+    """Opens a folder with train/ and test/, which hold a folder for a class.
+
+    In the place of test/ there may be val/, as ImageNet has it; beside test/,
+    val/ or validation/ has the images for validation. Only names and sizes
+    are read.
+
+    Raises:
+        SpecError: `data.validation` is not 0 though there is such a folder.
+        InputMissingError: A folder is not named or not there.
+        BadDataError: A class has no training images, a file's name or a
+            folder's cannot be used, or several folders could be meant.
+    """
+    assert data.views is not None  # noqa: S101, the spec was checked
+    root = folder_of(data_dir, data.dataset)
+    splits, class_names = list_splits(root)
+    if "validation" in splits and data.validation:
+        raise SpecError(
+            f"data.validation: must be 0, since"
+            f" {splits['validation'].folder} has images for validation."
+            f" Received: {data.validation}"
+        )
+    for files in splits.values():
+        if files.passed_over:
+            notify(
+                f"{files.folder}: {len(files.passed_over):,} files are passed"
+                f" over, such as {files.passed_over[0]}, whose names do not"
+                f" end in {', '.join(ENDINGS)}"
+            )
+    height, width, channels = shape
+    return Folder(
+        data.dataset,
+        splits,
+        class_names,
+        data.views,
+        (height, width, channels),
+        data.statistics,
+    )
+
+
+def folder_of(
+    data_dir: str | os.PathLike[str] | None, dataset: str = "folder"
+) -> Path:
+    """The folder that is named, or that of `KRESNET_DATA_DIR`."""
+    data_dir = data_dir or os.environ.get("KRESNET_DATA_DIR")
+    if not data_dir:
+        raise InputMissingError(
+            f"{dataset}: name the folder that holds train/ and test/ with"
+            " --data-dir or KRESNET_DATA_DIR"
+        )
+    return Path(os.path.expanduser(data_dir)).absolute()
+
+
+def list_splits(root: Path) -> tuple[dict[str, Files], tuple[str, ...]]:
+    """Lists the images below a folder, without opening them."""
+    train = root / "train"
+    if not train.is_dir():
+        raise InputMissingError(
+            f"{train}: there is no such folder; it holds a folder of training"
+            " images for each class"
+        )
+    folders = {"train": train} | _other_folders(root)
+    class_names = tuple(_names(train, folders_only=True)[0])
+    if not class_names:
+        raise BadDataError(
+            f"{train}: holds no folders; each is a class, with its images"
+        )
+    splits = {}
+    for split, folder in folders.items():
+        splits[split] = _list(folder, class_names)
+    counts = np.bincount(splits["train"].labels, minlength=len(class_names))
+    if empty := [
+        name for name, n in zip(class_names, counts, strict=True) if not n
+    ]:
+        raise BadDataError(
+            f"{train / empty[0]}: holds no images whose names end in"
+            f" {', '.join(ENDINGS)}; every class has some"
+        )
+    for split in ("test", "validation"):
+        if split in splits and not splits[split].names:
+            raise BadDataError(f"{folders[split]}: holds no images")
+    return splits, class_names
+
+
+def sums_folder(fingerprint: str) -> Path:
+    """Where `kresnet data --verify` stores the sums of files.
+
+    Raises:
+        OSError: The user has no home directory.
+    """
+    return cache_home() / "sums" / fingerprint[:32]
+
+
+def _stored_sums(
+    fingerprint: str, splits: dict[str, Files]
+) -> dict[str, np.ndarray]:
+    """SHA-256 sums, uint8 `(N, 32)` by split; empty if none are stored."""
+    try:
+        folder = sums_folder(fingerprint)
+        if not folder.exists():
+            return {}
+        sealed_folder.verify(folder)
+        return {
+            split: np.load(folder / f"{split}.npy", allow_pickle=False)
+            for split in splits
+        }
+    except (OSError, sealed_folder.DamagedError) as error:
+        notify(f"the sums of the photos are not used: {error}")
+        return {}
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _other_folders(root: Path) -> dict[str, Path]:
+    there = [n for n in ("test", "val", "validation") if (root / n).is_dir()]
+    match there:
+        case ["test" | "val" as test]:
+            return {"test": root / test}
+        case ["test" | "val" as test, "val" | "validation" as validation]:
+            return {"test": root / test, "validation": root / validation}
+        case ["test", "val", "validation"]:
+            raise BadDataError(
+                f"{root}: must not have both val/ and validation/ beside test/"
+            )
+    raise InputMissingError(
+        f"{root}: has no folder test/ or val/; it holds a folder of test"
+        " images for each class"
+    )
+
+
+def _list(folder: Path, class_names: tuple[str, ...]) -> Files:
+    found, _ = _names(folder, folders_only=True)
+    if others := sorted(set(found) - set(class_names)):
+        raise BadDataError(
+            f"{folder / others[0]}: must be one of the {len(class_names)}"
+            " classes that train/ has a folder for"
+        )
+    names: list[str] = []
+    labels: list[int] = []
+    sizes: list[int] = []
+    passed_over: list[str] = []
+    for label, class_name in enumerate(class_names):
+        if class_name not in found:
+            continue
+        files, others = _names(folder / class_name, folders_only=False)
+        names += [f"{class_name}/{name}" for name in files]
+        labels += [label] * len(files)
+        sizes += files.values()
+        passed_over += [f"{class_name}/{name}" for name in others]
+    return Files(
+        folder,
+        names,
+        np.array(labels, np.int32),
+        np.array(sizes, np.int64),
+        passed_over,
+    )
+
+
+def _names(
+    folder: Path, folders_only: bool
+) -> tuple[dict[str, int], list[str]]:
+    """Visible folders, or images with their sizes, and what is neither."""
+    taken, others = {}, []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if folders_only:
+                    if not entry.is_dir():
+                        continue
+                    if not is_utf8(entry.name):
+                        raise BadDataError(
+                            f"{folder / entry.name}: must be named by UTF-8"
+                            " text, since it is the name of a class"
+                        )
+                    taken[entry.name] = 0
+                elif entry.name.lower().endswith(ENDINGS):
+                    taken[entry.name] = entry.stat().st_size
+                else:
+                    others.append(entry.name)
+    except OSError as error:
+        raise InputMissingError(
+            f"{error.filename or folder}: cannot be read: {error.strerror}"
+        ) from error
+    return {name: taken[name] for name in sorted(taken)}, sorted(others)
+
+
+def fingerprint(class_names: tuple[str, ...], splits: dict[str, Files]) -> str:
+    """SHA-256 of classes, names, labels and sizes; the path is no part."""
+    digest = hashlib.sha256(json.dumps(["photos", class_names]).encode())
+    for split, files in sorted(splits.items()):
+        digest.update(f"{split} {len(files.names)}\n".encode())
+        for name in files.names:
+            digest.update(os.fsencode(name) + b"\0")
+        digest.update(files.labels.astype("<i4").tobytes())
+        digest.update(files.sizes.astype("<i8").tobytes())
+    return digest.hexdigest()
