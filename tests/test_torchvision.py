@@ -2,8 +2,8 @@
 
 `KRESNET_TORCHVISION_DIR` names a folder with what torchvision made, for each
 network: NAME.safetensors, its state dict, and NAME.npz with `images`,
-standardised, float32 `(count, height, width, 3)`, and `logits`, float64 `(count,
-1000)`, of that network in float64 and in inference.
+standardised, float32 `(count, height, width, 3)`, and `logits`, float64
+`(count, 1000)`, of that network in float64 and in inference.
 """
 
 import os
