@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_network
 from safetensors.numpy import load_file
 
 from kresnet.errors import SpecError
@@ -23,6 +24,7 @@ from kresnet.machine.team import (
 )
 
 SETTINGS = [
+    *(f"--set={override}" for override in small_network.OVERRIDES),
     "--set=training.iterations=60",
     "--set=training.learning_rate={start: 0.01, divide_by: 10, at: [30]}",
     "--set=training.evaluate_every=20",

@@ -1,5 +1,8 @@
 """An iteration up to its transforms, its loss, its gradients, its update."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
 from kresnet.benchmark.serving import Part, timed
@@ -18,18 +21,18 @@ def _tensorflow_parts(path: TrainingPath) -> dict[str, Part]:
 
     steps, order = path.steps, path.order
 
-    def transforms(indices, keys, pixels=None):
+    def transforms(indices: Any, keys: Any, pixels: Any = None) -> Any:
         pixels, _ = steps.examples(indices, pixels)
         return path.transforms_model([pixels, keys], training=True)
 
-    def loss(indices, keys, pixels=None):
+    def loss(indices: Any, keys: Any, pixels: Any = None) -> list:
         pixels, labels = steps.examples(indices, pixels)
         return [steps.loss(*steps.values(), pixels, keys, labels)[0]]
 
-    def forward(*batch):
+    def forward(*batch: Any) -> list:
         return mean_over_parts(loss, batch, steps.passes)
 
-    def each(function):
+    def each(function: Callable[..., Any]) -> Part:
         def run(iterations: int) -> None:
             for batch in zip(*order.batches(0, iterations), strict=True):
                 result = function(*batch)
@@ -52,18 +55,22 @@ def _jax_parts(path: TrainingPath) -> dict[str, Part]:
 
     # Images are arguments; captured, they would be constants.
     @jax.jit
-    def transforms(values, images, labels, indices, keys):
+    def transforms(
+        values: list, images: Any, labels: Any, indices: Any, keys: Any
+    ) -> tuple:
         pixels, _ = steps.examples(images, labels, indices)
         return path.transforms_model.stateless_call(
             *values, [pixels, keys], training=True
         )
 
     @jax.jit
-    def forward(values, images, labels, indices, keys):
+    def forward(
+        values: list, images: Any, labels: Any, indices: Any, keys: Any
+    ) -> tuple:
         pixels, labels = steps.examples(images, labels, indices)
         return steps.loss(*values, pixels, keys, labels)
 
-    def each(function, model):
+    def each(function: Callable[..., tuple], model: keras.Model) -> Part:
         def run(iterations: int) -> None:
             variables = (
                 model.trainable_variables,

@@ -1,5 +1,8 @@
 """Scanned digits that come with scikit-learn: 8 × 8 pixels, 17 grey levels."""
 
+import gzip
+import importlib.metadata
+
 import numpy as np
 
 from kresnet.data.source import Dataset, make_dataset
@@ -25,11 +28,14 @@ def load_digits() -> Dataset:
         E. Alpaydin, C. Kaynak 1998, Optical Recognition of Handwritten Digits,
         UCI Machine Learning Repository (its test part).
     """
-    from sklearn.datasets import load_digits as load
-
-    bunch = load()
-    images = bunch.images.astype(np.uint8)[..., np.newaxis]
-    labels = bunch.target.astype(np.int32)
+    # scikit-learn's own function reads the same file, but importing it takes
+    # 1.2 CPU-seconds: a fifth of a short run.
+    installed = importlib.metadata.distribution("scikit-learn")
+    path = installed.locate_file("sklearn/datasets/data/digits.csv.gz")
+    with gzip.open(str(path)) as file:
+        rows: np.ndarray = np.loadtxt(file, np.uint8, delimiter=",")
+    images = rows[:, :-1].reshape(-1, 8, 8, 1)
+    labels = rows[:, -1].astype(np.int32)
     draws = np.random.Philox(key=_KEY).random_raw(labels.size)
     order = np.argsort(draws, kind="stable")
     is_test = np.zeros(labels.size, bool)
@@ -41,5 +47,4 @@ def load_digits() -> Dataset:
         "test_images": images[is_test],
         "test_labels": labels[is_test],
     }
-    names = tuple(str(digit) for digit in bunch.target_names)
-    return make_dataset("digits", names, arrays)
+    return make_dataset("digits", tuple("0123456789"), arrays)

@@ -18,7 +18,9 @@ class KeyedBatches(keras.utils.PyDataset):
 
     An epoch has as many iterations as whole batches fit into the images. Leave
     `steps_per_epoch` of `fit` out. A second `fit`, or a second loop over the
-    batches, goes on where the first ended.
+    batches, goes on where the first ended. On JAX Keras takes a batch to build
+    the model: where an epoch has only one, the first epoch of the training is
+    the second of the order.
 
     Args:
         images: Array, shape `(count, height, width, channels)`.

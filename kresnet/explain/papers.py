@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kresnet.architecture import ModelSpec
-from kresnet.spec import Spec, load_spec
+from kresnet.spec import DATASETS, Spec, load_spec
 
 
 @dataclass(frozen=True)
@@ -294,7 +294,7 @@ def experiments_of(spec: Spec) -> Experiments:
 
     ResNet-110 is in both papers: the second starts it with 400 iterations.
     """
-    if spec.data.dataset == IMAGENET.dataset:
+    if spec.data.facts.photos:
         return IMAGENET
     fixed = spec.training.warm_up and spec.training.warm_up.iterations
     first, later = (
@@ -325,6 +325,9 @@ def shape_known(model: ModelSpec, experiments: Experiments) -> bool:
 
     Shortcuts may be others, and on CIFAR-10 the number n of blocks.
     """
+    pixels = DATASETS[experiments.dataset].input
+    if pixels and tuple(model.input) != pixels:
+        return False  # and their specs need not be read
     free = ("shortcut", "blocks") if experiments.uniform else ("shortcut",)
     return _key(model, free) in _networks(experiments.title, free)
 
