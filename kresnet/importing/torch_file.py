@@ -167,6 +167,8 @@ def _tensors(
 
 def _dtype(storage: Stored) -> str:
     name = storage.id[1].name.removeprefix("torch.").removesuffix("Storage")
+    if name not in DTYPES:
+        raise ValueError(f"it holds numbers of the type {name}")
     return DTYPES[name]
 
 
