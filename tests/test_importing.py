@@ -1,6 +1,7 @@
 """Weights of other programs in a spec's network: the same function."""
 
 import gzip
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -142,19 +143,25 @@ def test_resnet50_of_keras_applications(float64, tmp_path):
 
     ours, want = network(images), reference(images[..., ::-1])
 
+    probs = {k.replace("predictions", "probs"): v for k, v in held.items()}
+    assert recognise(model, probs).naming.name == "keras-probs"
     assert (best.naming.name, best.fits) == ("keras", True)
     scale = np.abs(np.asarray(want)).max()
     assert np.abs(np.asarray(ours) - np.asarray(want)).max() < 1e-13 * scale
 
 
-def test_vgg_of_keras_applications_has_all_our_names(tmp_path):
+@pytest.mark.parametrize("keras_1", [False, True])
+def test_vgg_of_keras_applications_has_all_our_names(keras_1, tmp_path):
     reference = keras.applications.VGG16(
         weights=None, include_top=False, input_shape=(32, 32, 3)
     )
-    with h5py.File(tmp_path / "x.h5", "w") as file:  # as Keras 2 wrote it
+    with h5py.File(tmp_path / "x.h5", "w") as file:
         for layer in reference.layers:
             for each in layer.weights:
                 name = f"{layer.name}/{layer.name}/{each.name}:0"
+                if keras_1:  # as the published files are
+                    own = {"kernel": "W", "bias": "b"}[each.name]
+                    name = f"{layer.name}/{layer.name}_{own}_1:0"
                 file[name] = np.asarray(each)
     model = load_spec("vgg16").model
 
@@ -408,3 +415,19 @@ def test_a_changed_import_is_not_used(cifar, tmp_path):
 
     with pytest.raises(BadDataError, match="SHA-256 sum is wrong"):
         open_trained(out)
+
+
+def test_every_shard_has_its_sum_in_the_record(cifar, tmp_path):
+    names = sorted(cifar)
+    save_file({name: cifar[name] for name in names[:9]}, tmp_path / "1.st")
+    save_file({name: cifar[name] for name in names[9:]}, tmp_path / "2.st")
+    where = {name: f"{1 + (i >= 9)}.st" for i, name in enumerate(names)}
+    index = tmp_path / "x.index.json"
+    index.write_text(json.dumps({"weight_map": where}))
+
+    record = import_weights([index], "resnet20-b", tmp_path / "out")
+
+    assert {each.name: each.sha256 for each in record.files} == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (index, tmp_path / "1.st", tmp_path / "2.st")
+    }

@@ -22,6 +22,7 @@ from weight_mutants import mutants, read_all
 
 from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.importing import hdf5_process, open_files
+from kresnet.importing.open_files import with_shards
 
 # Written by tests/fixtures/README.md's program with PyTorch 2.14: the weights
 # lie beside an argparse.Namespace and a NumPy scalar.
@@ -96,12 +97,19 @@ def test_shards_are_found_through_their_index(tmp_path):
 
     assert read(index).keys() == ARRAYS.keys()
     assert read(tmp_path / "1.st", tmp_path / "2.st").keys() == ARRAYS.keys()
+    assert [each.name for each in with_shards([index])] == [
+        index.name,
+        "1.st",
+        "2.st",
+    ]
     assert "holds a.weight, as another" in refused(index, tmp_path / "1.st")
 
     index.write_text(json.dumps({"weight_map": where | {"b": "1.st"}}))
     assert "b is not in 1.st" in refused(index)
     index.write_text(json.dumps({"weight_map": {"b": "../1.st"}}))
     assert "is not a file beside the index" in refused(index)
+    index.write_text(json.dumps({"weight_map": {"b": index.name}}))
+    assert "neither safetensors nor HDF5" in refused(index)
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +174,59 @@ def test_a_pickle_that_calls_does_not(tmp_path):
     path.write_bytes(pickle.dumps(Program(), 2))
     refused(path)
     assert not mark.exists()
+
+
+def string(value):
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+def tensor(key, part_of=b"N"):
+    """Instructions for a tensor of two numbers of the storage `key`."""
+    storage = b"(" + string("storage") + b"ctorch\nFloatStorage\n" + string(key)
+    storage += string("cpu") + b"K\2" + part_of + b"tQ"
+    call = b"ctorch._utils\n_rebuild_tensor\n"
+    return call + b"(" + storage + b"K\0K\2\x85K\1\x85tR"
+
+
+def stream(*items):
+    """A file of the older format, with the storages 0 and 1."""
+    before = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
+    tree = b"\x80\2}(" + b"".join(items) + b"u."
+    numbers = [struct.pack("<Q2f", 2, *values) for values in ((1, 2), (3, 4))]
+    return b"".join(
+        [
+            *(pickle.dumps(value, 2) for value in before),
+            tree,
+            pickle.dumps(["0", "1"], 2),
+            *numbers,
+        ]
+    )
+
+
+def test_a_storage_that_only_an_object_s_state_names_is_passed_over(tmp_path):
+    path = tmp_path / "x.th"
+    state = b"}" + string("seen") + tensor("0") + b"s"
+    args = b"cargparse\nNamespace\n)\x81" + state + b"b"
+    path.write_bytes(stream(string("args"), args, string("w"), tensor("1")))
+
+    got = read(path)
+
+    assert got.keys() == {"w"}
+    np.testing.assert_array_equal(got["w"], [3, 4])
+
+
+def test_a_part_of_another_storage_is_refused(tmp_path):
+    """Its numbers begin at an offset that today's PyTorch never writes."""
+    path = tmp_path / "x.th"
+    view = b"(" + string("2") + b"K\1K\2t"
+    path.write_bytes(stream(string("a"), tensor("0"), string("b"), tensor("1")))
+    assert len(read(path)) == 2
+
+    path.write_bytes(
+        stream(string("w"), tensor("0", view), string("b"), tensor("1"))
+    )
+
+    assert "w lies in a part of another storage" in refused(path)
 
 
 def nested(levels):

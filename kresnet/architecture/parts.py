@@ -47,6 +47,12 @@ class Place:
     bare: bool = False
     survival: float = 1.0
 
+    @property
+    def group(self) -> str:
+        """The paper's name of its stage, conv2_x …; its own outside of one."""
+        stage, _, block = self.name.partition("_")
+        return f"{stage}_x" if block else stage
+
     def named(self, part: str) -> str:
         """The name of a layer at this place; it is the place's for ""."""
         return f"{self.name}_{part}" if part else self.name

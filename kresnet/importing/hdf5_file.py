@@ -5,6 +5,7 @@ attribute `name` of its group `vars`, in which arrays are numbered too.
 """
 
 import math
+import re
 from collections.abc import Iterator
 
 import h5py
@@ -29,6 +30,8 @@ ORDER = {
     2: ("kernel", "bias"),
     4: ("gamma", "beta", "moving_mean", "moving_variance"),
 }
+# The published files of VGG are of Keras 1: block1_conv1_W_1:0.
+KERAS_1 = {"W": "kernel", "b": "bias"}
 
 
 def list_hdf5(file: h5py.File) -> Listing:
@@ -75,7 +78,14 @@ def _named(file: h5py.File, path: tuple[str, ...]) -> tuple[str, ...]:
     *around, layer, array = path if len(path) > 1 else ("", *path)
     if layer in around:  # older: conv1/conv1/kernel:0, or a model between them
         around = around[: around.index(layer)]
-    return (*filter(None, around), layer, array.removesuffix(":0"))
+    return (*filter(None, around), layer, _own_name(layer, array))
+
+
+def _own_name(layer: str, array: str) -> str:
+    """The name of an array; Keras 1 put that of its layer before it."""
+    own = array.removesuffix(":0")
+    found = re.fullmatch(rf"{re.escape(layer)}_([Wb])(_\d+)?", own)
+    return KERAS_1[found[1]] if found else own
 
 
 def _numbered(group: h5py.Group, path: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from kresnet.importing.held import Listing
 from kresnet.importing.inventory import inventory
 from kresnet.importing.misfit import refuse_misfit
 from kresnet.importing.namings import NAMINGS
-from kresnet.importing.open_files import open_files
+from kresnet.importing.open_files import open_files, with_shards
 from kresnet.importing.recognise import recognise
 from kresnet.importing.transforms import refuse_unknown, with_constants
 from kresnet.machine.surroundings import check_floatx
@@ -154,8 +154,8 @@ def _record(
     files, spec, best, fitted, arrays, origin, classifier
 ) -> ImportRecord:
     read = (
-        ImportedFile(name=Path(file).name, sha256=_sum(Path(file)))
-        for file in files
+        ImportedFile(name=file.name, sha256=_sum(file))
+        for file in with_shards(files)
     )
     drawn = {n.partition("/")[0] for n in arrays} - {
         n.partition("/")[0] for n in fitted.arrays

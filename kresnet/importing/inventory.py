@@ -51,8 +51,7 @@ class Part(NamedTuple):
     @property
     def group(self) -> str:
         """What to count it by in a message: conv1, conv2_x …, fc."""
-        stage, _, block = self.place.name.partition("_")
-        return f"{stage}_x" if block else stage
+        return self.place.group
 
 
 def inventory(model: ModelSpec) -> list[Part]:

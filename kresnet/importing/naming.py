@@ -163,20 +163,3 @@ def is_vgg(model: ModelSpec) -> bool:
         and model.head is not None
         and len(model.head.dense) == 2
     )
-
-
-def _imagenet_resnet(model: ModelSpec) -> bool:
-    pooled = model.stem is not None and model.stem.pool is not None
-    return is_resnet(model) and has_shortcut(model, "B") and pooled
-
-
-def _imagenet_bottlenecks(model: ModelSpec) -> bool:
-    return _imagenet_resnet(model) and all(
-        isinstance(stage, BottleneckStage) and stage.groups == 1
-        for stage in model.stages
-    )
-
-
-def _cifar_resnet(model: ModelSpec, kind: str) -> bool:
-    bare = model.stem is not None and model.stem.pool is None
-    return is_resnet(model) and has_shortcut(model, kind) and bare

@@ -50,10 +50,12 @@ def _torch_vgg(part: Part, *head: str) -> str:
     return f"features.{part.number}"
 
 
-def _keras_resnet(part: Part, block: str, stage: int, number: int) -> str:
+def _keras_resnet(
+    part: Part, block: str, stage: int, number: int, head: str = "predictions"
+) -> str:
     """keras.applications and keras-hub, which count from other numbers."""
     if part.is_classifier:
-        return "predictions"
+        return head
     kind = "bn" if part.kind == "norm" else "conv"
     if not part.in_stage:
         return f"conv1_{kind}"
@@ -79,6 +81,18 @@ def _of_head(part: Part) -> int:
     return {"fc6": 0, "fc7": 1, "fc": 2}[part.place.name]
 
 
+_KERAS = Naming(
+    "keras",
+    "keras.applications' ResNet",
+    lambda part: _keras_resnet(part, "conv{}_block{}", 2, 1),
+    _bottlenecks,
+    torch=False,
+    epsilon=1.001e-5,
+    biases=True,
+    bgr=True,
+    stride_in="1x1",
+    transforms=CAFFE,
+)
 _ALL = (
     Naming(
         "kresnet",
@@ -114,17 +128,13 @@ _ALL = (
         spread=True,
         transforms=IMAGENET,
     ),
-    Naming(
-        "keras",
-        "keras.applications' ResNet",
-        lambda part: _keras_resnet(part, "conv{}_block{}", 2, 1),
-        _bottlenecks,
-        torch=False,
-        epsilon=1.001e-5,
-        biases=True,
-        bgr=True,
-        stride_in="1x1",
-        transforms=CAFFE,
+    _KERAS,
+    _KERAS._replace(
+        name="keras-probs",
+        about="ResNet of Keras 2.2 and tf.keras 2.0, with a classifier `probs`",
+        source=lambda part: _keras_resnet(
+            part, "conv{}_block{}", 2, 1, "probs"
+        ),
     ),
     Naming(
         "keras-vgg",

@@ -48,7 +48,31 @@ def open_files(paths: Sequence[str | os.PathLike[str]]) -> Iterator[Listing]:
         yield found
 
 
-def _listed(path: Path, stack: contextlib.ExitStack) -> Listing:
+def with_shards(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """Files, and behind an index those that it names; errors as above."""
+    found = []
+    for path in map(Path, paths):
+        found.append(path)
+        with contextlib.ExitStack() as stack:
+            file = _opened(path, stack)
+            with explained(path):
+                if _is_index(file.read(16)):
+                    found += _beside(path, list_index(file))
+    return found
+
+
+def _is_index(start: bytes) -> bool:
+    """Whether a file begins as JSON; that of safetensors begins later."""
+    return start.startswith(b"{") and start[8:9] != b"{"
+
+
+def _beside(path: Path, named: dict[str, str]) -> list[Path]:
+    return [path.parent / name for name in sorted(set(named.values()))]
+
+
+def _listed(
+    path: Path, stack: contextlib.ExitStack, of_index: bool = False
+) -> Listing:
     file = _opened(path, stack)
     with explained(path):
         start = file.read(16)
@@ -62,14 +86,14 @@ def _listed(path: Path, stack: contextlib.ExitStack) -> Listing:
             return _reading(path, list_torch_stream(file))
         if start[8:9] == b"{":
             return _reading(path, list_safetensors(file))
-        if not start.startswith(b"{"):
+        if of_index or not _is_index(start):
             raise ValueError(
                 "it is neither safetensors nor HDF5, nor written by torch.save"
             )
         named = list_index(file)
     shards = {
-        name: _listed(path.parent / name, stack)
-        for name in sorted(set(named.values()))
+        shard.name: _listed(shard, stack, of_index=True)
+        for shard in _beside(path, named)
     }
     for name, shard in named.items():
         if name not in shards[shard]:

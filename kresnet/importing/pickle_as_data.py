@@ -63,8 +63,12 @@ _MAKES: dict[str, Callable[[], object]] = {
 }
 
 
-def read_pickle(file: Readable) -> Any:
+def read_pickle(file: Readable, stored: list[Stored] | None = None) -> Any:
     """Returns the value of the next pickle of a file.
+
+    Args:
+        file: Stands at its beginning, and is left after its end.
+        stored: Every `Stored` in it is added here, also of what is left out.
 
     Returns:
         Numbers, text, lists, tuples and mappings, and `Name`, `Call` and
@@ -78,11 +82,12 @@ def read_pickle(file: Readable) -> Any:
     with warnings.catch_warnings():
         # Python's about escapes in text that is damaged.
         warnings.simplefilter("ignore")
-        return _run(pickletools.genops(cast(IO[bytes], file)))
+        instructions = pickletools.genops(cast(IO[bytes], file))
+        return _run(instructions, [] if stored is None else stored)
 
 
-def _run(instructions: Iterator[tuple]) -> Any:
-    machine = _Machine()
+def _run(instructions: Iterator[tuple], stored: list[Stored]) -> Any:
+    machine = _Machine(stored)
     for count, (code, argument, _) in enumerate(instructions):
         if count > MOST_INSTRUCTIONS:
             raise ValueError(f"more than {MOST_INSTRUCTIONS:,} instructions")
@@ -95,7 +100,8 @@ def _run(instructions: Iterator[tuple]) -> Any:
 class _Machine:
     """The stack that the instructions work on."""
 
-    def __init__(self):
+    def __init__(self, stored: list[Stored]):
+        self.stored = stored
         self.stack: list[Any] = []
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
@@ -139,6 +145,7 @@ class _Machine:
             stack.pop()
         elif op == "BINPERSID":
             stack.append(Stored(stack.pop()))
+            self.stored.append(stack[-1])
         elif op in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
             key = len(self._memo) if op == "MEMOIZE" else argument
             self._memo[key] = stack[-1]

@@ -98,10 +98,9 @@ def list_torch_stream(file: BufferedReader) -> Listing:
         if type(found) is not int or found != want:
             raise ValueError("a pickle that torch.save did not write")
     read_pickle(stream)  # sizes of the writer's integers
-    tree, keys = read_pickle(stream), read_pickle(stream)
-    sizes = {
-        storage.id[2]: item_size(_dtype(storage)) for storage in _storages(tree)
-    }
+    stored: list[Stored] = []
+    tree, keys = read_pickle(stream, stored), read_pickle(stream)
+    sizes = {each.id[2]: item_size(_dtype(each)) for each in stored}
     starts: dict[str, tuple[int, int]] = {}
     end = os.fstat(file.fileno()).st_size
     for key in keys:
@@ -166,20 +165,10 @@ def _tensors(
             yield from _tensors(value, seen, (*path, str(key)))
 
 
-def _storages(tree: Any) -> Iterator[Stored]:
-    """Yields every storage that is referred to, wherever."""
-    pending, seen = [tree], set()
-    while pending:
-        value = pending.pop()
-        if isinstance(value, Stored):
-            yield value
-        elif isinstance(value, tuple | list | dict) and id(value) not in seen:
-            seen.add(id(value))
-            pending += value.values() if isinstance(value, dict) else value
-
-
 def _dtype(storage: Stored) -> str:
     name = storage.id[1].name.removeprefix("torch.").removesuffix("Storage")
+    if name not in DTYPES:
+        raise ValueError(f"it holds numbers of the type {name}")
     return DTYPES[name]
 
 
@@ -187,7 +176,9 @@ def _held(name: str, arguments: Any, read: ReadStorage) -> Held:
     """One tensor, every number of it inside its storage."""
     storage, offset = arguments[:2]
     shape, strides = map(whole_numbers, arguments[2:4])
-    _, _, key, _, count, *_ = storage.id
+    _, _, key, _, count, *part_of = storage.id
+    if any(part_of):  # of the oldest files; its numbers begin elsewhere
+        raise ValueError(f"{name} lies in a part of another storage")
     dtype = _dtype(storage)
     (count, offset) = whole_numbers((count, offset))
     steps = zip(shape, strides, strict=True)

@@ -51,7 +51,7 @@ def dump_spec(spec: Spec) -> str:
     else:
         del fields["data"]["views"], fields["data"]["statistics"]
     training = fields["training"]
-    for name in ("warm_up", "nesterov"):
+    for name in ("warm_up", "nesterov", "trained"):
         if not training[name]:
             del training[name]
     if spec.training.warm_up:

@@ -164,6 +164,23 @@ def _statistics_divide_batch(spec: Spec) -> Iterator[Problem]:
         )
 
 
+def _trained_layers_are_there(spec: Spec) -> Iterator[Problem]:
+    """What is trained is named as `kresnet show` names it."""
+    if spec.training.trained is None:
+        return
+    places = [r.place for r in census(spec.model).rows if r.weighted]
+    groups = list(dict.fromkeys(place.group for place in places))
+    names = {place.name for place in places} | {*groups}
+    for i, name in enumerate(spec.training.trained):
+        if name not in names:
+            yield Problem(
+                ("training", "trained", i),
+                "must be a layer with weights, as `kresnet show` names them, or"
+                f" one of {', '.join(groups)}",
+                also=(("model", "stages"),),
+            )
+
+
 def _counts_as_expected(spec: Spec) -> Iterator[Problem]:
     """Depth and parameters in `expect` are those of the census."""
     if spec.expect is None:
@@ -194,5 +211,6 @@ _CHECKS = (
     _transforms_take_the_images,
     _batch_fits_split,
     _statistics_divide_batch,
+    _trained_layers_are_there,
     _counts_as_expected,
 )

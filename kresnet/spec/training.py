@@ -133,6 +133,19 @@ class TrainingSpec(Fields):
         description="Bound on the norm of the whole gradient, before weight"
         " decay is added; null for none, as in the paper.",
     )
+    trained: (
+        Annotated[
+            tuple[str, ...], Expected("a list of names of layers or stages")
+        ]
+        | None
+    ) = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="Layers and stages that are trained, such as fc or conv4_x;"
+        " the others keep the weights that the run begins with, and batch norm"
+        " its statistics. null: all.",
+    )
     evaluate_every: Iteration = Field(
         default=1_000,
         description="Iterations between rows of metrics.csv.",
