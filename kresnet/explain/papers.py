@@ -208,11 +208,12 @@ IDENTITY_MAPPINGS = Experiments(
     **{
         name: getattr(CIFAR10, name)
         for name in (
-            *("statistics", "images_per_statistic", "data_set", "split"),
+            *("statistics", "images_per_statistic", "data_set"),
             *("validation", "preprocessing", "augmentation", "batch"),
             *("iterations", "learning_rate", "drops", "evaluation"),
         )
     },
+    split="whether 45,000 or 50,000 images were trained on is not stated",
     reported="medians of 5 runs",
     machine="Torch on two GPUs",
     uniform=True,

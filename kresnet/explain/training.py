@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from kresnet.explain.papers import (
+    CIFAR10,
     IDENTITY_MAPPINGS,
     Experiments,
     printed_network,
@@ -138,6 +139,8 @@ def _warm_up(spec: Spec, paper: Experiments) -> Point:
         left_open = warm_up is None or published
         grade = EQUIVALENT if left_open else DEVIATES
     else:
-        said = "none; described for the 110-layer residual network only"
+        said = "none"
+        if paper is CIFAR10:
+            said += "; described for the 110-layer residual network only"
         grade = equal_if(warm_up is None)
     return Point("warm-up", said, here, grade)

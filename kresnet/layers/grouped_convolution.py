@@ -9,8 +9,8 @@ class GroupedConvolution(keras.layers.Conv2D):
     """`keras.layers.Conv2D` with `groups`, at a bearable cost on CPUs.
 
     On a CPU each group is a convolution of its own, and the results are put
-    one after the other. XLA, which Keras asks there, took twenty to a hundred
-    times as long for the gradients of 8 to 32 groups. On other devices the
+    one after the other. XLA, which Keras asks there, took more than thirty
+    times as long for the gradients of 8 and of 32 groups. On other devices the
     backend's own grouped convolution is used.
 
     Arguments and call arguments are those of `keras.layers.Conv2D`, with the
