@@ -17,6 +17,7 @@ import typer
 from kresnet.commands.devices_bench import bench, devices
 from kresnet.commands.evaluate_responses import evaluate, responses
 from kresnet.commands.export_predict import export, predict
+from kresnet.commands.import_weights import import_weights
 from kresnet.commands.specs import check, diff, explain, schema, show, specs
 from kresnet.commands.study_report import report, study
 from kresnet.commands.train import train
@@ -202,6 +203,7 @@ for each in (
     *(predict, responses, bench, devices, specs, schema),
 ):
     app.command()(each)
+app.command("import")(import_weights)
 
 
 def main() -> None:

@@ -65,8 +65,12 @@ def create(folder: Path, content: dict) -> Iterator[Path]:
         raise
 
 
-def verify(folder: Path) -> dict:
+def verify(folder: Path, *, growing: bool = False) -> dict:
     """Checks every file against its sum and returns the manifest's content.
+
+    Args:
+        folder: The folder.
+        growing: Whether files may have been added.
 
     Raises:
         DamagedError: Something is missing, added or changed; says what.
@@ -82,7 +86,7 @@ def verify(folder: Path) -> dict:
         name = path.relative_to(folder).as_posix()
         hidden = path.name.startswith(".")  # left behind by file managers
         known = name == MANIFEST or name in manifest["files"]
-        if not (known or hidden or path.is_dir()):
+        if not (known or hidden or growing or path.is_dir()):
             raise DamagedError(f"{path}: was not there when it was sealed")
     return manifest["content"]
 

@@ -83,8 +83,8 @@ import keras
 import kresnet
 from kresnet.training import experiment
 
-def some_images(name, data_dir):
-    data = load_dataset(name, data_dir)
+def some_images(spec, data_dir):
+    data = open_source(spec, data_dir)
     return dataclasses.replace(
         data,
         train_images=data.train_images[:1_500],
@@ -97,8 +97,8 @@ def what_accelerators_run():
     from kresnet.training.loop.steps_jax import Steps
     return mock.patch.object(Steps, "one_program", True)
 
-load_dataset = experiment.load_dataset
-experiment.load_dataset = some_images
+open_source = experiment.open_source
+experiment.open_source = some_images
 home = pathlib.Path(sys.argv[1])
 for floatx, place in zip(sys.argv[2::2], sys.argv[3::2]):
     devices, _, loop = place.partition(", ")

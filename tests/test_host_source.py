@@ -68,7 +68,7 @@ cut = loop.chunk_end
 
 
 def train(out, source, devices="cpu"):
-    experiment.load_dataset = lambda *_: source
+    experiment.open_source = lambda *_: source
     kresnet.train("digits", out, devices=devices, overrides=[
         *sys.argv[1:],
         "training.iterations=12",

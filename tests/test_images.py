@@ -9,8 +9,9 @@ from PIL import Image
 from png_files import png
 
 from kresnet.data import load_dataset
+from kresnet.data.photo import LARGEST
 from kresnet.errors import BadDataError, InputMissingError
-from kresnet.prediction.images import LARGEST, read_image
+from kresnet.prediction.images import read_image
 from kresnet.spec import DATASETS
 
 CIFAR10 = DATASETS["cifar10"]
@@ -249,7 +250,7 @@ SOUND_PNG, SOUND_JPEG = encoded("PNG"), encoded("JPEG")
         (SOUND_JPEG[:2], "not an image"),
         (encoded("GIF")[:5_000], "damaged"),
         (encoded("WEBP")[:300], "damaged|not an image"),
-        (encoded("BMP"), "not an image"),
+        (encoded("TIFF"), "not an image"),
         (png(60_000, 60_000, 8, 2, b""), "unpack"),
         (png(10_000, 10_000, 8, 2, b""), "unpack"),
     ],

@@ -30,6 +30,7 @@ ORDER = (
     "network",
     "data",
     "trained",
+    "importing",
     "figures",
     "instruments",
     "training",

@@ -214,7 +214,7 @@ def test_a_network_that_no_memory_holds_is_estimated_and_not_built(message):
         (
             "dataset: cifar10",
             "dataset: cifar100",
-            "must be cifar10, digits or imagenet; did you mean cifar10?"
+            "must be cifar10, digits, imagenet or folder; did you mean cifar10?"
             " Received: cifar100",
         ),
         (
@@ -242,7 +242,7 @@ def test_a_wrong_word_is_answered_with_the_list(message, old, new, want):
             "dataset: cifar10",
             "dataset: cifar10\n  zoom: 1",
             "data.zoom: unknown field; known here: dataset, validation,"
-            " transforms",
+            " transforms, views, statistics",
         ),
         (
             "{block: basic",

@@ -441,10 +441,10 @@ def test_a_parent_ends_as_its_member_did_or_says_what_jax_did_not(
     assert bool(said) == bool(says)
 
 
-def test_the_readme_states_the_time_after_which_a_process_is_lost():
-    readme = Path(__file__).parent.parent / "README.md"
+def test_the_time_is_documented_after_which_a_process_is_lost():
+    page = Path(__file__).parent.parent / "docs" / "clusters.md"
 
-    said = " ".join(readme.read_text("utf-8").split())
+    said = " ".join(page.read_text("utf-8").split())
     assert f"after at most {HEARTBEAT_SECONDS} seconds on GPUs" in said
     assert f"for {SECONDS_TO_RESOLVE} seconds" in said
 

@@ -38,6 +38,8 @@ UNSAFE_OF_YAML = {
     "unsafe_load",
     "unsafe_load_all",
 }
+# It reads entries that are not compressed, and unpacks none.
+READS_ENTRIES = {"kresnet/importing/torch_file.py": ["zipfile"]}
 # What may not be imported by itself: its calls would not be found.
 UNSAFE_NAMES = {
     "yaml": UNSAFE_OF_YAML,
@@ -97,7 +99,9 @@ def _calls(node):
     "path", SOURCES, ids=[str(p.relative_to(ROOT)) for p in SOURCES]
 )
 def test_no_file_is_a_program(path):
-    assert list(offences(ast.parse(path.read_text("utf-8")))) == []
+    allowed = READS_ENTRIES.get(str(path.relative_to(ROOT)), [])
+
+    assert list(offences(ast.parse(path.read_text("utf-8")))) == allowed
 
 
 @pytest.mark.parametrize(

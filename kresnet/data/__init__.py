@@ -1,8 +1,8 @@
 """Images, their split, and the order in which a run sees them."""
 
 from kresnet.data.feed import Feed
-from kresnet.data.open import load_dataset
-from kresnet.data.order import Order, split_train_validation
+from kresnet.data.open import load_dataset, open_source
+from kresnet.data.order import Order, sample, split_train_validation
 from kresnet.data.source import Dataset, Images, Source
 
 __all__ = [
@@ -12,5 +12,7 @@ __all__ = [
     "Order",
     "Source",
     "load_dataset",
+    "open_source",
+    "sample",
     "split_train_validation",
 ]

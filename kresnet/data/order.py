@@ -7,6 +7,7 @@ from kresnet.seeds import check_seed
 # The split is part of the experiment, not of a run: a constant, not the seed.
 # (First 16 hexadecimal digits of the fractional part of pi.)
 _KEY = np.array([0x243F6A8885A308D3, 0], np.uint64)
+_SAMPLE_KEY = np.array([0x243F6A8885A308D3, 1], np.uint64)
 
 
 def split_train_validation(
@@ -39,6 +40,22 @@ def split_train_validation(
     draws = np.random.Philox(key=_KEY).random_raw(count)
     order = np.argsort(draws, kind="stable")
     return np.sort(order[validation:]), np.sort(order[:validation])
+
+
+def sample(indices: np.ndarray, most: int | None) -> np.ndarray:
+    """Chooses some of the indices, the same ones in every run.
+
+    Args:
+        indices: Integer array, shape `(count,)`.
+        most: How many at most; `None` for all.
+
+    Returns:
+        Those chosen, in their order.
+    """
+    if most is None or most >= len(indices):
+        return indices
+    draws = np.random.Philox(key=_SAMPLE_KEY).random_raw(len(indices))
+    return indices[np.sort(np.argsort(draws, kind="stable")[:most])]
 
 
 # Words of the counter-based generator's key: they keep the uses apart.

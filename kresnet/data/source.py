@@ -6,11 +6,14 @@ import json
 
 import numpy as np
 
+from kresnet.data.order import split_train_validation
+from kresnet.errors import SpecError
+
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 class Source:
-    """Images of one size with labels, split into training and test set.
+    """Images of one size with labels, in parts: training, test, or more.
 
     Whoever needs pixels asks `read`, or `images`, which asks it for them. A
     subclass whose pixels do not lie in memory brings `labels` and `read`.
@@ -30,12 +33,17 @@ class Source:
     in_memory = False
 
     @property
+    def versions(self) -> dict[str, str]:
+        """What the bits of the pixels depend on, by name."""
+        return {}
+
+    @property
     def input(self) -> tuple[int, ...]:
         """Height, width and channels of an image."""
         raise NotImplementedError
 
     def labels(self, split: str) -> np.ndarray:
-        """The labels of "train" or "test".
+        """The labels of "train", "test", or another part that there is.
 
         Returns:
             int32, shape `(N,)`, from 0 to the number of classes - 1.
@@ -53,7 +61,7 @@ class Source:
         Training reads in a thread of its own, so two calls may run at once.
 
         Args:
-            split: "train" or "test".
+            split: "train", "test", or another part that there is.
             indices: Integers, shape `(count,)`, or a slice: places in the
                 split.
             keys: uint64, shape `(count,)`: what is drawn for an image depends
@@ -67,6 +75,24 @@ class Source:
             KresnetError: An image is missing or damaged.
         """
         raise NotImplementedError
+
+    def split(self, validation: int) -> tuple["Images", "Images"]:
+        """What is trained on, and what is held out from it.
+
+        Args:
+            validation: How many training images are held out.
+
+        Raises:
+            SpecError: None would be left.
+        """
+        count = len(self.labels("train"))
+        if validation >= count:
+            raise SpecError(
+                f"data.validation: must be below {count:,}, the training images"
+                f" of {self.name}. Received: {validation}"
+            )
+        train, held_out = split_train_validation(count, validation)
+        return self.images("train", train), self.images("train", held_out)
 
     def images(self, split: str, indices: np.ndarray | None = None) -> "Images":
         """Images of a split, not read yet; `None` for all of it."""
@@ -84,7 +110,7 @@ class Images:
 
     Attributes:
         source: Has them.
-        split: "train" or "test".
+        split: "train", "test", or another part that there is.
         indices: Integers, shape `(N,)`: their places in the split.
     """
 

@@ -156,11 +156,12 @@ def _check_split(
             f"{folder}: images of split {split} must be {facts.input}, also in "
             f"features.json. Received: {images.shape[1:]}"
         )
-    wrong = np.flatnonzero((labels < 0) | (labels >= facts.classes))
+    classes = len(facts.class_names)
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
         raise BadDataError(
             f"{folder}: label of record {wrong[0]} of split {split} must be "
-            f"from 0 to {facts.classes - 1}. Received: {labels[wrong[0]]}"
+            f"from 0 to {classes - 1}. Received: {labels[wrong[0]]}"
         )
 
 

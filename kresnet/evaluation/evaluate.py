@@ -6,7 +6,7 @@ from typing import Literal, cast
 
 import numpy as np
 
-from kresnet.data import Images, Source, split_train_validation
+from kresnet.data import Images, Source
 from kresnet.errors import SpecError, write_error
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.records.evaluation import (
@@ -43,7 +43,7 @@ def evaluate(
         batch_norm: "moving-averages" of training, or "re-estimated" over the
             training split, augmented as in training, as the paper's authors
             did (augmented or not, they do not say); of a run only.
-        data_dir: Where prepared data sets are; see `load_dataset`.
+        data_dir: Where the data are; see `open_source`.
         out: Folder to write to, not another run's. Defaults to the run's.
         checkpoint: Iteration of the run's checkpoint to use, where a folder is
             given; `None` for the newest.
@@ -118,12 +118,11 @@ def measure(
     if batch_norm == "re-estimated":
         run = network.with_layers("--batch-norm re-estimated")
     data = network.data(data_dir)
-    train, held_out = split_train_validation(
-        len(data.labels("train")), network.spec.data.validation
-    )
+    views = network.spec.data.views
+    train, held_out = data.split(network.spec.data.validation)
     images = _images(data, split, train, held_out)
     if run:
-        network = run.re_estimated(data.images("train", train))
+        network = run.re_estimated(train)
     return _measured(
         network.logits(images),
         images.labels,
@@ -133,11 +132,13 @@ def measure(
             data=data.name,
             split=cast(Split, split),
             images=len(images),
-            views="one whole image, not augmented",
+            views=views.test.words
+            if views
+            else "one whole image, not augmented",
             batch_norm_statistics=network.statistics,
             network=network.kind,
             iteration=network.iteration,
-            seed=cast(int, network.identity.seed),
+            seed=network.identity.seed,
         ),
     )
 
@@ -154,13 +155,14 @@ def _check(split: str, batch_norm: str) -> None:
             )
 
 
-def _images(data: Source, split, train, held_out) -> Images:
+def _images(data: Source, split: str, train: Images, held_out: Images):
     if split == "test":
         return data.images("test")
-    indices = train if split == "train" else held_out
-    if len(indices) == 0:
+    if split == "train":
+        return train
+    if len(held_out) == 0:
         raise SpecError("--split: the run held out no validation images")
-    return data.images("train", indices)
+    return held_out
 
 
 def _measured(logits, labels, class_names, **facts) -> Evaluation:

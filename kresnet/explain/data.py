@@ -17,22 +17,23 @@ def data_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
         "data set",
         paper.data_set,
         f"{data.dataset}: {facts.train:,} training and {facts.test:,} test"
-        f" images of {facts.classes:,} classes",
+        f" images of {facts.classes:,} classes"
+        if facts.train
+        else facts.title,
         equal_if(same),
     )
     left_open = same and data.validation in paper.validation
     yield Point(
         "split",
         paper.split,
-        f"{facts.train - data.validation:,} to train on,"
-        f" {data.validation:,} for validation"
-        if data.validation
-        else f"all {facts.train:,} to train on",
+        _split_words(facts.train, data.validation),
         EQUIVALENT if left_open else DEVIATES,
     )
 
     always = [_words(t) for t in data.transforms if not t.draws]
     random = [_words(t) for t in data.transforms if t.draws]
+    if data.views:
+        random.append(data.views.train.words)
     yield Point(
         "preprocessing",
         paper.preprocessing[0],
@@ -70,9 +71,16 @@ def data_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
     )
 
 
+def _split_words(train: int | None, validation: int) -> str:
+    left = f"{train - validation:,}" if train else "the others"
+    if validation:
+        return f"{left} to train on, {validation:,} for validation"
+    return f"all {train:,} to train on" if train else "all to train on"
+
+
 def _words(transform: Transform) -> str:
     """Writes a transform as "random_crop (padding 4)"."""
-    arguments = transform.model_dump(exclude={"layer"})
+    arguments = transform.model_dump(exclude={"layer"}, exclude_none=True)
     inside = ", ".join(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in arguments.items()

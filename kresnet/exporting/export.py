@@ -20,7 +20,7 @@ from kresnet.exporting.formats import check_installed, write_model
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.printable import is_utf8
 from kresnet.records.export import ExportRecord, Format
-from kresnet.trained import Run, Trained, open_trained
+from kresnet.trained import Layered, Trained, open_trained
 from kresnet.trained.runtimes import MODEL_FILES
 
 
@@ -55,7 +55,7 @@ def export(
         out: The folder to make. Defaults to `export` in the run folder,
             `export-litert` and `export-onnx` for the other formats.
         format: "tf_saved_model", "litert" or "onnx".
-        data_dir: Where prepared data sets are; see `load_dataset`.
+        data_dir: Where the data are; see `open_source`.
         checkpoint: Iteration of the checkpoint to export, where `run` is a
             folder; `None` for the newest.
 
@@ -127,7 +127,7 @@ def _refuse_existing(out: Path) -> None:
     )
 
 
-def _write(out: Path, format: Format, run: Run, data: Source) -> None:
+def _write(out: Path, format: Format, run: Layered, data: Source) -> None:
     model = run.inference_model()
     record = ExportRecord(
         kresnet_export=1,
@@ -135,6 +135,7 @@ def _write(out: Path, format: Format, run: Run, data: Source) -> None:
         iteration=run.iteration,
         identity=run.identity,
         spec=run.spec,
+        class_names=data.class_names,
     )
     content = record.model_dump(mode="json")
     names = data.class_names

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kresnet.data import Order
-    from kresnet.trained import Run, Trained
+    from kresnet.trained import Layered, Trained
 
 # The initial weights are measured with the statistics of this many images.
 MOST_AT_ONCE = 1_000
@@ -235,7 +235,7 @@ def measure_run(
             Batch norm then uses the statistics of these very images (of the
             first 1,000 at most, as one batch), for there are no moving
             averages yet.
-        data_dir: Where prepared data sets are; see `load_dataset`.
+        data_dir: Where the data are; see `open_source`.
         checkpoint: Iteration of the checkpoint to measure, where `run` is a
             folder; `None` for the newest.
 
@@ -248,7 +248,7 @@ def measure_run(
             are asked for.
         BadDataError: The data are not those of the run.
     """
-    from kresnet.data import split_train_validation
+    from kresnet.data import sample
     from kresnet.network import adapt_transforms, build_transforms
     from kresnet.trained import open_trained
 
@@ -259,28 +259,27 @@ def measure_run(
     opened = open_trained(run, checkpoint).with_layers(instrument.name)
     if initial and opened.identity.beginning:
         raise SpecError(
-            f"{opened.folder}: --initial: it began with the weights of another"
-            " run, deepened, and not with drawn ones"
+            f"{opened.folder}: --initial: it began with weights that were"
+            " trained elsewhere, and not with drawn ones"
         )
     data = opened.data(data_dir)
-    train, _ = split_train_validation(
-        len(data.labels("train")), opened.spec.data.validation
-    )
-    pixels = data.images("train", train)
-    sample = pixels[: images or None]
+    pixels, _ = data.split(opened.spec.data.validation)
+    shown = pixels[: images or None]
     if initial:
         transforms = build_transforms(opened.spec.data, opened.spec.model.input)
-        adapt_transforms(transforms, pixels)
-        network = _initial_network(opened, transforms, sample)
+        most = opened.spec.data.adapted_images
+        adapted = data.images("train", sample(pixels.indices, most))
+        adapt_transforms(transforms, adapted)
+        network = _initial_network(opened, transforms, shown)
     else:
         transforms, network = opened.layers()
-    subject = Subject(opened.spec, transforms, lambda: network, lambda: sample)
+    subject = Subject(opened.spec, transforms, lambda: network, lambda: shown)
     found = instrument.measure(subject, instrument.plan(subject))
     at = {"iteration": 0 if initial else opened.iteration}
     return {name: [at | row for row in rows] for name, rows in found.items()}
 
 
-def _initial_network(run: "Run", transforms, pixels) -> "keras.Model":
+def _initial_network(run: "Layered", transforms, pixels) -> "keras.Model":
     """Initial weights, with batch-norm statistics of the images."""
     from kresnet.network import build_model, inference_model
     from kresnet.trained.statistics import observer
@@ -293,7 +292,7 @@ def _initial_network(run: "Run", transforms, pixels) -> "keras.Model":
             update={"momentum": 0.0, "images_per_statistic": None}
         )
         model = model.model_copy(update={"batch_norm": batch_norm})
-    network = build_model(model, run.seed)
+    network = build_model(model, run.identity.seed)
     observing = inference_model(transforms, observer(network))
     observing.predict_on_batch(pixels[:MOST_AT_ONCE])
     return network

@@ -11,7 +11,7 @@ from keras import ops
 from kresnet.layers.image_layer import NAMES, ImageLayer, check_images, shape_of
 
 Images = np.ndarray | Iterable[np.ndarray]
-Initial = tuple[tuple[int, ...], str]  # shape and initialiser
+Initial = tuple[tuple[int, ...], Any]  # shape and initialiser
 
 _CHUNK = 1_000  # images; bounds the memory that sums take
 
@@ -25,6 +25,8 @@ class AdaptedLayer(ImageLayer):
 
     # Whether the statistics are those of colours, whatever the images' size.
     any_size = False
+    # Whether its weights are constants that it was made with.
+    given = False
 
     def __call__(self, images, *args, **kwargs):
         """Calls the layer, also on one image without an axis for the batch."""
@@ -95,8 +97,14 @@ class AdaptedLayer(ImageLayer):
         Raises:
             ValueError: `data` is something else, holds no image or pixels that
                 are not finite, or its images are not those that the layer was
-                built for. The layer is then as it was before.
+                built for, or it was made with constants. The layer is then as
+                it was before.
         """
+        if self.given:
+            raise ValueError(
+                f"`adapt` must not be called: {self.name} was made with its"
+                " constants"
+            )
         batches = self._of_one_size(image_batches(data))
         first = next(batches)
         statistics = self.statistics(itertools.chain([first], batches))
@@ -124,6 +132,53 @@ class AdaptedLayer(ImageLayer):
     def compute_output_shape(self, images_shape):
         """Returns the shape of the images."""
         return tuple(images_shape)
+
+
+def constants(name: str, values: Any) -> np.ndarray | None:
+    """The numbers of an argument, one a channel; `None` where it is `None`.
+
+    Raises:
+        ValueError: They are no finite numbers.
+    """
+    if values is None:
+        return None
+    try:
+        array = np.asarray(values, "float64")
+    except (TypeError, ValueError):
+        array = np.zeros(())
+    if array.ndim != 1 or not array.size or not np.isfinite(array).all():
+        raise ValueError(
+            f"`{name}` must be finite numbers, one a channel. Received:"
+            f" {name}={values}"
+        )
+    return array
+
+
+def check_count(
+    name: str, numbers: np.ndarray | None, sizes: tuple[int | None, ...]
+) -> None:
+    """Raises a ValueError if constants are not one for each channel."""
+    if numbers is not None and sizes[-1] != len(numbers):
+        raise ValueError(
+            f"`{name}` must have a number for each of {sizes[-1]} channels."
+            f" Received: {len(numbers)}"
+        )
+
+
+def initially(numbers: np.ndarray | None, otherwise: str) -> Any:
+    """The initialiser of a weight that may be given."""
+    return otherwise if numbers is None else _Given(numbers)
+
+
+class _Given(keras.initializers.Initializer):
+    """Numbers as they are; `Constant` takes them through float32."""
+
+    def __init__(self, numbers: np.ndarray):
+        self.numbers = numbers
+
+    def __call__(self, shape, dtype=None):
+        """Returns the numbers."""
+        return ops.convert_to_tensor(self.numbers.astype(dtype))
 
 
 def image_batches(data: Images) -> Iterator[np.ndarray]:

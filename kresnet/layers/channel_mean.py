@@ -5,6 +5,9 @@ from keras import KerasTensor, ops
 
 from kresnet.layers.adapted import (
     AdaptedLayer,
+    check_count,
+    constants,
+    initially,
     mean_and_covariance,
     pixels,
 )
@@ -17,6 +20,10 @@ class ChannelMean(AdaptedLayer):
     One number a channel, where `PerPixelMean` has one a pixel. The result is a
     float of either sign, in the units of the images. The mean is zero, and the
     layer only converts to float, until it is adapted or its weight is loaded.
+
+    Args:
+        mean: Numbers to subtract, one a channel, in the place of the training
+            set's; then the layer is not adapted. Defaults to `None`.
 
     Call arguments:
         images: Tensor of any number type, shape
@@ -32,9 +39,24 @@ class ChannelMean(AdaptedLayer):
 
     any_size = True
 
+    def __init__(self, mean=None, **kwargs):
+        super().__init__(**kwargs)
+        self.constant = constants("mean", mean)
+        self.given = self.constant is not None
+
+    def adapted_sizes(self, sizes):
+        """Returns the sizes that all images must have."""
+        check_count("mean", self.constant, sizes)
+        return super().adapted_sizes(sizes)
+
     def initial_weights(self, sizes):
         """The mean has one number a channel."""
-        return {"mean": (sizes[-1:], "zeros")}
+        return {"mean": (sizes[-1:], initially(self.constant, "zeros"))}
+
+    def get_config(self):
+        """The arguments of `__init__`."""
+        mean = None if self.constant is None else self.constant.tolist()
+        return {**super().get_config(), "mean": mean}
 
     def statistics(self, batches):
         """Returns the mean colour."""

@@ -6,6 +6,9 @@ from keras import KerasTensor, ops
 
 from kresnet.layers.adapted import (
     AdaptedLayer,
+    check_count,
+    constants,
+    initially,
     mean_and_covariance,
     pixels,
 )
@@ -21,6 +24,12 @@ class ChannelStandardize(AdaptedLayer):
     layer is adapted or its weights are loaded, the mean is zero, the deviation
     one, and the layer only converts to float.
 
+    Args:
+        mean: Numbers to subtract, one a channel, in the place of the training
+            set's; then the layer is not adapted. Defaults to `None`.
+        stddev: Numbers above 0 to divide by; given exactly if `mean` is.
+            Defaults to `None`.
+
     Call arguments:
         images: Tensor of any number type, shape
             `(batch, height, width, channels)`, or one image without the batch.
@@ -35,10 +44,40 @@ class ChannelStandardize(AdaptedLayer):
 
     any_size = True
 
+    def __init__(self, mean=None, stddev=None, **kwargs):
+        super().__init__(**kwargs)
+        self.constant = constants("mean", mean)
+        self.stddev = constants("stddev", stddev)
+        self.given = self.constant is not None
+        if self.given != (self.stddev is not None):
+            raise ValueError(
+                "`mean` and `stddev` must be given together. Received:"
+                f" mean={mean}, stddev={stddev}"
+            )
+        if self.stddev is not None and not (self.stddev > 0).all():
+            raise ValueError(
+                f"`stddev` must be above 0. Received: stddev={stddev}"
+            )
+
+    def adapted_sizes(self, sizes):
+        """Returns the sizes that all images must have."""
+        check_count("mean", self.constant, sizes)
+        check_count("stddev", self.stddev, sizes)
+        return super().adapted_sizes(sizes)
+
     def initial_weights(self, sizes):
         """Mean and deviation have one number a channel."""
         shape = sizes[-1:]
-        return {"mean": (shape, "zeros"), "deviation": (shape, "ones")}
+        return {
+            "mean": (shape, initially(self.constant, "zeros")),
+            "deviation": (shape, initially(self.stddev, "ones")),
+        }
+
+    def get_config(self):
+        """The arguments of `__init__`."""
+        given = {"mean": self.constant, "stddev": self.stddev}
+        own = {k: None if v is None else v.tolist() for k, v in given.items()}
+        return {**super().get_config(), **own}
 
     def statistics(self, batches):
         """Returns the mean colour and its deviation."""

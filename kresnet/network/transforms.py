@@ -66,7 +66,9 @@ def build_transforms(
     layers = []
     with layer_precision():
         for transform in spec.transforms:
-            arguments = transform.model_dump(exclude={"layer"})
+            arguments = transform.model_dump(
+                exclude={"layer"}, exclude_none=True
+            )
             make = TRANSFORMS[transform.layer]
             layer = make(**arguments, name=transform.layer)
             layer.build((None, *input_shape))
@@ -79,6 +81,7 @@ def adapt_transforms(
 ) -> None:
     """Adapts each layer that has statistics, after the layers before it.
 
+    Those that were given constants keep them.
     Random layers are passed over on the way to later ones: statistics are
     those of images that are not augmented.
 
@@ -91,7 +94,7 @@ def adapt_transforms(
         SpecError: A layer cannot be adapted to these images.
     """
     for i, layer in enumerate(layers):
-        if hasattr(layer, "adapt"):
+        if hasattr(layer, "adapt") and not layer.given:
             try:
                 layer.adapt(_batches(images, layers[:i]))
             except ValueError as error:  # its arguments do not suit the images

@@ -75,14 +75,17 @@ def _batch(network: Trained, paths: list[Path], top: int) -> list[Prediction]:
     for i, path in enumerate(paths):
         try:
             pixels[i], notices = read_image(
-                path, network.spec.model.input, network.facts
+                path,
+                network.spec.model.input,
+                network.facts,
+                views.test if (views := network.spec.data.views) else None,
             )
             found.append(Prediction(path, notices=tuple(notices)))
         except KresnetError as error:
             found.append(Prediction(path, error=error))
     if pixels:
         rows = softmax(network.logits(np.stack([*pixels.values()])))
-        names = network.facts.class_names
+        names = network.class_names
         for i, row in zip(pixels, rows, strict=True):
             best = np.argsort(-row, kind="stable")[:top]
             classes = tuple((names[j], float(row[j])) for j in best)

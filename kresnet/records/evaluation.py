@@ -28,6 +28,7 @@ class Protocol(Fields):
         batch_norm_statistics: The origin of the statistics, in words.
         network: Says that it was an export; `None` for a run.
         iteration: Updates done.
+        seed: That of the run; `None` for an import.
     """
 
     data: str
@@ -37,7 +38,7 @@ class Protocol(Fields):
     batch_norm_statistics: str
     network: str | None = None
     iteration: Count
-    seed: Seed
+    seed: Seed | None = None
 
 
 class Evaluation(Fields):

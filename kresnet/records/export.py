@@ -1,12 +1,12 @@
 """What the manifest of an export says of it."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import SerializeAsAny, create_model
 
 from kresnet.architecture import StageFields
-from kresnet.documents import Fields
+from kresnet.documents import Expected, Fields
 from kresnet.records.identity import Identity
 from kresnet.records.run import Amount, Count
 from kresnet.spec import Spec
@@ -24,6 +24,7 @@ class ExportRecord(Fields):
         iteration: Updates done.
         identity: The identity of its run.
         spec: The spec of its run.
+        class_names: In the order of the labels.
         compared: On how many images it was compared with the run, and the
             largest difference of a probability; `None` until it was.
     """
@@ -33,6 +34,7 @@ class ExportRecord(Fields):
     iteration: Count
     identity: Identity
     spec: SerializeAsAny[Spec]
+    class_names: Annotated[tuple[str, ...], Expected("a list of strings")] = ()
     compared: dict[str, Amount] | None = None
 
 

@@ -58,8 +58,7 @@ class Identity(Fields):
         return self.model_copy(
             update={
                 "seed": None,
-                "beginning": self.beginning
-                and Beginning(source=self.beginning.source.of_any_seed),
+                "beginning": self.beginning and self.beginning.of_any_seed,
             }
         )
 
@@ -90,15 +89,22 @@ class Identity(Fields):
 
 
 class Beginning(Fields):
-    """The trained, shallower network that a run begins with, deepened.
+    """The trained network that a run begins with.
 
     Attributes:
-        source: The identity of its run.
+        source: The identity of its run; `None` for another program's.
         weights: SHA-256 of its weights; `None` if not known or left open.
     """
 
-    source: Identity
+    source: Identity | None
     weights: str | None = None
+
+    @property
+    def of_any_seed(self) -> "Beginning":
+        """A copy for runs that are averaged; weights from elsewhere stay."""
+        if self.source is None:
+            return self
+        return Beginning(source=self.source.of_any_seed)
 
 
 def _other_recipe(old: Identity, new: Identity) -> list[str]:
@@ -122,6 +128,9 @@ def _other_beginning(old: Beginning | None, new: Beginning | None) -> list[str]:
             f"weights {_short(x.weights)}" if x else "none" for x in (old, new)
         ]
         return [] if ends[0] == ends[1] else [f"{name}{ends[0]} -> {ends[1]}"]
+    if old.source is None or new.source is None:
+        same = old.source is new.source
+        return [] if same else [f"{name}weights of another program or not"]
     return [name + line for line in old.source.differences(new.source)]
 
 

@@ -105,6 +105,10 @@ class RunRecord(Fields):
         iteration: Updates done when it was written.
         checkpoint: Iteration of the last checkpoint; `None` before the first.
         message: Why the run diverged.
+        class_names: Those of the data, in the order of the labels; empty in
+            records of before they were kept.
+        adapted_images: How many training images transforms were adapted to;
+            `None` where nothing is adapted, or it is not known.
         started: The time of the first start, UTC, ISO 8601.
         finished: The time of the end.
         seconds: Time taken, without the interruptions.
@@ -119,6 +123,8 @@ class RunRecord(Fields):
     iteration: Count
     checkpoint: Count | None = None
     message: str | None = None
+    class_names: Annotated[tuple[str, ...], Expected("a list of strings")] = ()
+    adapted_images: Count | None = None
     started: str
     finished: str | None = None
     seconds: Amount

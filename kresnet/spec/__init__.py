@@ -25,6 +25,7 @@ from kresnet.spec.transforms import (
     Transform,
     ZCAWhitening,
 )
+from kresnet.spec.views import TestView, TrainView, Views
 
 __all__ = [
     "CHANGEABLE",
@@ -41,9 +42,12 @@ __all__ = [
     "RandomFlip",
     "Rescale",
     "Spec",
+    "TestView",
     "TfdsFacts",
+    "TrainView",
     "TrainingSpec",
     "Transform",
+    "Views",
     "WarmUp",
     "ZCAWhitening",
     "differing_fields",

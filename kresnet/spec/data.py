@@ -13,6 +13,7 @@ from kresnet.documents import (
     raise_problems,
 )
 from kresnet.spec.transforms import AnyTransform
+from kresnet.spec.views import Views
 
 
 class TfdsFacts(NamedTuple):
@@ -41,9 +42,10 @@ class DatasetFacts(NamedTuple):
         title: What to call the data set.
         input: Height, width and channels of an image; `None` where images
             have all sizes.
-        classes: The number of classes.
+        classes: The number of classes; `None`, as for the next two, where only
+            the data themselves say it.
         class_names: The names of the classes, in the order of the labels;
-            empty where only the data itself have them.
+            empty where only the data themselves have them.
         train: The number of training images, the validation split included.
         test: The number of test images.
         white: The largest value of a pixel; black is 0.
@@ -53,10 +55,10 @@ class DatasetFacts(NamedTuple):
 
     title: str
     input: tuple[int, int, int] | None
-    classes: int
+    classes: int | None
     class_names: tuple[str, ...]
-    train: int
-    test: int
+    train: int | None
+    test: int | None
     white: int
     light_on_dark: bool
     tfds: TfdsFacts | None = None
@@ -114,7 +116,20 @@ DATASETS = {
         white=255,
         light_on_dark=False,
     ),
+    # Anybody's photos: a folder of folders, one a class.
+    "folder": DatasetFacts(
+        title="the photos",
+        input=None,
+        classes=None,
+        class_names=(),
+        train=None,
+        test=None,
+        white=255,
+        light_on_dark=False,
+    ),
 }
+# The training images that transforms are adapted to, of all sizes.
+STATISTICS = 10_000
 
 
 if TYPE_CHECKING:
@@ -138,11 +153,33 @@ class DataSpec(Fields):
         max_length=16,
         description="Applied in this order; each at most once.",
     )
+    views: Views | None = Field(
+        default=None,
+        description="How images of all sizes become those of `model.input`;"
+        " null where they have one size.",
+    )
+    statistics: Integer | None = Field(
+        default=None,
+        ge=1,
+        le=10_000_000,
+        description="Training images that transforms are adapted to. Default:"
+        " all, or 10,000 of those that have all sizes.",
+    )
+
+    @property
+    def adapted_images(self) -> int | None:
+        """The most training images that are adapted to; `None`: all."""
+        return self.statistics or (STATISTICS if self.views else None)
 
     @model_validator(mode="after")
     def _agrees(self) -> "DataSpec":
         raise_problems(
-            (_transforms_make_sense, _validation_leaves_images), self
+            (
+                _transforms_make_sense,
+                _validation_leaves_images,
+                _views_suit_the_images,
+            ),
+            self,
         )
         return self
 
@@ -150,7 +187,7 @@ class DataSpec(Fields):
 def _validation_leaves_images(data: DataSpec) -> Iterator[Problem]:
     """Some training images must be left to train on."""
     train = DATASETS[data.dataset].train
-    if data.validation >= train:
+    if train is not None and data.validation >= train:
         yield Problem(
             ("validation",),
             f"must be below {train:,}, the training images of {data.dataset}",
@@ -175,3 +212,22 @@ def _transforms_make_sense(data: DataSpec) -> Iterator[Problem]:
         first[name] = i
         for problem in transform.order_problems(data.transforms[:i]):
             yield problem.under(path)
+
+
+def _views_suit_the_images(data: DataSpec) -> Iterator[Problem]:
+    """Images of all sizes need views; those of one size have none."""
+    has_sizes = DATASETS[data.dataset].input is None
+    if has_sizes and data.views is None:
+        yield Problem(
+            ("views",),
+            f"missing; must be a mapping with train and test: the images of"
+            f" {data.dataset} have all sizes",
+            received=False,
+        )
+    elif not has_sizes and data.views is not None:
+        yield Problem(
+            ("views",),
+            f"must be left out: the images of {data.dataset} have one size",
+            also=(("dataset",),),
+            received=False,
+        )

@@ -44,6 +44,7 @@ def dump_spec(spec: Spec) -> str:
         del fields["expect"]
     # What a network does not have is not written.
     fields["model"] = spec.model.model_dump(mode="json", exclude_defaults=True)
+    fields["data"] = spec.data.model_dump(mode="json", exclude_none=True)
     training = fields["training"]
     for name in ("warm_up", "nesterov"):
         if not training[name]:

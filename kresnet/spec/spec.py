@@ -24,6 +24,7 @@ from kresnet.documents import (
 )
 from kresnet.spec.data import DATASETS, DataSpec
 from kresnet.spec.training import TrainingSpec
+from kresnet.spec.views import view_problems
 
 # Windows keeps these, with any extension, for devices.
 _DEVICES = {"con", "prn", "aux", "nul"} | {
@@ -130,10 +131,20 @@ def _transforms_take_the_images(spec: Spec) -> Iterator[Problem]:
             yield replace(here, also=(("model", "input"),))
 
 
+def _views_give_the_input(spec: Spec) -> Iterator[Problem]:
+    if spec.data.views:
+        for problem in view_problems(spec.data.views, spec.model.input):
+            here = problem.under(("data", "views"))
+            yield replace(here, also=(("model", "input"),))
+
+
 def _batch_fits_split(spec: Spec) -> Iterator[Problem]:
     """A batch holds no image twice."""
     data = spec.data
-    left = DATASETS[data.dataset].train - data.validation
+    train = DATASETS[data.dataset].train
+    if train is None:  # it is checked when the data are opened
+        return
+    left = train - data.validation
     if left < spec.training.batch_size:
         yield Problem(
             ("training", "batch_size"),
@@ -186,6 +197,7 @@ _CHECKS = (
     _name_can_be_a_folder,
     _network_fits_data_set,
     _transforms_take_the_images,
+    _views_give_the_input,
     _batch_fits_split,
     _statistics_divide_batch,
     _counts_as_expected,

@@ -4,9 +4,16 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from kresnet.documents import Fields, Integer, Number, Problem
+from kresnet.documents import (
+    Expected,
+    Fields,
+    Integer,
+    Number,
+    Problem,
+    raise_problems,
+)
 
 # The largest pixel value of RGB images, in every data set.
 WHITE = 255
@@ -14,6 +21,14 @@ WHITE = 255
 LARGEST_WHITENED = 8_192
 
 Shape = tuple[int, int, int]  # height, width, channels
+Colour = Annotated[
+    tuple[Annotated[Number, Field(ge=-1_000_000, le=1_000_000)], ...],
+    Expected("a list of numbers, one a channel"),
+]
+Deviations = Annotated[
+    tuple[Annotated[Number, Field(gt=0, le=1_000_000)], ...],
+    Expected("a list of numbers above 0, one a channel"),
+]
 
 
 class Transform(Fields):
@@ -25,13 +40,21 @@ class Transform(Fields):
         moves: Whether it moves what an image shows.
         centres: Whether images have mean zero after it.
         keeps_colours: Whether values are still colours after it.
+        adapts: Whether it has statistics of the training images, unless
+            constants are given in their place.
     """
 
     draws: ClassVar[bool] = False
     moves: ClassVar[bool] = False
     centres: ClassVar[bool] = False
     keeps_colours: ClassVar[bool] = True
+    adapts: ClassVar[bool] = False
     layer: str
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether its statistics are taken from the training images."""
+        return self.adapts
 
     def order_problems(
         self, before: Sequence["Transform"]
@@ -51,6 +74,7 @@ class _Mean(Transform):
     """Subtracts a mean of one kind or another."""
 
     centres = True
+    adapts = True
 
     def order_problems(self, before: Sequence[Transform]) -> Iterator[Problem]:
         """Of two means that are subtracted, one changes nothing."""
@@ -83,6 +107,20 @@ class ChannelMean(_Mean):
     layer: Literal["channel_mean"] = Field(
         description="Subtracts the mean colour of the training split."
     )
+    mean: Colour | None = Field(
+        default=None,
+        description="A number for each channel, in the place of the training"
+        " split's; null for that.",
+    )
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether its mean is that of the training images."""
+        return self.mean is None
+
+    def image_problems(self, image: Shape) -> Iterator[Problem]:
+        """There is a number for each channel."""
+        yield from _one_a_channel("mean", self.mean, image)
 
 
 class ChannelStandardize(_Mean):
@@ -97,6 +135,29 @@ class ChannelStandardize(_Mean):
         description="Subtracts the mean colour of the training split and"
         " divides by its standard deviation."
     )
+    mean: Colour | None = Field(
+        default=None,
+        description="A number for each channel, in the place of the training"
+        " split's; null for that.",
+    )
+    stddev: Deviations | None = Field(
+        default=None, description="Likewise the standard deviations."
+    )
+
+    @model_validator(mode="after")
+    def _fields_fit(self) -> "ChannelStandardize":
+        raise_problems((_both_or_none,), self)
+        return self
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether mean and deviation are those of the training images."""
+        return self.mean is None
+
+    def image_problems(self, image: Shape) -> Iterator[Problem]:
+        """There is a number for each channel."""
+        yield from _one_a_channel("mean", self.mean, image)
+        yield from _one_a_channel("stddev", self.stddev, image)
 
 
 class Rescale(Transform):
@@ -116,6 +177,7 @@ class ZCAWhitening(Transform):
     """
 
     centres = True
+    adapts = True
     keeps_colours = False
     layer: Literal["zca_whitening"] = Field(
         description="Whitens with the covariance of the training split."
@@ -158,6 +220,7 @@ class FancyPCA(Transform):
     """
 
     draws = True
+    adapts = True
     layer: Literal["fancy_pca"] = Field(
         description="Shifts colours at random along the principal axes of the"
         " training split's colours; training only."
@@ -242,6 +305,29 @@ class RandomFlip(Transform):
     layer: Literal["random_flip"] = Field(
         description="Mirrors left and right half of the time; training only."
     )
+
+
+def _both_or_none(transform: ChannelStandardize) -> Iterator[Problem]:
+    """Of given numbers, means and deviations belong together."""
+    names = ("mean", "stddev")
+    for name, other in (names, names[::-1]):
+        if getattr(transform, name) is None and getattr(transform, other):
+            yield Problem(
+                (name,),
+                f"missing; must be given where {other} is",
+                also=((other,),),
+                received=False,
+            )
+
+
+def _one_a_channel(
+    name: str, numbers: Sequence[float] | None, image: Shape
+) -> Iterator[Problem]:
+    if numbers is not None and len(numbers) != image[2]:
+        yield Problem(
+            (name,),
+            f"must have {image[2]} numbers, one for each channel of the images",
+        )
 
 
 AnyTransform = Annotated[

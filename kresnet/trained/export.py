@@ -44,6 +44,10 @@ class Export(Trained):
         return self.record.iteration
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.record.class_names or self.facts.class_names
+
+    @property
     def kind(self) -> str:
         return f"export, {self.record.format}"
 

@@ -1,4 +1,4 @@
-"""Opens what was trained: a run, or an export."""
+"""Opens what was trained: a run, an import, or an export."""
 
 import os
 from collections.abc import Sequence
@@ -7,8 +7,10 @@ from pathlib import Path
 from kresnet import sealed_folder
 from kresnet.architecture import StageFields
 from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.records.imported import IMPORT
 from kresnet.records.run import what_is_there
 from kresnet.trained.export import load_export
+from kresnet.trained.imported import load_import
 from kresnet.trained.run import load_run
 from kresnet.trained.runtimes import MODEL_FILES
 from kresnet.trained.trained import Trained
@@ -20,7 +22,7 @@ def open_trained(
     *,
     stages: Sequence[type[StageFields]] = (),
 ) -> Trained:
-    """Opens a run folder or an export folder and changes nothing in it.
+    """Opens the folder of a run, an import or an export; changes nothing in it.
 
     An export is opened only if every file is there, is what the manifest says
     and none was added. The manifest guards against damage and mix-ups; it is
@@ -56,9 +58,16 @@ def open_trained(
         raise InputMissingError(f"{path}: there is no such folder")
     if not path.is_dir():
         raise SpecError(
-            f"{path}: must be the folder of a run or of an export. Model files "
-            "may hold programs, so kresnet loads its own folders only"
+            f"{path}: must be the folder of a run, an import or an export."
+            " Model files may hold programs, so kresnet loads its own folders"
+            " only"
         )
+    if (path / IMPORT).is_file():
+        if checkpoint is not None:
+            raise SpecError(
+                f"--checkpoint: is of a run, and {path} is an import"
+            )
+        return load_import(path, stages)
     # A run that lost its run.json is told so.
     if any((path / name).exists() for name in ("run.json", "spec.yaml")):
         return load_run(path, checkpoint, stages)
@@ -75,6 +84,6 @@ def open_trained(
             "by kresnet, or damaged; it is not loaded"
         )
     raise SpecError(
-        f"{path}: neither the folder of a run nor of an export."
+        f"{path}: neither the folder of a run, an import nor an export."
         f" {what_is_there(path)}"
     )

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kresnet.data import Images, Source, load_dataset
+from kresnet.data import Images, Source, open_source
 from kresnet.errors import BadDataError
 from kresnet.records.identity import Identity
 from kresnet.spec import DATASETS, DatasetFacts, Spec
 
 if TYPE_CHECKING:
-    from kresnet.trained.run import Run
+    from kresnet.trained.layered import Layered
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Trained(abc.ABC):
     @property
     @abc.abstractmethod
     def identity(self) -> Identity:
-        """What it is; seed and data are known."""
+        """What it is; of a run, seed and data are known."""
 
     @property
     @abc.abstractmethod
@@ -57,7 +57,7 @@ class Trained(abc.ABC):
         """
 
     @abc.abstractmethod
-    def with_layers(self, use: str) -> "Run":
+    def with_layers(self, use: str) -> "Layered":
         """Returns itself for a use that needs more than logits.
 
         Args:
@@ -87,16 +87,21 @@ class Trained(abc.ABC):
         """What is known of its data set without loading it."""
         return DATASETS[self.spec.data.dataset]
 
+    @property
+    @abc.abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """Those of its data, in the order of the labels."""
+
     def data(self, data_dir: str | os.PathLike[str] | None = None) -> Source:
         """Loads the data set that it was trained on.
 
         Args:
-            data_dir: Where prepared data sets are; see `load_dataset`.
+            data_dir: Where prepared data sets are; see `open_source`.
 
         Raises:
             BadDataError: The data found are other ones.
         """
-        data = load_dataset(self.spec.data.dataset, data_dir)
+        data = open_source(self.spec, data_dir)
         own = self.identity
         if own.differences(own.with_data(data.fingerprint)):
             raise BadDataError(

@@ -178,6 +178,8 @@ def open_deepening(path: str | os.PathLike[str], spec: Spec) -> Deepening:
     if not os.fspath(path):
         raise SpecError('--deepen: must name a run. Received: ""')
     run = open_trained(path).with_layers("--deepen")
+    if not isinstance(run, Run):
+        raise SpecError(f"--deepen: must name a run. Received: {run.folder}")
     if reasons := reasons_not_deeper(run.spec, spec):
         raise SpecError(
             f"--deepen: {spec.name} is not {run.folder} with plain blocks"

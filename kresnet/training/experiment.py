@@ -15,7 +15,7 @@ from kresnet.callbacks import (
     WarmUp,
     WarmUpError,
 )
-from kresnet.data import Feed, Images, load_dataset, split_train_validation
+from kresnet.data import Feed, Images, open_source, sample
 from kresnet.errors import (
     StoppedError,
     explain_out_of_memory,
@@ -161,12 +161,13 @@ class Experiment:
         keep_compiled_programs()
         self.notify(f"loading {DATASETS[spec.data.dataset].title}")
         with self.agreement.together():
-            self.data = load_dataset(spec.data.dataset, options.data_dir)
+            self.data = open_source(spec, options.data_dir)
+            self.training, self.held_out = self.data.split(spec.data.validation)
             self.identity = self.identity.with_data(self.data.fingerprint)
             if self.logs:
                 self.logs.begin_record(
                     self.identity,
-                    self.data.name,
+                    self.data,
                     options.conditions | placement.conditions,
                     self.deepening.record if self.deepening else None,
                 )
@@ -174,9 +175,6 @@ class Experiment:
             json.dumps(
                 [self.identity.digest, spec_digest(spec), options.shared]
             )
-        )
-        self.train_indices, self.held_out = split_train_validation(
-            len(self.data.labels("train")), spec.data.validation
         )
         self.notify(f"building {spec.name}, seed {self.seed}")
         self.models = make_models(
@@ -189,7 +187,7 @@ class Experiment:
         self.model = self.models.model
         self.order = Feed(
             self.data,
-            self.train_indices,
+            self.training.indices,
             spec.training.batch_size,
             self.seed,
             spec.training.iterations,
@@ -208,8 +206,10 @@ class Experiment:
                 self._validate, measuring, common
             )
 
-    def _train_images(self) -> Images:
-        return self.data.images("train", self.train_indices)
+    def _adapted_images(self) -> Images:
+        """The training images whose statistics transforms have."""
+        most = self.spec.data.adapted_images
+        return self.data.images("train", sample(self.training.indices, most))
 
     def _make_measuring(self) -> list[Measuring]:
         spec, options = self.spec, self.options
@@ -218,7 +218,7 @@ class Experiment:
             self.models.inference_transforms,
             # A copy: undistributed, in float32, with every layer in sight.
             lambda: build_model(spec.model, 0),
-            lambda: self._train_images()[: options.response_images or None],
+            lambda: self.training[: options.response_images or None],
             self.order,
             self._gradients,
         )
@@ -246,9 +246,8 @@ class Experiment:
     def _validate(self) -> dict[str, float]:
         if not len(self.held_out):
             return {}
-        images = self.data.images("train", self.held_out)
         with self.progress.doing("evaluating"):
-            return self.models.measure("validation", images)
+            return self.models.measure("validation", self.held_out)
 
     def _begin(self) -> None:
         """Sets weights and logs to where the run is."""
@@ -278,12 +277,13 @@ class Experiment:
             transforms = self.models.transforms
             if any(hasattr(layer, "adapt") for layer in transforms):
                 self.notify("measuring the training images")
-            adapt_transforms(transforms, self._train_images())
+                images = self._adapted_images()
+                adapt_transforms(transforms, images)
+                if self.logs:
+                    self.logs.record.change(adapted_images=len(images))
             return
         self.notify(f"deepening {self.deepening.run.folder}")
-        weights = self.deepening.initial_weights(
-            self.spec, self._train_images()
-        )
+        weights = self.deepening.initial_weights(self.spec, self.training)
         from_arrays(self.model.weights, weights)
 
     def _measure_beginning(self, logs: Logs, deepening: Deepening) -> None:
@@ -312,6 +312,7 @@ class Experiment:
                 Signals(self.agreement),
             ):
                 self.steps = make_steps(self.model, self.spec, self.data)
+                self.order.rows = self.steps.rows(training.batch_size)
                 train_in_chunks(
                     self.steps,
                     self.order,
@@ -320,6 +321,7 @@ class Experiment:
                     self.callbacks,
                     lambda: self.throughput.iterations_per_second,
                     self.agreement.of_first,
+                    logs.save if logs else None,
                 )
         except StoppedError:
             if logs:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from kresnet.callbacks import Throughput
+from kresnet.data import Source
 from kresnet.errors import SpecError
 from kresnet.machine.facts import hardware, versions
 from kresnet.records.folder import RunFolder
@@ -22,6 +23,7 @@ class Record:
         folder: The run's folder.
         name: The name of its spec.
         identity: What the run is.
+        data: What it is trained on.
         options: Those that the bits of the result depend on, by name.
 
     Attributes:
@@ -35,6 +37,7 @@ class Record:
         folder: RunFolder,
         name: str,
         identity: Identity,
+        data: Source,
         options: dict[str, object],
     ):
         self.folder = folder
@@ -46,7 +49,8 @@ class Record:
             "name": name,
             "status": "running",
             "message": None,  # of a divergence that is past
-            "versions": versions(),
+            "class_names": data.class_names,
+            "versions": versions() | data.versions,
             "hardware": hardware(),
             "options": options,
         }

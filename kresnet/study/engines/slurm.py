@@ -266,6 +266,7 @@ class SlurmEngine:
         data_dir: str | os.PathLike[str] | None,
         tries: int = 1,
     ) -> None:
+        make_folder(jobs.folder)
         outcome = jobs.outcome_file(each)
         outcome.unlink(missing_ok=True)
         run = Run(
@@ -346,7 +347,6 @@ class _Jobs:
         self._gone: dict[str, int] = {}
         self._asked = float("-inf")
         self._silent = False
-        make_folder(folder)
         self._file = folder / "jobs.json"
         submitted = read_typed(self._file, _Submitted)
         self.known = submitted.jobs if submitted else {}

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kresnet import sealed_folder
+from kresnet.data import Source
 from kresnet.errors import BadDataError, DivergedError
 from kresnet.machine.surroundings import FLOATX
 from kresnet.records.checkpoints import Checkpoint
@@ -77,14 +78,14 @@ class Logs:
     def begin_record(
         self,
         identity: Identity,
-        data: str,
+        data: Source,
         conditions: dict[str, object],
         deepened: Deepened | None,
     ) -> None:
         """Begins run.json, or compares it with what would go on.
 
-        The identity is that of the run with its data, and `data` their name;
-        the bits of the result depend on the conditions.
+        The identity is that of the run with its data; the bits of the result
+        depend on the conditions.
 
         Raises:
             BadDataError: The run was begun on other data.
@@ -93,10 +94,12 @@ class Logs:
         if self.newest and self.newest.identity.differences(identity):
             raise BadDataError(
                 f"{self.folder.path}: was begun on other data than the"
-                f" {data} found here"
+                f" {data.name} found here"
             )
         self.checkpoints.identity = identity
-        self.record = Record(self.folder, self.spec.name, identity, conditions)
+        self.record = Record(
+            self.folder, self.spec.name, identity, data, conditions
+        )
         if self.newest:
             self.record.compare_conditions(self.options.strict, self.notify)
         if deepened and not self.record.now.deepened:
@@ -197,6 +200,12 @@ class Logs:
         best = self.metrics.best
         self.checkpoints.save(checkpoint, {best["iteration"]} if best else None)
         self.update("running", checkpoint=iteration)
+
+    def save(self) -> None:
+        """Saves a checkpoint of the last iteration done, if there is none."""
+        if self.saver.iteration != self.record.now.checkpoint:
+            self._save(self.saver.iteration, self.saver.model)
+        self.update("stopped")
 
     def diverged(self, error: RuntimeError) -> DivergedError:
         """Writes the diagnosis and losses; checkpoints stay as they are."""

@@ -1,0 +1,108 @@
+"""An array that a file of another program holds, known before it is read."""
+
+import contextlib
+import math
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kresnet.errors import BadDataError, InputMissingError
+
+Shape = tuple[int, ...]
+# NumPy has 32 or 64 axes, depending on its version.
+MOST_AXES = 32
+# Of the floating-point types, the one that NumPy does not have is two bytes,
+# the upper half of a float32.
+FLOATS = ("float64", "float32", "float16", "bfloat16")
+# What a library raises about a file that is not what it should be.
+_WRONG = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+class Held(NamedTuple):
+    """An array in a file.
+
+    Attributes:
+        shape: Its shape.
+        dtype: The name of its type, such as "float32" or "bfloat16".
+        read: Reads it. Types with fewer bits are widened to float32.
+    """
+
+    shape: Shape
+    dtype: str
+    read: Callable[[], np.ndarray]
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+
+Listing = dict[str, Held]
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Raises what is wrong with a file as one error of ours.
+
+    Raises:
+        BadDataError: It is not what it says it is.
+        InputMissingError: It may not be read.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise InputMissingError(
+            f"{path}: cannot be read: {error.strerror}"
+        ) from error
+    except _WRONG as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise BadDataError(f"{path}: cannot be read as weights: {why}") from (
+            error
+        )
+
+
+def whole_numbers(values: object) -> Shape:
+    """Checks that something is a shape: a few integers, none below 0."""
+    if not isinstance(values, list | tuple) or len(values) > MOST_AXES:
+        raise ValueError("a shape is no list of integers")
+    for value in values:
+        if type(value) is not int or not 0 <= value < 2**63:
+            raise ValueError("a shape is no list of integers")
+    return tuple(values)
+
+
+def as_numbers(data: bytes, dtype: str) -> np.ndarray:
+    """The numbers in little-endian bytes, one after the other.
+
+    Args:
+        data: The bytes.
+        dtype: NumPy's name of their type, or "bfloat16".
+
+    Returns:
+        An array with one axis; float16 and bfloat16 are widened to float32.
+    """
+    if dtype == "bfloat16":
+        return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
+    numbers = np.frombuffer(data, np.dtype(dtype).newbyteorder("<"))
+    return numbers.astype("<f4") if dtype == "float16" else numbers
+
+
+def item_size(dtype: str) -> int:
+    """Bytes of a number."""
+    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize

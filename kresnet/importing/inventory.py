@@ -1,0 +1,128 @@
+"""What arrays a network has: one more use of the walk."""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+from kresnet.architecture import Counting, Map, ModelSpec, Place, walk
+from kresnet.importing.held import Shape
+
+
+class Part(NamedTuple):
+    """A layer of the walk.
+
+    Attributes:
+        place: Where it stands.
+        layer: Its name there: conv1, bn1, shortcut, shortcut_bn …; empty for
+            the only convolution or dense layer of a place.
+        kind: convolution, norm, dense, scalar; relu and pool have no arrays.
+        number: How many layers of these kinds are before it.
+        shapes: The shapes of its arrays, by their names.
+        map: Height, width and channels that a dense layer is given.
+    """
+
+    place: Place
+    layer: str
+    kind: str
+    number: int
+    shapes: dict[str, Shape]
+    map: Shape = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the layer, as Keras has it."""
+        return self.place.named(self.layer)
+
+    @property
+    def in_stage(self) -> bool:
+        """Whether it belongs to a block."""
+        return self.place.stage is not None
+
+    @property
+    def in_head(self) -> bool:
+        """Whether it stands after the stages."""
+        return self.place.stage is None and self.place.name != "conv1"
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether it is the last layer."""
+        return self.place.name == "fc"
+
+    @property
+    def group(self) -> str:
+        """What to count it by in a message: conv1, conv2_x …, fc."""
+        stage, _, block = self.place.name.partition("_")
+        return f"{stage}_x" if block else stage
+
+
+def inventory(model: ModelSpec) -> list[Part]:
+    """The layers of a network, from input to output."""
+    found = _Inventory()
+    walk(model, Map(model.input), found)
+    return found.parts
+
+
+@dataclasses.dataclass(frozen=True)
+class _Flat(Map):
+    """A map without rows and columns.
+
+    Attributes:
+        before: What it was.
+    """
+
+    before: Shape = ()
+
+
+class _Inventory(Counting):
+    """Notes layers beside counting."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts: list[Part] = []
+
+    def _note(self, layer, kind, shapes=None, of=()):
+        number = len(self.parts)
+        self.parts.append(
+            Part(self.place, layer, kind, number, shapes or {}, of)
+        )
+
+    def convolution(self, x, width, kernel, stride, name, **more):
+        bias = more.get("bias")
+        biased = self.model.unnormed if bias is None else bias is not False
+        groups = more.get("groups", 1)
+        shapes: dict[str, Shape] = {
+            "kernel": (kernel, kernel, x.shape[2] // groups, width)
+        }
+        if biased:
+            shapes["bias"] = (width,)
+        self._note(name, "convolution", shapes)
+        return super().convolution(x, width, kernel, stride, name, **more)
+
+    def norm(self, x, name, scale=1.0):
+        if self.model.normed:
+            arrays = ["gamma", "beta"]
+            if self.model.batch_norm is not None:
+                arrays += ["moving_mean", "moving_variance"]
+            self._note(name, "norm", dict.fromkeys(arrays, (x.shape[2],)))
+        return super().norm(x, name, scale)
+
+    def scalar(self, x, name, factor=False):
+        self._note(name, "scalar", {"factor" if factor else "bias": ()})
+        return super().scalar(x, name, factor)
+
+    def relu(self, x, name):
+        self._note(name, "relu")
+        return super().relu(x, name)
+
+    def max_pool(self, x, kernel, stride, padding, name=""):
+        self._note(name, "pool")
+        return super().max_pool(x, kernel, stride, padding, name)
+
+    def flatten(self, x, name):
+        return _Flat((1, 1, math.prod(x.shape)), x.layers, x.shape)
+
+    def dense(self, x, width, name="", *, zeros=False):
+        before = x.before if isinstance(x, _Flat) else x.shape
+        shapes = {"kernel": (math.prod(before), width), "bias": (width,)}
+        self._note(name, "dense", shapes, before)
+        return super().dense(x, width, name, zeros=zeros)

@@ -1,0 +1,182 @@
+"""What other programs call the layers of a network, and what they do else.
+
+A naming is a function from a layer of the walk to a name, and a few facts. It
+serves to import and, read backwards, to convert.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from kresnet.architecture import (
+    BasicStage,
+    BottleneckStage,
+    ConvolutionsStage,
+    ModelSpec,
+    ResidualStage,
+)
+from kresnet.importing.inventory import Part
+
+# What others call our arrays.
+TORCH = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+# Constants of ImageNet's colours, of pixels from 0 to 1: torchvision's.
+IMAGENET = (
+    {"layer": "rescale", "divide_by": 255},
+    {
+        "layer": "channel_standardize",
+        "mean": [0.485, 0.456, 0.406],
+        "stddev": [0.229, 0.224, 0.225],
+    },
+)
+# The authors' means, which keras.applications has; of pixels up to 255.
+CAFFE = ({"layer": "channel_mean", "mean": [123.68, 116.779, 103.939]},)
+# Deviations are means of each image's, and not those of all pixels.
+CHENYAOFO = (
+    {"layer": "rescale", "divide_by": 255},
+    {
+        "layer": "channel_standardize",
+        "mean": [0.4914, 0.4822, 0.4465],
+        "stddev": [0.2023, 0.1994, 0.2010],
+    },
+)
+
+
+class Naming(NamedTuple):
+    """How another program names and keeps the arrays of a network.
+
+    Attributes:
+        name: What the command calls it.
+        about: What it is of, in words.
+        source: Returns the name of a layer.
+        applies: Whether the program has such networks.
+        torch: Whether arrays are called and laid out as PyTorch's.
+        epsilon: Of batch norm; `None` for that of the spec.
+        biases: Whether convolutions have biases although batch norm follows.
+        bgr: Whether the first kernels take blue, green, red.
+        centred: Whether option A pads channels on both sides.
+        spread: Whether VGG's fc6 and fc7 are convolutions over all of a map.
+        stride_in: Where bottlenecks have their stride.
+        transforms: What is usual before the network.
+    """
+
+    name: str
+    about: str
+    source: Callable[[Part], str]
+    applies: Callable[[ModelSpec], bool]
+    torch: bool = True
+    epsilon: float | None = 1e-5
+    biases: bool = False
+    bgr: bool = False
+    centred: bool = False
+    spread: bool = False
+    stride_in: str = "3x3"
+    transforms: tuple[dict[str, Any], ...] = ()
+
+    def array(self, part: Part, array: str) -> str:
+        """The name of an array of a layer."""
+        own, between = (TORCH[array], ".") if self.torch else (array, "/")
+        return f"{self.source(part)}{between}{own}"
+
+    def odd(self, model: ModelSpec) -> Iterator[str]:
+        """What its networks usually have otherwise, in words.
+
+        No file of weights says so: the spec decides.
+        """
+        if self.epsilon is None:
+            return
+        pool = model.stem and model.stem.pool
+        if pool and pool.padding == "end":
+            yield (
+                f"{self.name}'s networks pad the pool evenly, and this one at"
+                " the end: --set model.stem.pool.padding=even"
+            )
+        for i, stage in enumerate(model.stages):
+            if isinstance(stage, BottleneckStage) and (
+                stage.stride > 1 and stage.stride_in != self.stride_in
+            ):
+                yield (
+                    f"{self.name}'s bottlenecks have their stride in the"
+                    f" {self.stride_in}, and this network in the"
+                    f" {stage.stride_in}: --set model.stages[{i}].stride_in="
+                    f"{self.stride_in}, for each stage"
+                )
+                return
+
+    def assumed(self, model: ModelSpec) -> Iterator[str]:
+        """What the file does not say and the spec decides, in words."""
+        pool = model.stem and model.stem.pool
+        if pool:
+            side = f"{pool.kernel}×{pool.kernel}"
+            yield f"max pooling {side}, stride {pool.stride}, {pool.padding}"
+        places = {
+            stage.stride_in
+            for stage in model.stages
+            if isinstance(stage, BottleneckStage) and stage.stride > 1
+        }
+        yield from (f"bottlenecks' stride in the {each}" for each in places)
+        strides = [str(stage.stride) for stage in model.stages]
+        if not all(isinstance(s, ConvolutionsStage) for s in model.stages):
+            yield f"strides of the stages {', '.join(strides)}"
+        dilated = {getattr(stage, "dilation", 1) for stage in model.stages}
+        yield "no dilation" if dilated == {1} else "dilation as the spec has it"
+        if self.epsilon is not None and model.batch_norm is not None:
+            yield f"ε of batch norm {self.epsilon:g}, as {self.name} has it"
+
+
+def is_resnet(model: ModelSpec) -> bool:
+    """Whether it is a residual net with the blocks of the first paper."""
+    return (
+        model.stem is not None
+        and model.stem.activation
+        and model.batch_norm is not None
+        and model.head is None
+        and all(
+            isinstance(stage, BasicStage | BottleneckStage)
+            and stage.order == "original"
+            and not (stage.scale or stage.gate)
+            for stage in model.stages
+        )
+    )
+
+
+def has_shortcut(model: ModelSpec, kind: str) -> bool:
+    """Whether all shortcuts are of a kind: A, B or C."""
+    return all(
+        isinstance(stage, ResidualStage) and stage.shortcut == kind
+        for stage in model.stages
+    )
+
+
+def is_vgg(model: ModelSpec) -> bool:
+    """Whether it is a net of VGG's kind: five stages, fc6, fc7, classifier."""
+    return (
+        model.stem is None
+        and model.group_norm is None
+        and all(isinstance(stage, ConvolutionsStage) for stage in model.stages)
+        and len(model.stages) == 5
+        and model.head is not None
+        and len(model.head.dense) == 2
+    )
+
+
+def _imagenet_resnet(model: ModelSpec) -> bool:
+    pooled = model.stem is not None and model.stem.pool is not None
+    return is_resnet(model) and has_shortcut(model, "B") and pooled
+
+
+def _imagenet_bottlenecks(model: ModelSpec) -> bool:
+    return _imagenet_resnet(model) and all(
+        isinstance(stage, BottleneckStage) and stage.groups == 1
+        for stage in model.stages
+    )
+
+
+def _cifar_resnet(model: ModelSpec, kind: str) -> bool:
+    bare = model.stem is not None and model.stem.pool is None
+    return is_resnet(model) and has_shortcut(model, kind) and bare

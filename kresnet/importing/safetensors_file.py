@@ -1,0 +1,115 @@
+"""Arrays of a safetensors file, and of several with an index.
+
+The header is read here and not by the library, which forgets one of two arrays
+of a name and knows no bfloat16 unless another package was imported before.
+"""
+
+import json
+import os
+from io import BufferedReader
+from typing import Any
+
+from kresnet.importing.held import (
+    Held,
+    Listing,
+    as_numbers,
+    item_size,
+    whole_numbers,
+)
+
+# Bytes; 100 MB is the limit of the format.
+MOST_HEADER = 100_000_000
+# Of the format's types those that a weight or a counter may have.
+DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U64": "uint64",
+    "U32": "uint32",
+    "U16": "uint16",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
+
+
+def list_safetensors(file: BufferedReader) -> Listing:
+    """Lists the arrays of an open file; errors as of `explained`."""
+    file.seek(0)
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    if not 2 <= length <= min(size - 8, MOST_HEADER):
+        raise ValueError("its header does not fit into the file")
+    header = json.loads(
+        file.read(length).decode("utf-8"), object_pairs_hook=_each_once
+    )
+    if not isinstance(header, dict):
+        raise ValueError("its header is no mapping")
+    header.pop("__metadata__", None)
+    start, found, spans = 8 + length, {}, []
+    for name, entry in header.items():
+        shape = whole_numbers(entry["shape"])
+        first, last = whole_numbers(entry["data_offsets"])
+        dtype = DTYPES.get(entry["dtype"])
+        if dtype is None:
+            raise ValueError(f"{name} is of type {entry['dtype']}")
+        held = Held(shape, dtype, _Reader(file, start + first, shape, dtype))
+        if held.size * item_size(dtype) != last - first:
+            raise ValueError(f"{name} has not as many bytes as its shape says")
+        found[name] = held
+        spans.append((first, last))
+    at = 0
+    for first, last in sorted(spans):
+        if first != at:
+            raise ValueError("its arrays do not lie one after the other")
+        at = last
+    if start + at != size:
+        raise ValueError(
+            f"its header speaks of {start + at:,} bytes, and it has {size:,}"
+        )
+    return found
+
+
+def list_index(file: BufferedReader) -> dict[str, str]:
+    """Which file has which array, of an index of several files.
+
+    Returns:
+        Names of files in the index's own folder, by the names of arrays.
+    """
+    file.seek(0)
+    content = json.loads(
+        file.read(MOST_HEADER).decode("utf-8"), object_pairs_hook=_each_once
+    )
+    named = content["weight_map"]
+    for name in named.values():
+        if not isinstance(name, str) or os.path.basename(name) != name:
+            raise ValueError(f"{name!r} is not a file beside the index")
+        if name in ("", ".", ".."):
+            raise ValueError(f"{name!r} is not a file beside the index")
+    return named
+
+
+class _Reader:
+    """Reads one array."""
+
+    def __init__(self, file, start, shape, dtype):
+        self._where = file, start, shape, dtype
+
+    def __call__(self):
+        file, start, shape, dtype = self._where
+        file.seek(start)
+        size = item_size(dtype)
+        for side in shape:
+            size *= side
+        return as_numbers(file.read(size), dtype).reshape(shape)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("two of its arrays have one name")
+    return found

@@ -1,0 +1,69 @@
+"""The transforms of an import: none of them can be adapted."""
+
+from typing import Any
+
+import numpy as np
+
+from kresnet.errors import SpecError
+from kresnet.importing.naming import Naming
+from kresnet.spec import Spec
+
+
+def with_constants(spec: Spec, naming: Naming) -> tuple[Spec, str]:
+    """A spec whose transforms need no training images.
+
+    Transforms whose statistics are those of training images are replaced by
+    what is usual for the naming; those that only draw stay.
+
+    Args:
+        spec: The spec as it was given.
+        naming: Whose weights they are.
+
+    Returns:
+        The spec as it is used, and where the constants come from.
+
+    Raises:
+        SpecError: Nothing is usual for the naming.
+    """
+    before = spec.data.transforms
+    adapted = [each.layer for each in before if each.is_adapted]
+    if not adapted or naming.epsilon is None:  # kresnet's files hold them
+        return spec, "the file" if adapted else "the spec"
+    channels = spec.model.input[2]
+    usual = [_for_channels(each, channels) for each in naming.transforms]
+    kept = [
+        each.model_dump(exclude_none=True)
+        for each in before
+        if each.draws and not each.is_adapted
+    ]
+    fields = spec.model_dump(exclude={"data"})
+    data = spec.data.model_dump() | {"transforms": [*usual, *kept]}
+    from_where = (
+        f"those that are usual for {naming.about}, in the place of the spec's"
+        f" {', '.join(adapted)}"
+    )
+    if channels != 3:
+        from_where += "; means over the colours, since there is another number"
+    return type(spec).model_validate(fields | {"data": data}), from_where
+
+
+def _for_channels(transform: dict[str, Any], channels: int) -> dict[str, Any]:
+    """Constants of three colours, or their mean for each channel."""
+    if channels == 3:
+        return transform
+    return {
+        name: [float(np.mean(value))] * channels
+        if isinstance(value, list)
+        else value
+        for name, value in transform.items()
+    }
+
+
+def refuse_unknown(spec: Spec, missing: list[str]) -> None:
+    """Raises a SpecError if statistics of transforms are nowhere."""
+    if missing:
+        raise SpecError(
+            f"{spec.name}: the files have no {', '.join(missing)}; the spec"
+            " must give constants, such as --set data.transforms=[{layer:"
+            " channel_mean, mean: [125, 123, 114]}]"
+        )

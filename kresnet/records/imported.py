@@ -1,0 +1,67 @@
+"""import.json: where the weights of an imported network come from."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kresnet.documents import Expected, Fields, Flag
+from kresnet.records.identity import Beginning, Identity
+from kresnet.records.run import Texts
+from kresnet.spec import Spec
+
+IMPORT = "import.json"
+WEIGHTS = "weights.safetensors"
+Lines = Annotated[tuple[str, ...], Expected("a list of strings")]
+
+
+class ImportedFile(Fields):
+    """A file that was read, and its SHA-256 sum."""
+
+    name: str
+    sha256: str
+
+
+class ImportRecord(Fields):
+    """What an import took, from where, and what it had to assume.
+
+    Attributes:
+        kresnet_import: Tells it from other programs' files.
+        recipe: Digest of the spec that lies beside it.
+        weights: SHA-256 of the file of the weights.
+        files: What was read.
+        naming: Whose names they had.
+        prefix: What stood before every name.
+        arrays: The names in the files, by the path of the variable that was
+            made of them.
+        changes: What was folded, widened, turned, in words.
+        left_over: Names that were not taken, and why.
+        drawn: Layers of which the files had nothing; zeros stand for them.
+        assumed: What no file says and the spec decided, in words.
+        transforms: Where their constants come from, in words.
+        view: The part of an image that the network sees, in words.
+    """
+
+    kresnet_import: Literal[1]
+    recipe: str
+    weights: str
+    files: Annotated[
+        tuple[ImportedFile, ...], Expected("a list of mappings"), Field()
+    ]
+    naming: str
+    prefix: str
+    arrays: dict[str, Lines]
+    changes: Lines
+    left_over: Texts
+    drawn: Lines
+    assumed: Lines
+    transforms: str
+    view: str
+    has_classifier: Flag
+
+    def identity(self, spec: Spec) -> Identity:
+        """The identity of the network: of a spec, begun with these weights."""
+        beginning = Beginning(source=None, weights=self.weights)
+        identity = Identity(
+            recipe=self.recipe, seed=None, data=None, beginning=beginning
+        )
+        return identity.with_spec(spec)

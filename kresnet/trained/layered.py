@@ -1,0 +1,77 @@
+"""A trained network whose layers can be built, not its logits alone."""
+
+import abc
+import dataclasses
+import functools
+from typing import Self
+
+import keras
+import numpy as np
+
+from kresnet.data import Images
+from kresnet.errors import SpecError
+from kresnet.machine.surroundings import FLOATX
+from kresnet.network import (
+    all_variables,
+    build_model,
+    build_transforms,
+    inference_model,
+)
+from kresnet.records.checkpoints import Arrays
+from kresnet.trained.arrays import from_arrays
+from kresnet.trained.measures import predict_logits
+from kresnet.trained.statistics import re_estimate
+from kresnet.trained.trained import Trained
+
+
+@dataclasses.dataclass(frozen=True)
+class Layered(Trained):
+    """A run or an import: arrays, and the spec that they belong to."""
+
+    @property
+    @abc.abstractmethod
+    def weights(self) -> Arrays:
+        """All arrays of transforms and network, by the path of the variable."""
+
+    @abc.abstractmethod
+    def with_weights(self, weights: Arrays, statistics: str) -> Self:
+        """A copy with other weights, and where its statistics come from."""
+
+    def with_layers(self, use: str) -> Self:
+        return self
+
+    def layers(self) -> tuple[list[keras.layers.Layer], keras.Model]:
+        """Builds transforms and network with the weights."""
+        transforms = build_transforms(self.spec.data, self.spec.model.input)
+        network = build_model(self.spec.model, 0)
+        from_arrays(all_variables(transforms, network), self.weights)
+        return transforms, network
+
+    def inference_model(self) -> keras.Model:
+        """Builds the model, uint8 pixels to logits, with the weights."""
+        return inference_model(*self.layers())
+
+    @functools.cached_property
+    def _model(self) -> keras.Model:
+        return self.inference_model()
+
+    def logits(self, pixels: Images | np.ndarray) -> np.ndarray:
+        return predict_logits(self._model, pixels)
+
+    def re_estimated(self, images: Images) -> Self:
+        """A copy with batch-norm statistics of these training images."""
+        weights, used = re_estimate(self.spec, self.weights, images)
+        return self.with_weights(
+            weights,
+            f"averages over {used:,} training images, augmented as in"
+            " training, taken after it",
+        )
+
+    def check_types(self) -> None:
+        """Raises a SpecError if Keras' floatx is not that of the weights."""
+        types = {str(array.dtype) for array in self.weights.values()}
+        if types != {keras.config.floatx()}:
+            raise SpecError(
+                f"{self.folder}: was trained in {' and '.join(sorted(types))},"
+                f" which must be {FLOATX}. Received: {keras.config.floatx()}"
+            )

@@ -1,0 +1,401 @@
+"""Weights of other programs in a spec's network: the same function."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from kresnet.architecture import ModelSpec
+from kresnet.cli import app, run
+from kresnet.errors import BadDataError, CannotWriteError, SpecError
+from kresnet.evaluation import evaluate
+from kresnet.importing import NAMINGS, import_weights, open_files
+from kresnet.importing.fit import fit, match
+from kresnet.importing.held import Held
+from kresnet.importing.inventory import inventory
+from kresnet.importing.layout import theirs, turned, turned_back
+from kresnet.importing.recognise import matches, recognise
+from kresnet.network import build_model
+from kresnet.spec import load_spec
+from kresnet.trained import open_trained
+
+ROOT = Path(__file__).parent.parent
+WEIGHTS = Path(
+    os.environ.get("KRESNET_WEIGHTS_DIR", ROOT.parent / "shared" / "weights")
+)
+NAMES = json.loads(
+    gzip.decompress((ROOT / "tests/fixtures/torch-names.json.gz").read_bytes())
+)
+EVEN = ["model.stem.pool.padding=even"]
+SPECS = {
+    "resnet18": ("resnet18", EVEN),
+    "resnet50": ("resnet50-v1.5", EVEN),
+    "resnet101": ("resnet101-v1.5", EVEN),
+    "resnext50_32x4d": ("resnext50-32x4d", EVEN),
+    "wide_resnet50_2": ("wide50-2", EVEN),
+    "vgg11": ("vgg11", []),
+    "vgg16_bn": ("vgg16-bn", []),
+}
+
+
+def listing(shapes):
+    """What a file of these arrays would hold; they are not read."""
+    return {
+        name: Held(tuple(shape), "float32", lambda: None)
+        for name, shape in shapes.items()
+    }
+
+
+@pytest.mark.parametrize("spec", ["resnet20", "resnet20-c", "digits"])
+def test_the_inventory_has_the_arrays_that_keras_makes(spec):
+    model = load_spec(spec).model
+    want = {v.path: v.shape for v in build_model(model, 0).weights}
+
+    got = {
+        f"{part.name}/{array}": shape
+        for part in inventory(model)
+        for array, shape in part.shapes.items()
+    }
+
+    assert got == want
+
+
+@pytest.mark.parametrize("network", NAMES)
+def test_names_and_shapes_are_those_of_torchvision_and_timm(network):
+    """Listed by torchvision 0.29 and timm, of nets without counterpart too."""
+    program, name = network.split("/")
+    held = listing(NAMES[network])
+    if name not in SPECS:
+        model = load_spec("resnet50-v1.5", EVEN).model
+        found = matches(model, held)
+        assert not any(each.fits for each in found)
+        return
+    model = load_spec(*SPECS[name]).model
+
+    best = recognise(model, held)
+
+    assert best.fits
+    own = f"{program}-vgg" if "vgg" in name else "torchvision"
+    assert best.naming.name == own
+    assert list(best.naming.odd(model)) == []
+
+
+def small_resnet(classes=10, **fields):
+    """Of ResNet-50's kind: every naming of ImageNet's nets has its names."""
+    stage = {"block": "bottleneck", "shortcut": "B", "blocks": 2}
+    norm = {"images_per_statistic": None, "momentum": 0.9, "epsilon": 1e-5}
+    pool = {"kernel": 3, "stride": 2, "padding": "even"}
+    fields = {"stride_in": "1x1"} | fields
+    return ModelSpec.model_validate(
+        {
+            "input": (32, 32, 3),
+            "stem": {"kernel": 7, "width": 8, "stride": 2, "pool": pool},
+            "stages": [
+                stage | {"width": 4, "output": 16, "stride": 1} | fields,
+                stage | {"width": 8, "output": 32, "stride": 2} | fields,
+            ],
+            "classes": classes,
+            "batch_norm": norm,
+        }
+    )
+
+
+def test_every_kernel_is_turned_and_back():
+    for naming in NAMINGS.values():
+        for part in inventory(load_spec("vgg11").model)[-3:]:
+            if "kernel" not in part.shapes:
+                continue
+            small = part._replace(
+                shapes={"kernel": (2 * 3 * 4, 5)}, map=(2, 3, 4)
+            )
+            ours = np.arange(120).reshape(24, 5)
+            back = turned_back(ours, small, naming)
+            assert back.shape == theirs(small, "kernel", naming)
+            np.testing.assert_array_equal(turned(back, small, naming), ours)
+
+
+def test_resnet50_of_keras_applications(float64, tmp_path):
+    """Biases, ε and the order of colours are folded, turned, exactly."""
+    reference = keras.applications.ResNet50(
+        weights=None, input_shape=(32, 32, 3), classifier_activation=None
+    )
+    rng = np.random.default_rng(0)
+    for variable in reference.weights:
+        low = 0.5 if "variance" in variable.name else -0.2
+        variable.assign(rng.uniform(low, low + 0.7, variable.shape))
+    path = tmp_path / "x.weights.h5"
+    reference.save_weights(path)
+    model = load_spec("resnet50", EVEN).model
+    model = model.model_copy(update={"input": (32, 32, 3)})
+    with open_files([path]) as held:
+        best = recognise(model, held)
+        fitted = fit(best, held, "float64")
+    network = build_model(model, 0)
+    for variable in network.weights:
+        variable.assign(fitted.arrays[variable.path])
+    images = rng.normal(size=(2, 32, 32, 3))
+
+    ours, want = network(images), reference(images[..., ::-1])
+
+    assert (best.naming.name, best.fits) == ("keras", True)
+    scale = np.abs(np.asarray(want)).max()
+    assert np.abs(np.asarray(ours) - np.asarray(want)).max() < 1e-13 * scale
+
+
+def test_vgg_of_keras_applications_has_all_our_names(tmp_path):
+    reference = keras.applications.VGG16(
+        weights=None, include_top=False, input_shape=(32, 32, 3)
+    )
+    with h5py.File(tmp_path / "x.h5", "w") as file:  # as Keras 2 wrote it
+        for layer in reference.layers:
+            for each in layer.weights:
+                name = f"{layer.name}/{layer.name}/{each.name}:0"
+                file[name] = np.asarray(each)
+    model = load_spec("vgg16").model
+
+    with open_files([tmp_path / "x.h5"]) as held:
+        best = recognise(model, held, classifier=False)
+
+        assert (best.naming.name, best.fits) == ("keras-vgg", True)
+        assert len(best.found) == 26
+
+
+def state_dict(model, naming="torchvision", prefix="", seed=0):
+    """Arrays that another program would save of such a network."""
+    rng = np.random.default_rng(seed)
+    made = {}
+    for part in inventory(model):
+        for array in part.shapes:
+            shape = theirs(part, array, NAMINGS[naming])
+            name = prefix + NAMINGS[naming].array(part, array)
+            value = rng.uniform(0.5, 1.5, shape).astype("float32")
+            made[name] = value
+    return made
+
+
+def held_of(arrays):
+    return {
+        name: Held(array.shape, str(array.dtype), lambda a=array: a)
+        for name, array in arrays.items()
+    }
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model/backbone."])
+def test_prefixes_are_found(prefix):
+    model = small_resnet(stride_in="3x3")
+    arrays = state_dict(model, prefix=prefix)
+
+    best = recognise(model, held_of(arrays))
+
+    assert (best.naming.name, best.prefix) == ("torchvision", prefix)
+    assert best.fits
+
+
+def test_a_tie_is_decided_by_the_user():
+    model = small_resnet(stride_in="3x3")
+    held = held_of(
+        state_dict(model, prefix="state_dict/")
+        | state_dict(model, prefix="state_dict_ema/")
+    )
+
+    with pytest.raises(SpecError) as caught:
+        recognise(model, held)
+
+    assert "--prefix 'state_dict_ema/'" in str(caught.value)
+    best = recognise(model, held, prefix="state_dict_ema/")
+    assert best.fits
+    assert best.left == {}
+
+
+def test_what_is_usually_otherwise_is_said():
+    model = small_resnet(stride_in="1x1")
+
+    (line,) = NAMINGS["torchvision"].odd(model)
+
+    assert "torchvision's bottlenecks have their stride in the 3x3" in line
+    assert list(NAMINGS["keras"].odd(model)) == []
+    assert "bottlenecks' stride in the 1x1" in list(
+        NAMINGS["torchvision"].assumed(model)
+    )
+
+
+@pytest.fixture(scope="module")
+def digits_weights(digits_run):
+    """The weights of a run, as the file that lies in its checkpoint."""
+    folder = max((digits_run / "checkpoints").iterdir())
+    return folder / "weights.safetensors"
+
+
+def test_kresnet_s_own_weights_come_back(digits_run, digits_weights, tmp_path):
+    record = import_weights([digits_weights], "digits", tmp_path / "in")
+
+    imported, trained = open_trained(tmp_path / "in"), open_trained(digits_run)
+    assert record.naming == "kresnet"
+    assert record.transforms == "the file"
+    for name, array in trained.weights.items():
+        np.testing.assert_array_equal(imported.weights[name], array)
+    ours, theirs = (
+        evaluate(each, out=tmp_path) for each in (imported, trained)
+    )
+    assert (ours.error, ours.loss) == (theirs.error, theirs.loss)
+    assert ours.protocol.network == "import of weights.safetensors"
+    assert ours.protocol.seed is None
+
+
+def changed(arrays, **changes):
+    return {**arrays, **changes}
+
+
+@pytest.fixture(scope="module")
+def cifar():
+    """Arrays as chenyaofo's ResNet-20 would have them, option B."""
+    return state_dict(load_spec("resnet20-b").model, "chenyaofo")
+
+
+KERNEL = "layer1.0.conv1.weight"
+WRONG = {
+    "NaN": ({KERNEL: np.full((16, 16, 3, 3), np.nan, "f4")}, 65, KERNEL),
+    "a negative variance": (
+        {"bn1.running_var": np.full(16, -1, "f4")},
+        65,
+        "bn1.running_var: a variance is negative",
+    ),
+    "integers": (
+        {"bn1.weight": np.ones(16, "i4")},
+        65,
+        "must hold floating-point numbers",
+    ),
+    "beyond float32": (
+        {"bn1.weight": np.full(16, 1e300)},
+        65,
+        "beyond the range of float32",
+    ),
+    "left over": ({"extra": np.zeros(3, "f4")}, 2, "extra: left over, 3"),
+    "another shape": (
+        {KERNEL: np.zeros((16, 16, 1, 1), "f4")},
+        2,
+        f"{KERNEL}: is 16×16×1×1, and resnet20-b needs 16×16×3×3",
+    ),
+    "another classifier": (
+        {
+            "fc.weight": np.zeros((100, 64), "f4"),
+            "fc.bias": np.zeros(100, "f4"),
+        },
+        2,
+        "--without-classifier takes the rest",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_one_message_and_nothing_is_written(
+    case, cifar, tmp_path, capsys
+):
+    changes, code, message = WRONG[case]
+    path, out = tmp_path / "x.safetensors", tmp_path / "out"
+    save_file(cifar | changes, path)
+
+    got = run(
+        app,
+        ["import", str(path), "--spec", "resnet20-b", "--out", str(out)],
+    )
+
+    said = capsys.readouterr().err
+    assert got == code
+    assert message in said
+    assert "Traceback" not in said
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_another_network_s_weights_name_the_specs_that_they_fit(
+    cifar, tmp_path
+):
+    path = tmp_path / "x.safetensors"
+    save_file(cifar, path)
+
+    with pytest.raises(SpecError) as caught:
+        import_weights([path], "resnet56-b", tmp_path / "out")
+
+    assert "Shipped specs that they fit: resnet20-b" in str(caught.value)
+    assert "180 arrays are missing" in str(caught.value)
+    assert len(caught.value.args) == 13
+
+
+def test_a_backbone_is_imported_and_not_evaluated(cifar, tmp_path):
+    path, out = tmp_path / "x.safetensors", tmp_path / "out"
+    arrays = {k: v for k, v in cifar.items() if not k.startswith("fc")}
+    save_file(arrays, path)
+
+    record = import_weights([path], "resnet20-b", out, classifier=False)
+
+    assert record.drawn == ("fc",)
+    _, network = open_trained(out).layers()
+    assert not np.asarray(network.get_layer("fc").kernel).any()
+    with pytest.raises(SpecError, match="has no classifier"):
+        evaluate(out)
+    with pytest.raises(CannotWriteError, match="exists"):
+        import_weights([path], "resnet20-b", out, classifier=False)
+
+
+def test_colours_are_summed_for_images_of_one_channel(float64):
+    """A grey image has its value in all three channels."""
+    colour = load_spec("resnet20-b").model
+    grey = colour.model_copy(update={"input": (32, 32, 1)})
+    held = held_of(state_dict(colour, "chenyaofo"))
+    pixels = np.random.default_rng(0).normal(size=(2, 32, 32, 1))
+    logits = []
+    for model, images in ((colour, pixels.repeat(3, -1)), (grey, pixels)):
+        naming = NAMINGS["chenyaofo"]
+        best = match(model, naming, "", held, channels=True)
+        assert best.fits
+        network = build_model(model, 0)
+        arrays = fit(best, held, "float64").arrays
+        for variable in network.weights:
+            variable.assign(arrays[variable.path])
+        logits.append(np.asarray(network(images)))
+
+    np.testing.assert_allclose(*logits, rtol=1e-12)
+
+
+def test_a_biased_file_needs_the_norm_s_mean(float64):
+    """Conv + bias, then batch norm: the bias goes into the mean."""
+    model = small_resnet(stride_in="3x3")
+    arrays = state_dict(model)
+    held = held_of(arrays | {"conv1.bias": np.full(8, 0.25, "float32")})
+
+    got = fit(recognise(model, held), held, "float64").arrays
+
+    want = np.float64(arrays["bn1.running_mean"]) - 0.25
+    np.testing.assert_array_equal(got["conv1_bn/moving_mean"], want)
+
+
+@pytest.mark.skipif(
+    not WEIGHTS.is_dir(), reason=f"needs akamaster's weights in {WEIGHTS}"
+)
+def test_akamaster_s_resnet20_has_its_published_error(tmp_path):
+    """8.27 %, from the README of akamaster/pytorch_resnet_cifar10."""
+    import_weights(
+        [WEIGHTS / "akamaster-resnet20.th"], "resnet20", tmp_path / "in"
+    )
+
+    measured = evaluate(tmp_path / "in")
+
+    assert measured.error == pytest.approx(8.27, abs=1e-9)
+
+
+def test_a_changed_import_is_not_used(cifar, tmp_path):
+    path, out = tmp_path / "x.safetensors", tmp_path / "out"
+    save_file(cifar, path)
+    import_weights([path], "resnet20-b", out)
+    data = bytearray((out / "weights.safetensors").read_bytes())
+    data[-1] ^= 1
+    (out / "weights.safetensors").write_bytes(data)
+
+    with pytest.raises(BadDataError, match="SHA-256 sum is wrong"):
+        open_trained(out)
