@@ -14,10 +14,12 @@ from typing import Annotated, Any
 
 import typer
 
+from kresnet.commands.convert import convert
 from kresnet.commands.devices_bench import bench, devices
 from kresnet.commands.evaluate_responses import evaluate, responses
 from kresnet.commands.export_predict import export, predict
 from kresnet.commands.import_weights import import_weights
+from kresnet.commands.photos import data
 from kresnet.commands.specs import check, diff, explain, schema, show, specs
 from kresnet.commands.study_report import report, study
 from kresnet.commands.train import train
@@ -200,7 +202,7 @@ def kresnet(
 
 for each in (
     *(check, show, explain, diff, train, study, evaluate, report, export),
-    *(predict, responses, bench, devices, specs, schema),
+    *(predict, responses, convert, bench, devices, specs, schema, data),
 ):
     app.command()(each)
 app.command("import")(import_weights)

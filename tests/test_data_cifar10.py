@@ -25,9 +25,9 @@ from faults.small_cifar10 import (
     write_records,
 )
 
-from kresnet.data import load_dataset
-from kresnet.errors import BadDataError, InputMissingError
-from kresnet.spec import DATASETS
+from kresnet.data import load_dataset, open_source, tfds
+from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.spec import DATASETS, load_spec
 
 CIFAR10 = DATASETS["cifar10"]
 DATA_DIR = os.environ.get("KRESNET_DATA_DIR")
@@ -223,8 +223,8 @@ def test_a_warm_cache_needs_no_tensorflow(prepared):
     program = """
 import sys
 sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None
-from kresnet.data import load_dataset
-from kresnet.spec import DATASETS
+from kresnet.data import load_dataset, open_source, tfds
+from kresnet.spec import DATASETS, load_spec
 cifar10 = DATASETS["cifar10"]
 tfds = cifar10.tfds._replace(fingerprint=None)
 DATASETS["cifar10"] = cifar10._replace(tfds=tfds)
@@ -280,3 +280,42 @@ def test_cifar10_is_the_published_data_set(monkeypatch):
     assert np.bincount(dataset.test_labels).tolist() == [1_000] * 10
     means = dataset.train_images.mean(axis=(0, 1, 2)) / 255
     np.testing.assert_allclose(means, [0.4914, 0.4822, 0.4465], atol=5e-5)
+
+
+GENERIC = [
+    "data.dataset=tfds:cifar10/3.0.2",
+    "data.validation=0",
+    "training.batch_size=8",
+    "model.batch_norm.images_per_statistic=8",
+]
+
+
+def test_any_prepared_data_set_is_read_by_its_name_and_version(prepared):
+    images, labels = pixels_and_labels()
+    source = open_source(load_spec("resnet20", GENERIC), prepared)
+
+    np.testing.assert_array_equal(source.read("test", slice(None)), images[16:])
+    np.testing.assert_array_equal(source.labels("train"), labels[:16])
+    assert source.class_names == tuple(NAMES)
+    spec = load_spec("resnet20", [*GENERIC, "model.classes=9"])
+    with pytest.raises(SpecError, match=r"model\.classes: must be 10"):
+        open_source(spec, prepared)
+
+
+def test_a_named_data_set_is_never_downloaded(prepared, monkeypatch):
+    monkeypatch.setattr(tfds, "_check_reachable", lambda source: 1 / 0)
+    spec = load_spec(
+        "resnet20", ["data.dataset=tfds:mnist/3.0.1", *GENERIC[1:]]
+    )
+
+    with pytest.raises(InputMissingError, match="no prepared data set mnist"):
+        open_source(spec, prepared)
+
+
+def test_a_description_that_names_other_code_is_not_loaded(copy):
+    path = copy / "cifar10/3.0.2/features.json"
+    text = path.read_text()
+    path.write_text(text.replace("tensorflow_datasets.core.features.te", "a.b"))
+
+    with pytest.raises(BadDataError, match=r"that is not of TFDS: a\.b"):
+        open_source(load_spec("resnet20", GENERIC), copy)

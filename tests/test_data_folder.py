@@ -1,191 +1,360 @@
-"""Folders of photos: what is there, what is seen of it, and damage."""
+"""Photos in folders as a source: what is found, read and refused."""
 
-import json
+import shutil
 
 import numpy as np
+import photo_folder
 import pytest
 from PIL import Image
-from safetensors.numpy import load_file
 
-import kresnet
+from kresnet.cli import app, run
+from kresnet.data import open_source
 from kresnet.data.folder import Folder
-from kresnet.data.views import Box, resized, test_box, train_box
-from kresnet.errors import BadDataError, InputMissingError
-from kresnet.spec import TestView, TrainView, load_spec
+from kresnet.data.survey import survey
+from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.prediction.images import read_image
+from kresnet.spec import DATASETS, load_spec
 
-SPEC = """
-name: photos
-model:
-  input: [16, 16, 3]
-  stem: {kernel: 3, width: 4, stride: 1}
-  stages:
-    - {block: basic, shortcut: B, blocks: 1, width: 4, stride: 2}
-  classes: 2
-  batch_norm: {images_per_statistic: null, momentum: 0.9, epsilon: 1e-5}
-data:
-  dataset: folder
-  validation: 4
-  views:
-    train: {shorter_side: [18, 30], crop: random}
-    test: {shorter_side: 18, crop: center}
-  transforms:
-    - {layer: channel_standardize}
-    - {layer: random_flip}
-training:
-  batch_size: 8
-  iterations: 12
-  learning_rate: {start: 0.05, divide_by: 10, at: []}
-  momentum: 0.9
-  weight_decay: 1e-4
-  evaluate_every: 4
-"""
+FACTS = DATASETS["folder"]
+KEYS = np.arange(27, dtype=np.uint64) << np.uint64(40)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return photo_folder.write_photos(tmp_path_factory.mktemp("photos"))
 
 
 @pytest.fixture
-def photos(tmp_path):
-    """A folder of 2 × 12 training and 2 × 3 test photos of many sizes."""
-    rng = np.random.default_rng(0)
-    for part, count in (("train", 12), ("test", 3)):
-        for label, name in enumerate(("cats", "dogs")):
-            folder = tmp_path / "photos" / part / name
-            folder.mkdir(parents=True)
-            for i in range(count):
-                height, width = rng.integers(20, 60, 2)
-                pixels = rng.integers(0, 128, (height, width, 3)) + 100 * label
-                kind = ("png", "jpg", "webp", "bmp")[i % 4]
-                image = Image.fromarray(pixels.astype("uint8"))
-                image.save(folder / f"{i}.{kind}")
-    return tmp_path / "photos"
+def copy(photos, tmp_path):
+    """A copy of the photos that may be damaged."""
+    return shutil.copytree(photos, tmp_path / "copy")
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory):
+    path = photo_folder.write_spec(tmp_path_factory.mktemp("spec") / "s.yaml")
+    return lambda *changes: load_spec(path, changes)
 
 
 @pytest.fixture
-def spec_file(tmp_path):
-    (tmp_path / "photos.yaml").write_text(SPEC, "utf-8")
-    return tmp_path / "photos.yaml"
+def open_photos(load):
+    return lambda root, *changes: open_source(load(*changes), root)
 
 
-def open_photos(photos, spec_file):
-    spec = load_spec(spec_file)
-    return Folder("folder", photos, spec.model.input, spec.data.views)
+def test_classes_are_the_folders_and_files_stand_in_order(open_photos, photos):
+    source = open_photos(photos)
+
+    assert source.class_names == photo_folder.CLASSES
+    assert source.labels("train").tolist() == [0] * 9 + [1] * 9 + [2] * 9
+    names = source.splits["train"].names
+    assert names == sorted(names)
+    assert names[0] == "apple/0.jpg"
 
 
-def test_classes_are_the_folders_and_pixels_have_the_size(photos, spec_file):
-    data = open_photos(photos, spec_file)
-
-    assert data.class_names == ("cats", "dogs")
-    assert data.labels("train").tolist() == [0] * 12 + [1] * 12
-    pixels = data.read("test", slice(None))
-    assert (pixels.shape, pixels.dtype) == ((6, 16, 16, 3), np.uint8)
-
-
-def test_what_a_key_draws_does_not_depend_on_the_others(photos, spec_file):
-    data = open_photos(photos, spec_file)
-    indices = np.arange(24)
-    keys = np.random.default_rng(1).integers(0, 2**64, 24, dtype=np.uint64)
-
-    whole = data.read("train", indices, keys)
-
-    order = np.random.default_rng(2).permutation(24)
-    shuffled = open_photos(photos, spec_file).read(
-        "train", indices[order], keys[order]
+def test_pixels_do_not_depend_on_threads_order_or_company(load, photos):
+    source = open_source(load(), photos)
+    others = Folder(
+        source.name,
+        source.splits,
+        source.class_names,
+        source.views,
+        source.shape,
+        1,
+        threads=4,
     )
-    np.testing.assert_array_equal(shuffled, whole[order])
-    assert (data.read("train", indices, keys + np.uint64(1)) != whole).any()
+    indices = np.arange(27)
+
+    whole = source.read("train", indices, KEYS)
+
+    assert whole.shape == (27, 16, 16, 3)
+    np.testing.assert_array_equal(others.read("train", indices, KEYS), whole)
+    backwards = source.read("train", indices[::-1], KEYS[::-1])
+    np.testing.assert_array_equal(backwards[::-1], whole)
+    alone = source.read("train", indices[5:6], KEYS[5:6])
+    np.testing.assert_array_equal(alone, whole[5:6])
+    assert (source.read("train", indices, KEYS + np.uint64(1)) != whole).any()
 
 
-def test_boxes_lie_in_the_image_and_have_the_drawn_scale():
-    view = TrainView(shorter_side=(18, 30), crop="random")
-    sides = set()
-    for key in range(2_000):
-        box = train_box(view, (60, 40), (16, 16), key)
-        assert 0 <= box.left < box.right <= 60 + 1e-9
-        assert 0 <= box.top < box.bottom <= 40 + 1e-9
-        sides.add(round(16 * 40 / (box.bottom - box.top)))
-    assert sides == set(range(18, 31))
+def test_a_test_image_is_what_predict_makes_of_its_file(open_photos, photos):
+    source = open_photos(photos)
+    files = source.splits["test"]
+    got = source.read("test", slice(None))
+
+    for name, pixels in zip(files.names, got, strict=True):
+        want, _ = read_image(
+            files.folder / name,
+            source.shape,
+            DATASETS["folder"],
+            source.views.test,
+        )
+        np.testing.assert_array_equal(pixels, want)
 
 
-def test_areas_and_aspects_are_in_their_ranges():
-    view = TrainView(area=(0.08, 1.0), aspect=(0.75, 4 / 3))
-    for key in range(2_000):
-        left, top, right, bottom = train_box(view, (600, 400), (224, 224), key)
-        share = (right - left) * (bottom - top) / (600 * 400)
-        assert 0.078 < share <= 1
-        assert 0.74 < (right - left) / (bottom - top) < 1.35
+@pytest.mark.parametrize("keys", [None, KEYS[:9]])
+def test_a_photo_turned_by_exif_is_seen_upright(open_photos, copy, keys):
+    """A PNG, since a JPEG would be coded anew."""
+    path = copy / "train" / "apple" / "1.png"
+    before = open_photos(copy).read("train", np.arange(9), keys)
+    image = Image.open(path)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by a quarter to the right to see it
+    image.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+
+    after = open_photos(copy).read("train", np.arange(9), keys)
+
+    np.testing.assert_array_equal(after, before)
 
 
-def test_the_test_view_is_the_centre_of_the_resized_image():
-    """A box at the very size of the output is cut out, pixel for pixel."""
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 64, 3), np.uint8)
-    image = Image.fromarray(pixels)
-
-    box = test_box(TestView(shorter_side=40, crop="center"), (64, 40), (32, 32))
-
-    assert box == Box(16, 4, 48, 36)
-    np.testing.assert_array_equal(
-        resized(image, box, (32, 32)), pixels[4:36, 16:48]
-    )
-
-
-def test_a_whole_image_is_resized_as_pillow_does_it_in_two_passes():
-    pixels = np.random.default_rng(0).integers(0, 256, (50, 30, 3), np.uint8)
-    image = Image.fromarray(pixels)
-    bilinear = Image.Resampling.BILINEAR
-
-    got = resized(image, Box(0, 0, 30, 50), (16, 20))
-
-    want = image.resize((16, 50), bilinear).resize((16, 20), bilinear)
-    np.testing.assert_array_equal(got, np.asarray(want))
-
-
-def test_damaged_and_vanished_images_are_named(photos, spec_file):
-    data = open_photos(photos, spec_file)
-    first = photos / "train" / "cats" / "0.png"
-    size = first.stat().st_size
-    first.write_bytes(b"x" * size)
-    with pytest.raises(BadDataError, match=r"cats/0\.png"):
-        data.read("train", [0])
-
-    first.unlink()
-    with pytest.raises(InputMissingError, match=r"cats/0\.png"):
-        data.read("train", [0])
-
-
-def test_a_folder_without_classes_or_parts_is_said(tmp_path, spec_file):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputMissingError, match="must have a folder train"):
-        open_photos(tmp_path / "empty", spec_file)
-
-
-def test_a_run_on_photos_is_continued_bit_for_bit(
-    photos, spec_file, tmp_path, monkeypatch
+def test_a_large_jpeg_is_shrunk_while_decoded_in_training_only(
+    open_photos, copy, monkeypatch
 ):
-    """Ended by a damaged image within an epoch of 20 images, 2.5 batches."""
-    whole = kresnet.train(spec_file, tmp_path / "whole", data_dir=photos)
-    once, seen = Folder._image, []
+    path = copy / "train" / "apple" / "0.jpg"
+    ramp = np.linspace(0, 255, 800, dtype="uint8")
+    pixels = np.stack([np.tile(ramp, (600, 1))] * 3, axis=-1)
+    Image.fromarray(pixels).save(path, quality=95)
+    source = open_photos(copy)
+    calls = []
+    draft = Image.Image.draft
+    from PIL.JpegImagePlugin import JpegImageFile
 
-    def damaged(self, part, index, key):
-        if key is not None:
-            seen.append(index)
-            if len(seen) > 56:
-                raise BadDataError("train/cats/0.png: is damaged")
-        return once(self, part, index, key)
+    draft = JpegImageFile.draft
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Folder, "_image", damaged)
-        with pytest.raises(BadDataError, match="damaged"):
-            kresnet.train(spec_file, tmp_path / "cut", data_dir=photos)
-    cut = kresnet.train(spec_file, tmp_path / "cut", data_dir=photos)
+    def noted(self, mode, size):
+        calls.append(size)
+        return draft(self, mode, size)
 
-    assert weights(cut).keys() == weights(whole).keys()
-    for name, array in weights(whole).items():
-        np.testing.assert_array_equal(weights(cut)[name], array, err_msg=name)
-    losses = [(run / "losses.csv").read_bytes() for run in (whole, cut)]
-    assert losses[0] == losses[1]
-    record = json.loads((whole / "run.json").read_text("utf-8"))
-    assert record["class_names"] == ["cats", "dogs"]
-    assert record["versions"]["pillow"]
+    monkeypatch.setattr(JpegImageFile, "draft", noted)
+    source.read("train", np.array([0]))
+    assert not calls
+    drawn = source.read("train", np.array([0]), KEYS[:1])
+    assert calls
+    monkeypatch.setattr(JpegImageFile, "draft", lambda *_: None)
+    whole = source.read("train", np.array([0]), KEYS[:1])
+    # The same box: a ramp differs by what a filter makes of it.
+    assert np.abs(drawn.astype(int) - whole).max() <= 4
 
 
-def weights(run):
-    (last,) = run.glob("checkpoints/*12")
-    return load_file(last / "weights.safetensors")
+def test_the_path_is_no_part_of_the_identity_but_names_and_sizes_are(
+    open_photos, photos, copy
+):
+    fingerprint = open_photos(photos).fingerprint
+    assert open_photos(copy).fingerprint == fingerprint
+
+    (copy / "test" / "apple" / "0.jpg").rename(copy / "test/apple/9.jpg")
+    renamed = open_photos(copy).fingerprint
+    with (copy / "test" / "apple" / "9.jpg").open("ab") as file:
+        file.write(b"\0")
+
+    assert len({fingerprint, renamed, open_photos(copy).fingerprint}) == 3
+
+
+def test_val_is_for_tests_or_beside_test_for_validation(open_photos, copy):
+    shutil.copytree(copy / "test", copy / "val")
+    (copy / "val" / "apple" / "0.jpg").unlink()
+
+    train, held_out = open_photos(copy).parts(0)
+    assert (len(train), len(held_out), held_out.split) == (27, 26, "validation")
+    with pytest.raises(SpecError, match=r"data\.validation: must be 0"):
+        open_photos(copy, "data.validation=5")
+
+    shutil.rmtree(copy / "test")
+    source = open_photos(copy, "data.validation=5")
+    assert len(source.labels("test")) == 26
+    assert [len(part) for part in source.parts(5)] == [22, 5]
+
+
+def test_statistics_are_of_some_training_images(open_photos, photos):
+    train, _ = open_photos(photos).parts(0)
+    more, _ = open_photos(photos, "data.statistics=25").parts(0)
+
+    assert len(train.measured) == 20
+    assert set(train.measured.indices) < set(more.measured.indices)
+
+
+def test_other_files_are_passed_over_with_a_word(open_photos, copy, capsys):
+    (copy / "train" / "apple" / "Thumbs.db").write_text("x")
+    (copy / "train" / "apple" / ".DS_Store").write_text("x")
+
+    assert len(open_photos(copy).labels("train")) == 27
+    assert "1 files are passed over" in capsys.readouterr().err
+
+
+def break_photo(content):
+    def change(root):
+        (root / "train" / "öl" / "2.webp").write_bytes(content)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (
+            lambda r: shutil.rmtree(r / "train"),
+            InputMissingError,
+            "train: ther",
+        ),
+        (lambda r: shutil.rmtree(r / "test"), InputMissingError, "no folder t"),
+        (
+            lambda r: [p.unlink() for p in (r / "train" / "öl").iterdir()],
+            BadDataError,
+            "öl: holds no images",
+        ),
+        (
+            lambda r: (r / "test" / "öl").rename(r / "test" / "oil"),
+            BadDataError,
+            "oil: must be one of the 3 classes",
+        ),
+        (
+            lambda r: (r / "train" / "zoo").mkdir(),
+            BadDataError,
+            "zoo: holds no images",
+        ),
+        (
+            lambda r: (
+                shutil.copytree(r / "test", r / "val"),
+                shutil.copytree(r / "test", r / "validation"),
+            ),
+            BadDataError,
+            "both val/ and validation/",
+        ),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_refused(
+    open_photos, copy, change, error, words
+):
+    change(copy)
+
+    with pytest.raises(error) as caught:
+        open_photos(copy)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("model.classes=4", "model.classes: must be 3, the classes of folder"),
+        ("data.validation=27", "data.validation: must be below 27"),
+        ("data.validation=20", "training.batch_size: must be at most 7"),
+    ],
+)
+def test_what_only_the_folder_knows_is_checked_when_it_opens(
+    open_photos, photos, change, words
+):
+    with pytest.raises(SpecError) as caught:
+        open_photos(photos, change)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no image", b"RIFF\x10\0\0\0WEBPVP8 "]
+)
+@pytest.mark.parametrize("keys", [None, KEYS])
+def test_a_broken_photo_is_named(open_photos, copy, content, keys):
+    break_photo(content)(copy)
+
+    with pytest.raises(BadDataError, match=r"2\.webp: "):
+        open_photos(copy).read("train", np.arange(27), keys)
+
+
+def test_a_photo_that_vanishes_or_changes_is_named(open_photos, copy):
+    source = open_photos(copy)
+    path = copy / "train" / "öl" / "2.webp"
+    with path.open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(BadDataError, match=r"2\.webp: has changed: it had"):
+        source.read("train", np.arange(27))
+
+    path.unlink()
+    with pytest.raises(InputMissingError, match=r"2\.webp: there is no such"):
+        source.read("train", np.arange(27))
+
+
+def test_modes_are_treated_as_predict_does(open_photos, copy):
+    """Grey, palette, transparent, 16 bits and CMYK, and one pixel."""
+    folder = copy / "train" / "apple"
+    rng = np.random.default_rng(1)
+    rgba = Image.fromarray(rng.integers(0, 256, (40, 50, 4)).astype("uint8"))
+    rgba.save(folder / "a.png")
+    rgba.convert("LA").save(folder / "b.png")
+    rgba.convert("RGB").convert("P").save(folder / "c.png")
+    rgba.convert("CMYK").save(folder / "d.jpg")
+    Image.new("RGB", (1, 1), (1, 2, 3)).save(folder / "e.png")
+    deep = rng.integers(0, 2**16, (40, 50)).astype("uint16")
+    Image.fromarray(deep).save(folder / "f.png")
+    source = open_photos(copy)
+    names = source.splits["train"].names
+    places = np.array(
+        [
+            names.index(f"apple/{n}")
+            for n in ("a.png", "b.png", "c.png", "d.jpg", "e.png", "f.png")
+        ]
+    )
+
+    got = source.read("train", places)
+
+    for place, pixels in zip(places, got, strict=True):
+        path = copy / "train" / names[place]
+        want, _ = read_image(path, source.shape, FACTS, source.views.test)
+        np.testing.assert_array_equal(pixels, want)
+    assert (got[4] == (1, 2, 3)).all()
+    source.read("train", places, KEYS[:6])
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_survey_finds_counts_modes_damage_and_duplicates(copy):
+    shutil.copy(copy / "train/apple/0.jpg", copy / "test/apple/x.jpg")
+    (copy / "test" / "öl" / "z.png").write_text("no image")
+    (copy / "test" / "öl" / "notes.txt").write_text("x")
+
+    found = survey(copy)
+
+    assert found.counts == {"train": [9, 9, 9], "test": [10, 9, 10]}
+    assert found.modes == {"RGB": 55}
+    assert found.passed_over == {"train": [], "test": ["öl/notes.txt"]}
+    (pair,) = found.duplicates
+    assert [path.rpartition("/")[2] for path in pair] == ["0.jpg", "x.jpg"]
+    assert [path[-5:] for path, _ in found.broken] == ["z.png"]
+    assert survey(copy, verify=True).sums is None
+
+
+@pytest.mark.usefixtures("cache")
+def test_damage_that_no_decoder_notices_is_found_by_stored_sums(
+    open_photos, copy
+):
+    assert survey(copy, verify=True).sums
+    source = open_photos(copy)
+    before = source.read("train", slice(None))
+    path = copy / "train" / "apple" / "0.jpg"
+    content = bytearray(path.read_bytes())
+    content[-60] ^= 4
+    path.write_bytes(content)
+
+    with pytest.raises(BadDataError, match=r"0\.jpg: is damaged: its sum"):
+        source.read("train", slice(None))
+    with pytest.raises(BadDataError, match="has other sums"):
+        survey(copy, verify=True)
+    np.testing.assert_array_equal(
+        source.read("train", slice(1, None)), before[1:]
+    )
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_command_lists_a_folder_and_ends_with_65_where_it_is_damaged(
+    copy, capsys
+):
+    assert run(app, ["data", str(copy), "--verify"]) == 0
+    said = capsys.readouterr().out
+    assert "images" in said
+    assert "decoded all" in said
+
+    path = copy / "train" / "apple" / "1.png"
+    path.write_bytes(path.read_bytes()[:-200])
+    assert run(app, ["data", str(copy), "--verify"]) == 65
+    assert "1.png: damaged" in capsys.readouterr().err
+    assert run(app, ["data", str(copy / "train")]) == 66

@@ -194,6 +194,7 @@ def test_the_record_names_the_source_and_the_sum_of_its_weights(shallow, deep):
     assert info(deep)["identity"]["beginning"] == {
         "source": info(shallow)["identity"],
         "weights": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "kept_transforms": False,
     }
     assert (found["run"], found["iteration"]) == (str(shallow), 60)
     assert info(deep)["best_validation"]["iteration"] in (10, 20)
@@ -213,7 +214,7 @@ def test_a_deepened_run_is_explained_as_one(deep):
 
 
 def test_the_weights_it_began_with_cannot_be_drawn_again(deep):
-    with pytest.raises(SpecError, match="weights of another run, deepened"):
+    with pytest.raises(SpecError, match="weights that were trained elsewhere"):
         measure_run(Responses(), deep, images=10, initial=True)
 
 
@@ -242,7 +243,9 @@ def test_it_does_not_go_on_without_its_source(killed, recorded):
     if not recorded:  # the checkpoint knows too
         (killed / "run.json").unlink()
 
-    with pytest.raises(SpecError, match=r"--deepen\): weights \w+… -> none"):
+    with pytest.raises(
+        SpecError, match=r"--begin-with\): weights \w+… -> none"
+    ):
         train_deep(killed, None)
 
 

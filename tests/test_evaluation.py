@@ -414,7 +414,7 @@ def test_a_run_that_is_not_what_was_trained_is_not_used(
     info = json.loads(text)
     del info["identity"]["data"]
     path.write_text(json.dumps(info))
-    with pytest.raises(BadDataError, match=r"run\.json: identity\.data: mis"):
+    with pytest.raises(BadDataError, match=r"run\.json: identity\.data: must"):
         use(run.folder)
     path.write_text(text)
     spec = run.folder / "spec.yaml"

@@ -130,7 +130,7 @@ def test_networks_of_table_1_deviate_in_their_tests_alone(name):
 @pytest.mark.parametrize(
     ("name", "topics"),
     [
-        ("resnet50-v1.5", {"architecture", "counts"}),
+        ("resnet50-v1.5", {"architecture", "counts", "augmentation"}),
         ("wrn28-10", {"architecture", "learning rate", "momentum, form"}),
         ("vgg16", {"architecture", "dropout", "batch norm, place"}),
         ("resnet110-fixup", {"initialisation", "batch norm, place"}),

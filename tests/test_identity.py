@@ -30,12 +30,13 @@ def test_an_experiment_does_not_differ_from_itself():
         (changed(precision="bfloat16"), "precision: float32 -> bfloat16"),
         (
             changed(beginning=None),
-            "deepened from (--deepen): weights aaaaaaaaaaaa… -> none",
+            "begins with (--deepen, --begin-with): weights aaaaaaaaaaaa… ->"
+            " none",
         ),
         (
             changed(beginning=Beginning(source=SHALLOW, weights="b" * 64)),
-            "deepened from (--deepen): weights aaaaaaaaaaaa… -> weights"
-            " bbbbbbbbbbbb…",
+            "begins with (--deepen, --begin-with): weights aaaaaaaaaaaa… ->"
+            " weights bbbbbbbbbbbb…",
         ),
         (
             changed(
@@ -43,7 +44,7 @@ def test_an_experiment_does_not_differ_from_itself():
                     source=SHALLOW.model_copy(update={"seed": 1})
                 )
             ),
-            "deepened from (--deepen): seed: 0 -> 1",
+            "begins with (--deepen, --begin-with): seed: 0 -> 1",
         ),
     ],
 )

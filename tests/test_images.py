@@ -9,7 +9,7 @@ from PIL import Image
 from png_files import png
 
 from kresnet.data import load_dataset
-from kresnet.data.photo import LARGEST
+from kresnet.data.decode import LARGEST
 from kresnet.errors import BadDataError, InputMissingError
 from kresnet.prediction.images import read_image
 from kresnet.spec import DATASETS

@@ -171,7 +171,10 @@ def test_a_pipe_in_a_sealed_folder_is_damage(tmp_path):
         ({"checkpoint": "60"}, "checkpoint: must be an integer or null"),
         ({"options": [1]}, "options: must be a mapping"),
         ({"versions": None}, "versions: must be a mapping of strings"),
-        ({"identity": {"recipe": "x", "data": "y"}}, "identity.seed: missing"),
+        (
+            {"identity": {"recipe": "x", "data": "y"}},
+            "identity.seed: must be known",
+        ),
         (
             {"identity": {"recipe": "x", "data": "y", "seed": None}},
             "identity.seed: must be known",

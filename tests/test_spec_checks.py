@@ -213,9 +213,9 @@ def test_a_network_that_no_memory_holds_is_estimated_and_not_built(message):
         ),
         (
             "dataset: cifar10",
-            "dataset: cifar100",
-            "must be cifar10, digits, imagenet or folder; did you mean cifar10?"
-            " Received: cifar100",
+            "dataset: cifar11",
+            "must be cifar10, cifar100, digits, folder, imagenet, svhn_cropped"
+            " or tfds:NAME/VERSION; did you mean cifar10? Received: cifar11",
         ),
         (
             "{layer: random_flip}",

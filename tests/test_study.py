@@ -293,7 +293,9 @@ def test_a_run_of_a_study_began_with_the_run_that_the_study_names(tmp_path):
         beginning = began | {"source": own | change}
         make_run(deep.folder, deep.spec, 0, {"beginning": beginning})
         if change:
-            with pytest.raises(SpecError, match=r"from \(--deepen\): "):
+            with pytest.raises(
+                SpecError, match=r"with \(--deepen, --begin-with\): "
+            ):
                 read_records(both)
         else:
             read_records(both)

@@ -195,9 +195,9 @@ for platforms, code in (("cuda", 69), ("tpu", 69), ("nonsense", 2)):
     assert len(lines) == 9
 
 
-def test_what_changes_the_bits_is_recorded_and_goes_along_to_ray(monkeypatch):
+def test_what_changes_the_bits_is_recorded_and_goes_along_to_nodes(monkeypatch):
     from kresnet.machine.facts import hardware
-    from kresnet.study.engines.ray import RayEngine
+    from kresnet.study.engines.on_nodes import environment_on_node
 
     changed = {
         "NVIDIA_TF32_OVERRIDE": "0",
@@ -211,6 +211,6 @@ def test_what_changes_the_bits_is_recorded_and_goes_along_to_ray(monkeypatch):
         monkeypatch.setenv(name, value)
 
     assert hardware()["flags"] == changed
-    passed = RayEngine(cpus=2)._environment(gpus=0)
+    passed = environment_on_node(cpus=2, gpus=0)
     assert changed.items() <= passed.items()
     assert {passed[name] for name in THREADS} == {"2"}

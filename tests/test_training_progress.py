@@ -293,7 +293,7 @@ def test_a_script_without_a_terminal_says_what_it_does_and_no_library_does(
     words = [line.partition(" [")[0] for line in lines[2:]]
     assert words[:2] == [
         "building digits, seed 0",
-        "measuring the training images",
+        "measuring 1,437 training images",
     ]
     assert words[2] == "compiling"
     row = r"{} of 4  training error \d+\.\d %  loss \d\.\d{{3}}  rate 0\.1"

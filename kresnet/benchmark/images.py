@@ -5,29 +5,27 @@ import os
 
 import numpy as np
 
-from kresnet.data import Dataset, load_dataset, split_train_validation
+from kresnet.data import Source, open_source
 from kresnet.data.source import ARRAYS, make_dataset
-from kresnet.spec import DATASETS, Spec
+from kresnet.spec import Spec
 
 
 def measured_images(
     spec: Spec, data_dir: str | os.PathLike[str] | None = None
-) -> tuple[Dataset, np.ndarray]:
+) -> tuple[Source, np.ndarray]:
     """The data set of a spec and the indices of its training split.
 
     Where a data set has images of all sizes, they are generated: the training
     is measured, not the reading. Arguments and errors are of `load_dataset`.
     """
-    if DATASETS[spec.data.dataset].input is None:
+    if spec.data.facts.photos:
         return generated_images(spec)
-    data = load_dataset(spec.data.dataset, data_dir)
-    training, _ = split_train_validation(
-        len(data.labels("train")), spec.data.validation
-    )
-    return data, training
+    data = open_source(spec, data_dir)
+    training, _ = data.parts(spec.data.validation)
+    return data, training.indices
 
 
-def generated_images(spec: Spec) -> tuple[Dataset, np.ndarray]:
+def generated_images(spec: Spec) -> tuple[Source, np.ndarray]:
     """Four batches of images that a spec could train on, in memory."""
     count = 4 * spec.training.batch_size
     shape = (count, *spec.model.input)

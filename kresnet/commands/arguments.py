@@ -62,7 +62,7 @@ DataDir = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
-        help="Folder of prepared TFDS data sets."
+        help="Folder of photos, or of data sets that TFDS prepared."
         " [default: $KRESNET_DATA_DIR, then TFDS's own]",
     ),
 ]

@@ -45,7 +45,9 @@ def predict(
     run_or_export: RunOrExport,
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE", help="PNG, JPEG, GIF or WebP files."),
+        typer.Argument(
+            metavar="IMAGE", help="PNG, JPEG, GIF, WebP or BMP files."
+        ),
     ],
     top: Annotated[
         int, typer.Option(metavar="N", min=1, help="Classes to name.")
@@ -55,7 +57,8 @@ def predict(
     """Name the most probable classes of images.
 
     Images are turned upright (EXIF), laid on white where transparent, made
-    RGB or grey as the network takes them, and resized to its input.
+    RGB or grey as the network takes them, and resized to its input. A network
+    with views sees the test view.
     """
     import_keras_quietly()
     from kresnet.prediction import predict

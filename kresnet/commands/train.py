@@ -48,6 +48,21 @@ def train(
     process: Annotated[
         int | None, typer.Option(metavar="I", help="Which this one is, from 0.")
     ] = None,
+    begin_with: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Begin with the weights of this run or import; a classifier of"
+            " another size is drawn.",
+        ),
+    ] = None,
+    keep_transforms: Annotated[
+        bool,
+        typer.Option(
+            "--keep-transforms",
+            help="Take the statistics of its transforms, too.",
+        ),
+    ] = False,
     deepen: Annotated[
         str | None,
         typer.Option(
@@ -79,6 +94,8 @@ def train(
         seed=seed,
         data_dir=data_dir,
         membership=membership,
+        begin_with=begin_with,
+        keep_transforms=keep_transforms,
         deepen=deepen,
         **options,
     )

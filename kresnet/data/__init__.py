@@ -2,7 +2,7 @@
 
 from kresnet.data.feed import Feed
 from kresnet.data.open import load_dataset, open_source
-from kresnet.data.order import Order, sample, split_train_validation
+from kresnet.data.order import Order, split_train_validation
 from kresnet.data.source import Dataset, Images, Source
 
 __all__ = [
@@ -13,6 +13,5 @@ __all__ = [
     "Source",
     "load_dataset",
     "open_source",
-    "sample",
     "split_train_validation",
 ]

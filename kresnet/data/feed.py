@@ -40,10 +40,6 @@ class Feed(Order):
         seed: See `Order`.
         last: From this iteration on nothing is read ahead.
         iteration_keys: See `Order`.
-
-    Attributes:
-        rows: Which images of a batch are read; the pixels of the others, which
-            other processes read, are 0.
     """
 
     def __init__(
@@ -58,7 +54,6 @@ class Feed(Order):
         super().__init__(indices, batch_size, seed, iteration_keys)
         self.source = source
         self.last = last
-        self.rows = slice(None)
         self._thread: concurrent.futures.ThreadPoolExecutor | None = None
         self._reads: dict[int, concurrent.futures.Future] = {}
 
@@ -93,16 +88,7 @@ class Feed(Order):
         if self._thread is None:
             self._thread = concurrent.futures.ThreadPoolExecutor(1, "read")
         images, views = self._images_and_views(iteration)
-        return self._thread.submit(self._read, images, views)
-
-    def _read(self, images: np.ndarray, views: np.ndarray) -> np.ndarray:
-        own = images[self.rows]
-        pixels = self.source.read("train", own, views[self.rows])
-        if len(own) == len(images):
-            return pixels
-        whole = np.zeros((len(images), *pixels.shape[1:]), pixels.dtype)
-        whole[self.rows] = pixels
-        return whole
+        return self._thread.submit(self.source.read, "train", images, views)
 
     def close(self) -> None:
         """Ends the thread, once it has read a batch that it has begun."""

@@ -1,287 +1,403 @@
-"""A folder of photos: a folder for each part, in it one for each class."""
+"""Photos of all sizes in folders, one for each class."""
 
 import concurrent.futures
-import functools
 import hashlib
-import io
+import itertools
 import json
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from io import BufferedReader
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from PIL import features
 
-from kresnet.data.photo import open_photo
-from kresnet.data.source import Source
-from kresnet.data.views import resized, test_box, train_box
-from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet import sealed_folder
+from kresnet.data.decode import decode, opened_file, versions
+from kresnet.data.order import seedless_sample
+from kresnet.data.source import Images, Source
+from kresnet.data.views import Box, Size, resized, test_box, train_box
+from kresnet.errors import (
+    BadDataError,
+    InputMissingError,
+    KresnetError,
+    SpecError,
+)
+from kresnet.files import cache_home
 from kresnet.notices import notify
 from kresnet.printable import is_utf8
-from kresnet.spec import Views
+from kresnet.spec import DataSpec, Views
 
-# Folders that a part may be in; the first that is there is taken.
-PARTS = {
-    "train": ("train",),
-    "validation": ("validation",),
-    "test": ("test", "val"),
-}
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-# More threads than that wait for each other's Python.
-_MOST_THREADS = 32
 
 
-class Part:
-    """The files of one part, sorted by class and name.
+class Files(NamedTuple):
+    """The images of a split, in the order of classes and then of names.
 
     Attributes:
-        path: Its folder.
-        files: Names of the files, each in the folder of its class.
+        folder: Its path.
+        names: Paths below the folder, "class/file".
         labels: int32, shape `(N,)`.
-        sizes: int64, shape `(N,)`: bytes of the files.
-        passed_over: How many files have no ending of an image, and one of
-            them.
+        sizes: Bytes of the files, int64, shape `(N,)`.
+        passed_over: Names of files that are not named as images are.
     """
 
-    def __init__(self, path: Path, class_names: Sequence[str]):
-        self.path = path
-        self.class_names = class_names
-        self.files: list[str] = []
-        self.passed_over: tuple[int, str] = (0, "")
-        labels: list[np.ndarray] = []
-        sizes: list[np.ndarray] = []
-        for label, name in enumerate(class_names):
-            found = sorted(self._images(name))
-            if not found:
-                raise BadDataError(
-                    f"{path / name}: has no image, which must end in"
-                    f" {', '.join(ENDINGS)}"
-                )
-            self.files += [file for file, _ in found]
-            labels.append(np.full(len(found), label, np.int32))
-            sizes.append(np.array([size for _, size in found], np.int64))
-        self.labels, self.sizes = np.concatenate(labels), np.concatenate(sizes)
-        self.labels.setflags(write=False)
-
-    def _images(self, name: str) -> Iterator[tuple[str, int]]:
-        with os.scandir(self.path / name) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.name.lower().endswith(ENDINGS) and entry.is_file():
-                    yield entry.name, entry.stat().st_size
-                else:
-                    count, _ = self.passed_over
-                    self.passed_over = count + 1, entry.path
-
-    def file(self, index: int) -> Path:
-        """The path of an image."""
-        name = self.class_names[self.labels[index]]
-        return self.path / name / self.files[index]
+    folder: Path
+    names: list[str]
+    labels: np.ndarray
+    sizes: np.ndarray
+    passed_over: list[str]
 
 
 class Folder(Source):
-    """Photos of any size, decoded, cropped and resized as they are asked for.
+    """Images that are decoded, cropped and resized when they are asked for.
 
-    Names, labels and sizes are in memory, and no pixels. Several threads read
-    the images of a batch, since Pillow works outside of Python's lock. What
-    they make depends on the file, the view and the image's key alone.
+    A pool of threads reads the images of a batch. Nothing is remembered of
+    what was read: an image's pixels depend on its file, its view and its key.
 
     Args:
-        name: The name a spec uses.
-        root: Has a folder for each part, and it one for each class.
-        input: Height, width and channels of the images that are made.
-        views: What is seen of an image, in training and else.
-
-    Raises:
-        InputMissingError: A folder is not there or cannot be read.
-        BadDataError: The parts have different classes, or a class has no
-            image.
+        name: The name that a spec uses.
+        splits: By name, "train", "test" and perhaps "validation".
+        class_names: In the order of the labels.
+        views: What is seen in training, and without a key.
+        shape: Height, width and channels to give.
+        statistics: Images that statistics are measured on, at most.
+        threads: How many; `None` for as many as there are cores.
     """
 
     def __init__(
         self,
         name: str,
-        root: Path,
-        input: tuple[int, int, int],
+        splits: dict[str, Files],
+        class_names: tuple[str, ...],
         views: Views,
+        shape: tuple[int, int, int],
+        statistics: int,
+        threads: int | None = None,
     ):
         self.name = name
-        self.root = root
-        self._input = input
+        self.splits = splits
+        self.class_names = class_names
         self.views = views
-        try:
-            self.parts = _parts(root)
-        except OSError as error:
-            raise InputMissingError(
-                f"{error.filename}: cannot be read: {error.strerror}"
-            ) from error
-        self.class_names = tuple(self.parts["train"].class_names)
-        for part in self.parts.values():
-            count, example = part.passed_over
-            if count:
-                notify(
-                    f"{part.path}: {count:,} that are no images by their"
-                    f" endings are passed over, such as {example}"
-                )
-        self.fingerprint = self._fingerprint()
-        # Of metadata that are not used. Not `catch_warnings`: it is no use
-        # where threads decode.
+        self.shape = shape
+        self.most_measured = statistics
+        self.fingerprint = fingerprint(class_names, splits)
+        self.sums = _stored_sums(self.fingerprint, splits)
+        self.threads = threads or _usable_cores()
+        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+        # Pillow warns of metadata that are not used, and of sizes, which are
+        # checked. `catch_warnings` is not for threads.
         warnings.filterwarnings("ignore", module=r"PIL\.")
-
-    @property
-    def input(self) -> tuple[int, ...]:
-        """See `Source.input`."""
-        return self._input
 
     @property
     def versions(self) -> dict[str, str]:
         """See `Source.versions`."""
-        names = {"pillow": "pil", "libjpeg_turbo": "libjpeg_turbo"}
-        return {
-            name: features.version(feature) or "none"
-            for name, feature in names.items()
-        }
+        return versions()
+
+    @property
+    def input(self) -> tuple[int, ...]:
+        """See `Source.input`."""
+        return self.shape
 
     def labels(self, split):
         """See `Source.labels`."""
-        return self.parts[split].labels
+        return self.splits[split].labels
 
-    def split(self, validation):
-        """See `Source.split`; `validation/` takes the place of a number."""
-        if "validation" not in self.parts:
-            return super().split(validation)
-        if validation:
-            raise SpecError(
-                "data.validation: must be 0, since the validation images are"
-                f" those in {self.parts['validation'].path}. Received:"
-                f" {validation}"
-            )
+    def parts(self, validation: int) -> tuple[Images, Images]:
+        """See `Source.parts`; the folder validation/ has its images."""
+        if "validation" not in self.splits:
+            return super().parts(validation)
         return self.images("train"), self.images("validation")
 
+    def measured(self, images: Images) -> Images:
+        """See `Source.measured`."""
+        chosen = seedless_sample(images.indices, self.most_measured)
+        return Images(self, images.split, chosen)
+
     def read(self, split, indices, keys=None):
-        """See `Source.read`; with keys in the training view, else the test's.
+        """See `Source.read`.
 
         Raises:
-            BadDataError: A file is damaged, no image, or not of the size that
-                it had.
-            InputMissingError: A file is gone, or cannot be read.
+            InputMissingError: A file is gone.
+            BadDataError: A file is no image, is damaged, or has changed.
         """
-        part = self.parts[split]
-        places = np.arange(len(part.files))[indices]
-        pixels = np.empty((len(places), *self.input), np.uint8)
-
-        def put(row: int) -> None:
-            key = None if keys is None else int(keys[row])
-            pixels[row] = self._image(part, int(places[row]), key)
-
-        # The first error cancels what has not begun.
-        for _ in self._threads.map(put, range(len(places))):
-            pass
+        files = self.splits[split]
+        if isinstance(indices, slice):
+            indices = np.arange(len(files.names))[indices]
+        if self._pool is None:
+            self._pool = concurrent.futures.ThreadPoolExecutor(
+                self.threads, "decode"
+            )
+        pixels = np.empty((len(indices), *self.shape), np.uint8)
+        every = itertools.repeat(None) if keys is None else map(int, keys)
+        reads = [
+            self._pool.submit(self._read, split, index, key, row)
+            for index, key, row in zip(
+                map(int, indices), every, pixels, strict=False
+            )
+        ]
+        try:
+            for each in reads:
+                each.result()
+        except BaseException:
+            for each in reads:
+                each.cancel()
+            raise
         return pixels
 
-    def _image(self, part: Part, index: int, key: int | None) -> np.ndarray:
-        height, width, channels = self.input
-        out = (width, height)
+    def _read(
+        self, split: str, index: int, key: int | None, row: np.ndarray
+    ) -> None:
+        files = self.splits[split]
+        path = os.path.join(files.folder, files.names[index])
+        try:
+            with opened_file(path) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size != files.sizes[index]:
+                    raise BadDataError(
+                        f"has changed: it had {files.sizes[index]:,} bytes and"
+                        f" has {size:,}"
+                    )
+                if sums := self.sums:
+                    digest = hashlib.file_digest(file, "sha256").digest()
+                    file.seek(0)
+                    if digest != sums[split][index].tobytes():
+                        raise BadDataError(
+                            "is damaged: its sum is not the one that `kresnet"
+                            " data --verify` stored"
+                        )
+                row[:] = self._seen(file, key)
+        except KresnetError as error:
+            raise type(error)(f"{path}: {error}") from error
 
-        def box(size):
+    def _seen(self, file: BufferedReader, key: int | None) -> np.ndarray:
+        """The pixels of a view of an image."""
+        height, width, channels = self.shape
+        output = width, height
+
+        def box_in(whole: Size) -> Box:
             if key is None:
-                return test_box(self.views.test, size, out)
-            return train_box(self.views.train, size, out, key)
+                return test_box(self.views.test, whole, output)
+            return train_box(self.views.train, whole, output, key)
 
-        def ratio(size):
-            left, top, right, bottom = box(size)
+        def least(whole: Size) -> float:
+            left, top, right, bottom = box_in(whole)
             return min((right - left) / width, (bottom - top) / height)
 
-        file = io.BytesIO(self.content(part, index))
-        # In the test view the pixels of a whole decoding are wanted.
-        ratio_or_none = None if key is None else ratio
-        try:
-            image, size = open_photo(file, channels, [], ratio_or_none)
-        except BadDataError as error:
-            raise BadDataError(f"{part.file(index)}: {error}") from error
-        there = box(size).scaled(image.width / size[0], image.height / size[1])
-        return resized(image, there, out).reshape(self.input)
+        # In a test view shrinking moves probabilities by up to 0.03.
+        image, whole = decode(file, [], None if key is None else least)
+        across, down = image.width / whole[0], image.height / whole[1]
+        left, top, right, bottom = box_in(whole)
+        box = left * across, top * down, right * across, bottom * down
+        image = image.convert("RGB" if channels == 3 else "L")
+        seen = np.asarray(resized(image, box, output))
+        return seen.reshape(self.shape)
 
-    def content(self, part: Part, index: int) -> bytes:
-        """The bytes of a file, of as many as it had when the data opened."""
-        path = part.file(index)
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise InputMissingError(
-                f"{path}: cannot be read any more: {error.strerror}"
-            ) from error
-        if len(content) != part.sizes[index]:
-            raise BadDataError(
-                f"{path}: had {part.sizes[index]:,} bytes when the data were"
-                f" opened. Received: {len(content):,}"
-            )
-        return content
 
-    @functools.cached_property
-    def _threads(self) -> concurrent.futures.ThreadPoolExecutor:
-        cores = (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
+def open_folder(
+    data: DataSpec,
+    shape: Sequence[int],
+    data_dir: str | os.PathLike[str] | None,
+) -> Folder:
+    """Opens a folder with train/ and test/, which hold a folder for a class.
+
+    In the place of test/ there may be val/, as ImageNet has it; beside test/,
+    val/ or validation/ has the images for validation. Only names and sizes
+    are read.
+
+    Raises:
+        SpecError: `data.validation` is not 0 though there is such a folder.
+        InputMissingError: A folder is not named or not there.
+        BadDataError: A class has no training images, a file's name or a
+            folder's cannot be used, or several folders could be meant.
+    """
+    assert data.views is not None  # noqa: S101, the spec was checked
+    root = folder_of(data_dir, data.dataset)
+    splits, class_names = list_splits(root)
+    if "validation" in splits and data.validation:
+        raise SpecError(
+            f"data.validation: must be 0, since"
+            f" {splits['validation'].folder} has images for validation."
+            f" Received: {data.validation}"
         )
-        return concurrent.futures.ThreadPoolExecutor(
-            min(cores, _MOST_THREADS), "decode"
+    for files in splits.values():
+        if files.passed_over:
+            notify(
+                f"{files.folder}: {len(files.passed_over):,} files are passed"
+                f" over, such as {files.passed_over[0]}, whose names do not"
+                f" end in {', '.join(ENDINGS)}"
+            )
+    height, width, channels = shape
+    return Folder(
+        data.dataset,
+        splits,
+        class_names,
+        data.views,
+        (height, width, channels),
+        data.statistics,
+    )
+
+
+def folder_of(
+    data_dir: str | os.PathLike[str] | None, dataset: str = "folder"
+) -> Path:
+    """The folder that is named, or that of `KRESNET_DATA_DIR`."""
+    data_dir = data_dir or os.environ.get("KRESNET_DATA_DIR")
+    if not data_dir:
+        raise InputMissingError(
+            f"{dataset}: name the folder that holds train/ and test/ with"
+            " --data-dir or KRESNET_DATA_DIR"
         )
-
-    def _fingerprint(self) -> str:
-        """SHA-256 of names, labels and sizes."""
-        digest = hashlib.sha256(json.dumps(self.class_names).encode())
-        for name, part in self.parts.items():
-            digest.update(f"{name} {len(part.files)}\0".encode())
-            for file in part.files:  # a name has neither a slash nor a NUL
-                digest.update(os.fsencode(file) + b"\0")
-            digest.update(part.labels.astype("<i4").tobytes())
-            digest.update(part.sizes.astype("<i8").tobytes())
-        return digest.hexdigest()
+    return Path(os.path.expanduser(data_dir)).absolute()
 
 
-def _parts(root: Path) -> dict[str, Part]:
-    """The parts below a folder: train, test, and validation if it is there."""
-    found: dict[str, Path] = {}
-    for name, folders in PARTS.items():
-        for folder in reversed(folders):
-            if (root / folder).is_dir():
-                found[name] = root / folder
-    for name in ("train", "test"):
-        if name not in found:
-            there = sorted(os.listdir(root))
-            raise InputMissingError(
-                f"{root}: must have a folder {' or '.join(PARTS[name])}, with"
-                f" a folder of images for each class. Found:"
-                f" {', '.join(there[:20]) or 'nothing'}"
-            )
-    names = _classes(found["train"])
-    if not names:
-        raise BadDataError(f"{found['train']}: has no folder of a class")
-    for path in found.values():
-        if others := set(names) ^ set(_classes(path)):
-            raise BadDataError(
-                f"{path}: must have a folder for each class of"
-                f" {found['train']}, and no other. Different:"
-                f" {', '.join(sorted(others)[:20])}"
-            )
-    return {name: Part(path, names) for name, path in found.items()}
-
-
-def _classes(path: Path) -> list[str]:
-    with os.scandir(path) as entries:
-        names = sorted(
-            entry.name
-            for entry in entries
-            if not entry.name.startswith(".") and entry.is_dir()
+def list_splits(root: Path) -> tuple[dict[str, Files], tuple[str, ...]]:
+    """Lists the images below a folder, without opening them."""
+    train = root / "train"
+    if not train.is_dir():
+        raise InputMissingError(
+            f"{train}: there is no such folder; it holds a folder of training"
+            " images for each class"
         )
-    for name in names:
-        if not is_utf8(name):
+    folders = {"train": train} | _other_folders(root)
+    class_names = tuple(_names(train, folders_only=True)[0])
+    if not class_names:
+        raise BadDataError(
+            f"{train}: holds no folders; each is a class, with its images"
+        )
+    splits = {}
+    for split, folder in folders.items():
+        splits[split] = _list(folder, class_names)
+    counts = np.bincount(splits["train"].labels, minlength=len(class_names))
+    if empty := [
+        name for name, n in zip(class_names, counts, strict=True) if not n
+    ]:
+        raise BadDataError(
+            f"{train / empty[0]}: holds no images whose names end in"
+            f" {', '.join(ENDINGS)}; every class has some"
+        )
+    for split in ("test", "validation"):
+        if split in splits and not splits[split].names:
+            raise BadDataError(f"{folders[split]}: holds no images")
+    return splits, class_names
+
+
+def sums_folder(fingerprint: str) -> Path:
+    """Where `kresnet data --verify` stores the sums of files.
+
+    Raises:
+        OSError: The user has no home directory.
+    """
+    return cache_home() / "sums" / fingerprint[:32]
+
+
+def _stored_sums(
+    fingerprint: str, splits: dict[str, Files]
+) -> dict[str, np.ndarray]:
+    """SHA-256 sums, uint8 `(N, 32)` by split; empty if none are stored."""
+    try:
+        folder = sums_folder(fingerprint)
+        if not folder.exists():
+            return {}
+        sealed_folder.verify(folder)
+        return {
+            split: np.load(folder / f"{split}.npy", allow_pickle=False)
+            for split in splits
+        }
+    except (OSError, sealed_folder.DamagedError) as error:
+        notify(f"the sums of the photos are not used: {error}")
+        return {}
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _other_folders(root: Path) -> dict[str, Path]:
+    there = [n for n in ("test", "val", "validation") if (root / n).is_dir()]
+    match there:
+        case ["test" | "val" as test]:
+            return {"test": root / test}
+        case ["test" | "val" as test, "val" | "validation" as validation]:
+            return {"test": root / test, "validation": root / validation}
+        case ["test", "val", "validation"]:
             raise BadDataError(
-                f"{path / name}: must have a name of UTF-8 text, which is the"
-                " name of a class"
+                f"{root}: must not have both val/ and validation/ beside test/"
             )
-    return names
+    raise InputMissingError(
+        f"{root}: has no folder test/ or val/; it holds a folder of test"
+        " images for each class"
+    )
+
+
+def _list(folder: Path, class_names: tuple[str, ...]) -> Files:
+    found, _ = _names(folder, folders_only=True)
+    if others := sorted(set(found) - set(class_names)):
+        raise BadDataError(
+            f"{folder / others[0]}: must be one of the {len(class_names)}"
+            " classes that train/ has a folder for"
+        )
+    names: list[str] = []
+    labels: list[int] = []
+    sizes: list[int] = []
+    passed_over: list[str] = []
+    for label, class_name in enumerate(class_names):
+        if class_name not in found:
+            continue
+        files, others = _names(folder / class_name, folders_only=False)
+        names += [f"{class_name}/{name}" for name in files]
+        labels += [label] * len(files)
+        sizes += files.values()
+        passed_over += [f"{class_name}/{name}" for name in others]
+    return Files(
+        folder,
+        names,
+        np.array(labels, np.int32),
+        np.array(sizes, np.int64),
+        passed_over,
+    )
+
+
+def _names(
+    folder: Path, folders_only: bool
+) -> tuple[dict[str, int], list[str]]:
+    """Visible folders, or images with their sizes, and what is neither."""
+    taken, others = {}, []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if folders_only:
+                    if not entry.is_dir():
+                        continue
+                    if not is_utf8(entry.name):
+                        raise BadDataError(
+                            f"{folder / entry.name}: must be named by UTF-8"
+                            " text, since it is the name of a class"
+                        )
+                    taken[entry.name] = 0
+                elif entry.name.lower().endswith(ENDINGS):
+                    taken[entry.name] = entry.stat().st_size
+                else:
+                    others.append(entry.name)
+    except OSError as error:
+        raise InputMissingError(
+            f"{error.filename or folder}: cannot be read: {error.strerror}"
+        ) from error
+    return {name: taken[name] for name in sorted(taken)}, sorted(others)
+
+
+def fingerprint(class_names: tuple[str, ...], splits: dict[str, Files]) -> str:
+    """SHA-256 of classes, names, labels and sizes; the path is no part."""
+    digest = hashlib.sha256(json.dumps(["photos", class_names]).encode())
+    for split, files in sorted(splits.items()):
+        digest.update(f"{split} {len(files.names)}\n".encode())
+        for name in files.names:
+            digest.update(os.fsencode(name) + b"\0")
+        digest.update(files.labels.astype("<i4").tobytes())
+        digest.update(files.sizes.astype("<i8").tobytes())
+    return digest.hexdigest()

@@ -1,88 +1,68 @@
-"""From a data set's name to its images."""
+"""From a spec, or a data set's name, to its images."""
 
 import os
-from pathlib import Path
 
 from kresnet.data.digits import load_digits
-from kresnet.data.folder import Folder
+from kresnet.data.folder import open_folder
 from kresnet.data.source import Dataset, Source
 from kresnet.data.tfds import load_tfds
-from kresnet.errors import BadDataError, InputMissingError, SpecError
-from kresnet.spec import DATASETS, DatasetFacts, Spec, Views
+from kresnet.errors import SpecError
+from kresnet.spec import DATASETS, DatasetFacts, Spec
 
 
 def open_source(
     spec: Spec, data_dir: str | os.PathLike[str] | None = None
 ) -> Source:
-    """Opens the data of a spec.
+    """Opens the images of a spec.
 
     Args:
-        spec: Names them, and says what is seen of images of all sizes.
-        data_dir: The folder of photos; else see `load_dataset`. Defaults to
-            `KRESNET_DATA_DIR`.
+        spec: What is run.
+        data_dir: The folder of the photos, or of data sets that TFDS prepared.
+            Defaults to `KRESNET_DATA_DIR`, and for TFDS to its own default.
 
     Raises:
-        SpecError: The data have another number of classes than the network,
-            or too few training images for a batch or for `data.validation`.
-        KresnetError: As of `load_dataset` and `Folder`.
+        SpecError: the spec does not suit the images, which is known only now.
+        KresnetError: as of `load_dataset` and `kresnet.data.folder`.
     """
-    name, views = spec.data.dataset, spec.data.views
-    if views is None:
-        return load_dataset(name, data_dir)
-    source = open_folder(name, views, spec.model.input, data_dir)
-    _check_fits(source, spec)
+    data = spec.data
+    source: Source
+    if data.facts.photos:
+        source = open_folder(data, spec.model.input, data_dir)
+    else:
+        source = _load(data.dataset, data.facts, data_dir)
+    _check(spec, source)
     return source
 
 
-def open_folder(
-    name: str,
-    views: Views,
-    input: tuple[int, int, int],
-    data_dir: str | os.PathLike[str] | None = None,
-) -> Folder:
-    """Opens a folder of photos; see `open_source`."""
-    data_dir = data_dir or os.environ.get("KRESNET_DATA_DIR")
-    if not data_dir:
-        raise InputMissingError(
-            f"{name}: name the folder of the photos with --data-dir or"
-            " KRESNET_DATA_DIR"
+def _check(spec: Spec, source: Source) -> None:
+    """The checks of a spec for which its data must be there."""
+    classes, name = len(source.class_names), source.name
+    problems = []
+    if tuple(spec.model.input) != tuple(source.input):
+        problems.append(
+            f"model.input: must be {list(source.input)}, the images of {name}."
+            f" Received: {list(spec.model.input)}"
         )
-    source = Folder(
-        name, Path(os.path.expanduser(data_dir)).absolute(), input, views
-    )
-    _check_is(source, DATASETS[name])
-    return source
-
-
-def _check_is(source: Folder, facts: DatasetFacts) -> None:
-    """Another data set would go by this one's name."""
-    for what, want, got in (
-        ("classes", facts.classes, len(source.class_names)),
-        ("training images", facts.train, len(source.labels("train"))),
-        ("test images", facts.test, len(source.labels("test"))),
-    ):
-        if want is not None and want != got:
-            raise BadDataError(
-                f"{source.root}: must have {want:,} {what}, as"
-                f" {facts.title} has; a part of it is dataset: folder."
-                f" Received: {got:,}"
-            )
-
-
-def _check_fits(source: Folder, spec: Spec) -> None:
-    """What is known only when the data are open."""
-    if (classes := len(source.class_names)) != spec.model.classes:
-        raise SpecError(
-            f"model.classes: must be {classes}, the classes in {source.root}."
-            f" Received: {spec.model.classes}"
+    if spec.model.classes != classes:
+        problems.append(
+            f"model.classes: must be {classes:,}, the classes of {name} found"
+            f" here. Received: {spec.model.classes:,}"
         )
-    train, _ = source.split(spec.data.validation)
-    if len(train) < (batch := spec.training.batch_size):
-        raise SpecError(
-            f"training.batch_size: must be at most {len(train):,}, the"
-            f" training images in {source.root} that validation leaves."
-            f" Received: {batch}"
+    images = len(source.labels("train"))
+    held_out, batch = spec.data.validation, spec.training.batch_size
+    if held_out >= images:
+        problems.append(
+            f"data.validation: must be below {images:,}, the training images"
+            f" of {name} found here. Received: {held_out:,}"
         )
+    elif batch > images - held_out:
+        problems.append(
+            f"training.batch_size: must be at most {images - held_out:,}, the"
+            f" training images of {name} found here that validation leaves."
+            f" Received: {batch:,}"
+        )
+    if problems:
+        raise SpecError(*problems)
 
 
 def load_dataset(
@@ -91,7 +71,7 @@ def load_dataset(
     """Loads a data set as arrays in memory, or mapped from the disk.
 
     Args:
-        name: One of `kresnet.spec.DATASETS`.
+        name: One of `kresnet.spec.DATASETS` whose images have one size.
         data_dir: The folder of data sets that TFDS prepared, for those that
             are read from there. Defaults to `KRESNET_DATA_DIR`, then to TFDS's
             own default.
@@ -103,19 +83,24 @@ def load_dataset(
         SpecError: the path of the folder is not UTF-8.
         InputMissingError: the data is neither there nor can be downloaded.
         BadDataError: the data is damaged, or not what was published.
-        ValueError: `name` is not the name of a data set.
+        ValueError: `name` is not the name of such a data set.
     """
-    if name == "digits":
-        return load_digits()
     facts = DATASETS.get(name)
-    if facts is None:
+    if facts is None or facts.photos:
+        known = [
+            repr(name) for name, each in DATASETS.items() if not each.photos
+        ]
         raise ValueError(
-            f"`name` must be {' or '.join(map(repr, DATASETS))}. "
-            f"Received: name={name!r}"
+            f"`name` must be {' or '.join(known)}. Received: name={name!r}"
         )
+    return _load(name, facts, data_dir)
+
+
+def _load(
+    name: str,
+    facts: DatasetFacts,
+    data_dir: str | os.PathLike[str] | None,
+) -> Dataset:
     if facts.tfds is None:
-        raise InputMissingError(
-            f"{facts.title}: images of all sizes are no arrays; `open_source`"
-            " opens them"
-        )
+        return load_digits()
     return load_tfds(name, facts, facts.tfds, data_dir)

@@ -7,7 +7,6 @@ from kresnet.seeds import check_seed
 # The split is part of the experiment, not of a run: a constant, not the seed.
 # (First 16 hexadecimal digits of the fractional part of pi.)
 _KEY = np.array([0x243F6A8885A308D3, 0], np.uint64)
-_SAMPLE_KEY = np.array([0x243F6A8885A308D3, 1], np.uint64)
 
 
 def split_train_validation(
@@ -42,20 +41,24 @@ def split_train_validation(
     return np.sort(order[validation:]), np.sort(order[:validation])
 
 
-def sample(indices: np.ndarray, most: int | None) -> np.ndarray:
-    """Chooses some of the indices, the same ones in every run.
+def seedless_sample(indices: np.ndarray, most: int) -> np.ndarray:
+    """Chooses `most` of some images, or all of them where there are no more.
+
+    As `split_train_validation` it depends on no seed, and a smaller sample is
+    a subset of a larger one.
 
     Args:
-        indices: Integer array, shape `(count,)`.
-        most: How many at most; `None` for all.
+        indices: Integers, shape `(count,)`, not empty.
+        most: At least 1.
 
     Returns:
-        Those chosen, in their order.
+        Indices, rising.
     """
-    if most is None or most >= len(indices):
+    if len(indices) <= most:
         return indices
-    draws = np.random.Philox(key=_SAMPLE_KEY).random_raw(len(indices))
-    return indices[np.sort(np.argsort(draws, kind="stable")[:most])]
+    draws = np.random.Philox(key=_KEY).random_raw(int(indices.max()) + 1)
+    order = np.argsort(draws[indices], kind="stable")
+    return np.sort(indices[order[:most]])
 
 
 # Words of the counter-based generator's key: they keep the uses apart.
@@ -152,6 +155,14 @@ class Order:
     def batch(self, iteration: int) -> tuple[np.ndarray, ...]:
         """Returns images and keys of one iteration, `(batch_size,)` each."""
         return tuple(each[0] for each in self.batches(iteration, 1))
+
+    def view_keys(self, iteration: int) -> np.ndarray:
+        """The keys by which a source draws the images of an iteration.
+
+        Returns:
+            uint64, shape `(batch_size,)`.
+        """
+        return self._images_and_views(iteration)[1]
 
     def close(self) -> None:
         """Ends what reads ahead; see `Feed`. Here nothing does."""

@@ -7,13 +7,12 @@ import json
 import numpy as np
 
 from kresnet.data.order import split_train_validation
-from kresnet.errors import SpecError
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 class Source:
-    """Images of one size with labels, in parts: training, test, or more.
+    """Images of one size with labels, split into training and test set.
 
     Whoever needs pixels asks `read`, or `images`, which asks it for them. A
     subclass whose pixels do not lie in memory brings `labels` and `read`.
@@ -34,7 +33,7 @@ class Source:
 
     @property
     def versions(self) -> dict[str, str]:
-        """What the bits of the pixels depend on, by name."""
+        """The versions of what decodes images while a run trains, by name."""
         return {}
 
     @property
@@ -43,7 +42,7 @@ class Source:
         raise NotImplementedError
 
     def labels(self, split: str) -> np.ndarray:
-        """The labels of "train", "test", or another part that there is.
+        """The labels of "train", "test", or another split that it has.
 
         Returns:
             int32, shape `(N,)`, from 0 to the number of classes - 1.
@@ -61,7 +60,7 @@ class Source:
         Training reads in a thread of its own, so two calls may run at once.
 
         Args:
-            split: "train", "test", or another part that there is.
+            split: As for `labels`.
             indices: Integers, shape `(count,)`, or a slice: places in the
                 split.
             keys: uint64, shape `(count,)`: what is drawn for an image depends
@@ -76,23 +75,21 @@ class Source:
         """
         raise NotImplementedError
 
-    def split(self, validation: int) -> tuple["Images", "Images"]:
-        """What is trained on, and what is held out from it.
+    def parts(self, validation: int) -> tuple["Images", "Images"]:
+        """The images to train on, and those held out.
 
         Args:
-            validation: How many training images are held out.
-
-        Raises:
-            SpecError: None would be left.
+            validation: How many training images are held out, where a source
+                has no others for it.
         """
-        count = len(self.labels("train"))
-        if validation >= count:
-            raise SpecError(
-                f"data.validation: must be below {count:,}, the training images"
-                f" of {self.name}. Received: {validation}"
-            )
-        train, held_out = split_train_validation(count, validation)
+        train, held_out = split_train_validation(
+            len(self.labels("train")), validation
+        )
         return self.images("train", train), self.images("train", held_out)
+
+    def measured(self, images: "Images") -> "Images":
+        """Those of some training images that statistics are measured on."""
+        return images
 
     def images(self, split: str, indices: np.ndarray | None = None) -> "Images":
         """Images of a split, not read yet; `None` for all of it."""
@@ -110,7 +107,7 @@ class Images:
 
     Attributes:
         source: Has them.
-        split: "train", "test", or another part that there is.
+        split: "train", "test", or another split of the source.
         indices: Integers, shape `(N,)`: their places in the split.
     """
 
@@ -123,6 +120,15 @@ class Images:
 
     def __getitem__(self, part: slice | np.ndarray) -> np.ndarray:
         return self.source.read(self.split, self.indices[part])
+
+    def drawn(self, part: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """Reads some of them as in training; see `Source.read`."""
+        return self.source.read(self.split, self.indices[part], keys)
+
+    @property
+    def measured(self) -> "Images":
+        """Those that statistics are measured on."""
+        return self.source.measured(self)
 
     @property
     def labels(self) -> np.ndarray:

@@ -60,10 +60,15 @@ def load_tfds(
         )
     folder = root / tfds.name / tfds.version
     if not os.path.isfile(folder / "dataset_info.json"):
-        _download(tfds, root)
+        if tfds.source is None:
+            raise _missing(
+                f"{tfds.name}:{tfds.version}", root, "it is none of kresnet's"
+            )
+        _download(tfds, root, tfds.source)
     try:
         splits = _read_splits(folder, tfds.name)
-        _check_class_names(folder / "label.labels.txt", facts.class_names)
+        names = _class_names(folder / "label.labels.txt", facts)
+        _refuse_code(folder / "features.json")
         key = _hash_files(folder, tfds.version, splits)
     except FileNotFoundError as error:
         raise BadDataError(
@@ -78,12 +83,14 @@ def load_tfds(
         arrays = {}
         for split, shards in splits.items():
             images, labels = _read_split(folder, split, shards)
-            _check_split(folder, split, images, labels, facts)
+            _check_split(folder, split, images, labels, facts, len(names))
             arrays[f"{split}_images"] = images
             arrays[f"{split}_labels"] = labels
-        return make_dataset(name, facts.class_names, arrays)
+        return make_dataset(name, names, arrays)
 
-    dataset = cached(name, key, decode)
+    # A set may have two names, which are part of what is cached.
+    label = name.replace(":", "-").replace("/", "-")
+    dataset = cached(label, key, decode)
     if tfds.fingerprint not in (None, dataset.fingerprint):
         raise BadDataError(
             f"{folder}: is not {facts.title} as it was published, whose images"
@@ -133,14 +140,44 @@ def _hash_files(folder: Path, version: str, splits: dict[str, Shards]) -> str:
     return digest.hexdigest()
 
 
-def _check_class_names(path: Path, names: tuple[str, ...]) -> None:
+def _class_names(path: Path, facts: DatasetFacts) -> tuple[str, ...]:
+    """The names that are known, or those of the file."""
+    lines = path.read_bytes().decode("utf-8", "replace").splitlines()
+    found = tuple(line.strip() for line in lines if line.strip())
     # A damaged name would otherwise be believed.
-    found = path.read_bytes().decode("utf-8", "replace").split()
-    if found != list(names):
+    if facts.class_names and found != facts.class_names:
         raise BadDataError(
-            f"{path}: must be {', '.join(names)}. "
+            f"{path}: must be {', '.join(facts.class_names)}. "
             f"Received: {', '.join(map(ascii, found[:20]))}"
         )
+    if facts.classes not in (None, len(found)):
+        raise BadDataError(
+            f"{path}: must have {facts.classes} names. Received: {len(found)}"
+        )
+    if not found:
+        raise BadDataError(f"{path}: has no names of classes")
+    return found
+
+
+def _refuse_code(path: Path) -> None:
+    """TFDS imports the modules that a description names."""
+    try:
+        features = read_json(path)
+    except ValueError as error:
+        raise BadDataError(f"{path}: is damaged: {error}") from error
+    pending = [features]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            pending += part.values()
+            name = part.get("pythonClassName", "tensorflow_datasets.")
+            if not str(name).startswith("tensorflow_datasets."):
+                raise BadDataError(
+                    f"{path}: names code that is not of TFDS: {name}; it is not"
+                    " loaded"
+                )
+        elif isinstance(part, list):
+            pending += part
 
 
 def _check_split(
@@ -149,14 +186,19 @@ def _check_split(
     images: np.ndarray,
     labels: np.ndarray,
     facts: DatasetFacts,
+    classes: int,
 ) -> None:
     # TFDS believes its description, also where the images are others.
-    if images.shape[1:] != facts.input:
+    if facts.input is None and images.dtype != np.uint8:
+        raise BadDataError(
+            f"{folder}: images of split {split} must be of bytes. Received:"
+            f" {images.dtype}"
+        )
+    if facts.input is not None and images.shape[1:] != facts.input:
         raise BadDataError(
             f"{folder}: images of split {split} must be {facts.input}, also in "
             f"features.json. Received: {images.shape[1:]}"
         )
-    classes = len(facts.class_names)
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
         raise BadDataError(
@@ -233,12 +275,12 @@ def _wrong_count(path: Path, length: int, count: int) -> BadDataError:
     )
 
 
-def _download(facts: TfdsFacts, data_dir: Path) -> None:
+def _download(facts: TfdsFacts, data_dir: Path, source: str) -> None:
     """Downloads and prepares a data set below `data_dir`."""
     name = f"{facts.name}:{facts.version}"
     notify(f"downloading {name} to {data_dir}")
     try:
-        _check_reachable(facts.source)
+        _check_reachable(source)
     except OSError as error:
         raise _missing(name, data_dir, error) from error
     with quiet_import():
@@ -263,7 +305,7 @@ def _check_reachable(source: str) -> None:
         urllib.request.urlopen(request, timeout=_TIMEOUT).close()  # noqa: S310
 
 
-def _missing(name: str, data_dir: Path, why: Exception) -> InputMissingError:
+def _missing(name: str, data_dir: Path, why: object) -> InputMissingError:
     folder = data_dir / name.replace(":", "/")
     # An error of urllib wraps the socket's own, which reads better.
     reason = " ".join(str(getattr(why, "reason", why)).split()) or repr(why)

@@ -43,7 +43,7 @@ def evaluate(
         batch_norm: "moving-averages" of training, or "re-estimated" over the
             training split, augmented as in training, as the paper's authors
             did (augmented or not, they do not say); of a run only.
-        data_dir: Where the data are; see `open_source`.
+        data_dir: Where prepared data sets are; see `load_dataset`.
         out: Folder to write to, not another run's. Defaults to the run's.
         checkpoint: Iteration of the run's checkpoint to use, where a folder is
             given; `None` for the newest.
@@ -118,8 +118,7 @@ def measure(
     if batch_norm == "re-estimated":
         run = network.with_layers("--batch-norm re-estimated")
     data = network.data(data_dir)
-    views = network.spec.data.views
-    train, held_out = data.split(network.spec.data.validation)
+    train, held_out = data.parts(network.spec.data.validation)
     images = _images(data, split, train, held_out)
     if run:
         network = run.re_estimated(train)
@@ -132,9 +131,7 @@ def measure(
             data=data.name,
             split=cast(Split, split),
             images=len(images),
-            views=views.test.words
-            if views
-            else "one whole image, not augmented",
+            views=_view(network),
             batch_norm_statistics=network.statistics,
             network=network.kind,
             iteration=network.iteration,
@@ -155,14 +152,24 @@ def _check(split: str, batch_norm: str) -> None:
             )
 
 
-def _images(data: Source, split: str, train: Images, held_out: Images):
+def _view(network: Trained) -> str:
+    views, (height, width, _) = (
+        network.spec.data.views,
+        network.spec.model.input,
+    )
+    if views is None:
+        return "one whole image, not augmented"
+    side = views.test.shorter_side
+    return f"one crop in the centre, {width}×{height} at shorter side {side}"
+
+
+def _images(data: Source, split, train, held_out) -> Images:
     if split == "test":
         return data.images("test")
-    if split == "train":
-        return train
-    if len(held_out) == 0:
+    images = train if split == "train" else held_out
+    if len(images) == 0:
         raise SpecError("--split: the run held out no validation images")
-    return held_out
+    return images
 
 
 def _measured(logits, labels, class_names, **facts) -> Evaluation:

@@ -4,36 +4,37 @@ from collections.abc import Iterator
 
 from kresnet.explain.papers import Experiments
 from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, Point, equal_if
-from kresnet.spec import DATASETS, Spec
+from kresnet.spec import Spec, TrainView
 from kresnet.spec.transforms import Transform
 
 
 def data_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
     """What the network is shown."""
     data = spec.data
-    facts = DATASETS[data.dataset]
+    facts = data.facts
     same = data.dataset == paper.dataset
     yield Point(
         "data set",
         paper.data_set,
         f"{data.dataset}: {facts.train:,} training and {facts.test:,} test"
         f" images of {facts.classes:,} classes"
-        if facts.train
-        else facts.title,
+        if facts.train and facts.test and facts.classes
+        else f"{data.dataset}: images of {spec.model.classes:,} classes; their"
+        " number is known once they are opened",
         equal_if(same),
     )
     left_open = same and data.validation in paper.validation
     yield Point(
         "split",
         paper.split,
-        _split_words(facts.train, data.validation),
+        _split(facts.train, data.validation),
         EQUIVALENT if left_open else DEVIATES,
     )
 
     always = [_words(t) for t in data.transforms if not t.draws]
     random = [_words(t) for t in data.transforms if t.draws]
     if data.views:
-        random.append(data.views.train.words)
+        random.append(_view_words(data.views.train))
     yield Point(
         "preprocessing",
         paper.preprocessing[0],
@@ -71,11 +72,27 @@ def data_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
     )
 
 
-def _split_words(train: int | None, validation: int) -> str:
-    left = f"{train - validation:,}" if train else "the others"
+def _split(train: int | None, validation: int) -> str:
+    if train is None:
+        return f"all but {validation:,} to train on" if validation else "all"
     if validation:
-        return f"{left} to train on, {validation:,} for validation"
-    return f"all {train:,} to train on" if train else "all to train on"
+        return (
+            f"{train - validation:,} to train on, {validation:,} for validation"
+        )
+    return f"all {train:,} to train on"
+
+
+def _view_words(view: TrainView) -> str:
+    """Writes what a view draws as "shorter side 256 to 480"."""
+    ranges = (
+        ("shorter side", view.shorter_side),
+        ("area", view.area),
+        ("aspect", view.aspect),
+    )
+    return ", ".join(
+        f"{name} {low:g} to {high:g}"
+        for name, (low, high) in ((n, r) for n, r in ranges if r)
+    )
 
 
 def _words(transform: Transform) -> str:

@@ -32,7 +32,7 @@ COVERED = {
     "Pool": "kernel stride padding",
     "Head": "dense",
     "BatchNorm": "images_per_statistic momentum epsilon",
-    "DataSpec": "dataset validation transforms views",
+    "DataSpec": "dataset validation transforms views statistics",
     "TrainingSpec": "batch_size iterations learning_rate momentum weight_decay"
     " decay_batch_norm decay_biases warm_up gradient_clip evaluate_every"
     " nesterov",

@@ -294,7 +294,7 @@ def experiments_of(spec: Spec) -> Experiments:
 
     ResNet-110 is in both papers: the second starts it with 400 iterations.
     """
-    if spec.data.dataset == IMAGENET.dataset:
+    if spec.data.facts.photos:
         return IMAGENET
     fixed = spec.training.warm_up and spec.training.warm_up.iterations
     first, later = (

@@ -50,6 +50,15 @@ def run_points(
             DEVIATES,
             source="sections 3.4 and 4.2",
         )
+    if begun := record.begun_with:
+        yield Point(
+            "initial weights",
+            "drawn: all nets from scratch",
+            f"those of {begun.name} at iteration {begun.iteration:,}"
+            + (f"; drawn: {', '.join(begun.drawn)}" if begun.drawn else ""),
+            DEVIATES,
+            source="section 3.4",
+        )
     yield Point("machine", paper.machine, machine(record), EQUIVALENT)
     yield Point("seed", "not stated", f"{record.identity.seed}", EQUIVALENT)
 

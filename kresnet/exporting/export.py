@@ -55,7 +55,7 @@ def export(
         out: The folder to make. Defaults to `export` in the run folder,
             `export-litert` and `export-onnx` for the other formats.
         format: "tf_saved_model", "litert" or "onnx".
-        data_dir: Where the data are; see `open_source`.
+        data_dir: Where prepared data sets are; see `load_dataset`.
         checkpoint: Iteration of the checkpoint to export, where `run` is a
             folder; `None` for the newest.
 

@@ -7,7 +7,8 @@ call is only its name. So a checkpoint opens that also holds an
 """
 
 import pickletools
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import IO, Any, NamedTuple, Protocol, cast
 
 # Instructions of one pickle; ResNet-1202's state dict has some 100,000.
@@ -74,8 +75,14 @@ def read_pickle(file: Readable) -> Any:
         ValueError: It is no pickle, or has instructions that no file of
             weights has. Other built-in exceptions may come of damage.
     """
+    with warnings.catch_warnings():
+        # Python's about escapes in text that is damaged.
+        warnings.simplefilter("ignore")
+        return _run(pickletools.genops(cast(IO[bytes], file)))
+
+
+def _run(instructions: Iterator[tuple]) -> Any:
     machine = _Machine()
-    instructions = pickletools.genops(cast(IO[bytes], file))
     for count, (code, argument, _) in enumerate(instructions):
         if count > MOST_INSTRUCTIONS:
             raise ValueError(f"more than {MOST_INSTRUCTIONS:,} instructions")

@@ -235,7 +235,7 @@ def measure_run(
             Batch norm then uses the statistics of these very images (of the
             first 1,000 at most, as one batch), for there are no moving
             averages yet.
-        data_dir: Where the data are; see `open_source`.
+        data_dir: Where prepared data sets are; see `load_dataset`.
         checkpoint: Iteration of the checkpoint to measure, where `run` is a
             folder; `None` for the newest.
 
@@ -248,7 +248,6 @@ def measure_run(
             are asked for.
         BadDataError: The data are not those of the run.
     """
-    from kresnet.data import sample
     from kresnet.network import adapt_transforms, build_transforms
     from kresnet.trained import open_trained
 
@@ -263,17 +262,15 @@ def measure_run(
             " trained elsewhere, and not with drawn ones"
         )
     data = opened.data(data_dir)
-    pixels, _ = data.split(opened.spec.data.validation)
-    shown = pixels[: images or None]
+    pixels, _ = data.parts(opened.spec.data.validation)
+    sample = pixels[: images or None]
     if initial:
         transforms = build_transforms(opened.spec.data, opened.spec.model.input)
-        most = opened.spec.data.adapted_images
-        adapted = data.images("train", sample(pixels.indices, most))
-        adapt_transforms(transforms, adapted)
-        network = _initial_network(opened, transforms, shown)
+        adapt_transforms(transforms, pixels.measured)
+        network = _initial_network(opened, transforms, sample)
     else:
         transforms, network = opened.layers()
-    subject = Subject(opened.spec, transforms, lambda: network, lambda: shown)
+    subject = Subject(opened.spec, transforms, lambda: network, lambda: sample)
     found = instrument.measure(subject, instrument.plan(subject))
     at = {"iteration": 0 if initial else opened.iteration}
     return {name: [at | row for row in rows] for name, rows in found.items()}

@@ -4,6 +4,7 @@ Both share their layers, so there is no second copy of the preprocessing that
 could drift (design decision: the transforms belong to the model).
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,10 @@ TRANSFORMS: dict[str, Callable[..., keras.layers.Layer]] = {
     "random_crop": RandomCrop,
     "random_flip": RandomFlip,
 }
-# Images that transforms are adapted to at a time.
+# Images that transforms are adapted to at a time, and values of them at most:
+# covariances take float64 of them.
 ADAPT_IMAGES = 1_000
+ADAPT_VALUES = 2**24
 
 
 def build_transforms(
@@ -102,8 +105,10 @@ def adapt_transforms(
 
 
 def _batches(images, layers_before) -> Iterator[np.ndarray]:
-    for start in range(0, len(images), ADAPT_IMAGES):
-        batch = images[start : start + ADAPT_IMAGES]
+    size = math.prod(images[:1].shape[1:])
+    step = max(1, min(ADAPT_IMAGES, ADAPT_VALUES // size))
+    for start in range(0, len(images), step):
+        batch = images[start : start + step]
         for layer in inference_layers(layers_before):
             batch = keras.ops.convert_to_numpy(layer(batch))
         yield batch

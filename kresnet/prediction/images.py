@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kresnet.data.photo import open_photo
+from kresnet.data.decode import decode, opened_file
 from kresnet.data.views import resized, test_box
-from kresnet.errors import BadDataError, InputMissingError
 from kresnet.spec import DatasetFacts, TestView
 
 
@@ -20,10 +19,11 @@ def read_image(
 ) -> tuple[np.ndarray, list[str]]:
     """Reads one image file as a network's pixels.
 
-    It is decoded as `kresnet.data.photo.open_photo` says. Then the whole image
-    is resized with antialiased bicubic interpolation, or, for a network that
-    was trained on images of all sizes, seen in its test view; and values are
-    scaled to the data set's range.
+    It is decoded as in training, see `kresnet.data.decode`; colours become RGB
+    or grey (ITU-R 601 luma) as the network takes them. A network with views
+    sees the test view. For any other the whole image is resized with
+    antialiased bicubic interpolation, and values are scaled to the data set's
+    range.
 
     Returns:
         uint8 pixels of the shape, 0 to `facts.white`, and what the user should
@@ -35,17 +35,17 @@ def read_image(
             89 million pixels.
     """
     notices: list[str] = []
-    with warnings.catch_warnings():
-        # Of Pillow's warnings, size is checked below and the others concern
+    with warnings.catch_warnings(), opened_file(path) as file:
+        # Of Pillow's warnings, size is checked and the others concern
         # metadata that are not used.
         warnings.simplefilter("ignore")
-        image = _opened(path, shape[2], notices)
+        image, _ = decode(file, notices)
+    image = image.convert("RGB" if shape[2] == 3 else "L")
     height, width = shape[:2]
     if view:
         box = test_box(view, image.size, (width, height))
-        pixels = resized(image, box, (width, height)).reshape(shape)
-        return pixels, notices
-    if image.size != (width, height):
+        image = resized(image, box, (width, height))
+    elif image.size != (width, height):
         same = image.width * height == image.height * width
         notices.append(
             f"resized from {image.width}×{image.height} to {width}×{height} "
@@ -62,23 +62,3 @@ def read_image(
         scaled = np.rint(pixels * (facts.white / 255))
         pixels = scaled.astype("uint8")
     return pixels, notices
-
-
-def _opened(path: Path, channels: int, notices: list[str]) -> Image.Image:
-    """The image in a file, which must be one; see `open_photo`."""
-    try:
-        exists, is_file = path.exists(), path.is_file()
-        is_empty = is_file and path.stat().st_size == 0
-    except (OSError, ValueError) as error:  # a NUL in the name, a long name
-        raise InputMissingError(f"cannot be opened: {error}") from error
-    if not exists:
-        raise InputMissingError("there is no such file")
-    if not is_file:  # a pipe could block for ever
-        raise BadDataError("not a file")
-    if is_empty:
-        raise BadDataError("the file is empty")
-    try:
-        with path.open("rb") as file:
-            return open_photo(file, channels, notices)[0]
-    except OSError as error:
-        raise InputMissingError(f"cannot be opened: {error.strerror}") from None

@@ -47,7 +47,7 @@ def predict(
 
     Args:
         run_or_export: A run, an export, or the folder of one.
-        images: Paths of PNG, JPEG, GIF or WebP files.
+        images: Paths of PNG, JPEG, GIF, WebP or BMP files.
         top: Number of classes to name, at most all there are.
         checkpoint: Iteration of the run's checkpoint to use, where a folder is
             given; `None` for the newest.

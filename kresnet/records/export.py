@@ -1,12 +1,12 @@
 """What the manifest of an export says of it."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import SerializeAsAny, create_model
 
 from kresnet.architecture import StageFields
-from kresnet.documents import Expected, Fields
+from kresnet.documents import Fields
 from kresnet.records.identity import Identity
 from kresnet.records.run import Amount, Count
 from kresnet.spec import Spec
@@ -24,9 +24,9 @@ class ExportRecord(Fields):
         iteration: Updates done.
         identity: The identity of its run.
         spec: The spec of its run.
-        class_names: In the order of the labels.
         compared: On how many images it was compared with the run, and the
             largest difference of a probability; `None` until it was.
+        class_names: In the order of the probabilities.
     """
 
     kresnet_export: Literal[1]
@@ -34,7 +34,7 @@ class ExportRecord(Fields):
     iteration: Count
     identity: Identity
     spec: SerializeAsAny[Spec]
-    class_names: Annotated[tuple[str, ...], Expected("a list of strings")] = ()
+    class_names: tuple[str, ...]
     compared: dict[str, Amount] | None = None
 
 

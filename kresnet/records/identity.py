@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr
 
-from kresnet.documents import Fields, Integer
+from kresnet.documents import Fields, Flag, Integer
 from kresnet.spec import CHANGEABLE, Spec, differing_fields, recipe_digest
 
 Seed = Annotated[Integer, Field(ge=0, lt=2**63)]
@@ -27,8 +27,8 @@ class Identity(Fields):
     """
 
     recipe: str
-    seed: Seed | None
-    data: str | None
+    seed: Seed | None = None
+    data: str | None = None
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
     beginning: "Beginning | None" = None
 
@@ -94,17 +94,21 @@ class Beginning(Fields):
     Attributes:
         source: The identity of its run; `None` for another program's.
         weights: SHA-256 of its weights; `None` if not known or left open.
+        kept_transforms: Whether the transforms' statistics are its own, too,
+            though the run has images of its own.
     """
 
-    source: Identity | None
+    source: Identity | None = None
     weights: str | None = None
+    kept_transforms: Flag = False
 
     @property
     def of_any_seed(self) -> "Beginning":
         """A copy for runs that are averaged; weights from elsewhere stay."""
         if self.source is None:
             return self
-        return Beginning(source=self.source.of_any_seed)
+        kept = self.kept_transforms
+        return Beginning(source=self.source.of_any_seed, kept_transforms=kept)
 
 
 def _other_recipe(old: Identity, new: Identity) -> list[str]:
@@ -120,18 +124,23 @@ def _other_recipe(old: Identity, new: Identity) -> list[str]:
 
 
 def _other_beginning(old: Beginning | None, new: Beginning | None) -> list[str]:
-    name = "deepened from (--deepen): "
+    name = "begins with (--deepen, --begin-with): "
     if old is None and new is None:
         return []
     if old is None or new is None or None not in (old.weights, new.weights):
         ends = [
             f"weights {_short(x.weights)}" if x else "none" for x in (old, new)
         ]
-        return [] if ends[0] == ends[1] else [f"{name}{ends[0]} -> {ends[1]}"]
-    if old.source is None or new.source is None:
+        lines = [f"{ends[0]} -> {ends[1]}"] if ends[0] != ends[1] else []
+    elif old.source is None or new.source is None:
         same = old.source is new.source
-        return [] if same else [f"{name}weights of another program or not"]
-    return [name + line for line in old.source.differences(new.source)]
+        lines = [] if same else ["another program's weights, or not"]
+    else:
+        lines = old.source.differences(new.source)
+    if old and new and old.kept_transforms != new.kept_transforms:
+        ends = ["kept" if x.kept_transforms else "adapted" for x in (old, new)]
+        lines.append(f"transforms {ends[0]} -> {ends[1]}")
+    return [name + line for line in lines]
 
 
 def _short(value: object) -> str:

@@ -97,6 +97,26 @@ class Deepened(Fields):
     test_loss: Loss | None = None
 
 
+class BegunWith(Fields):
+    """The network whose weights this run began with.
+
+    Attributes:
+        folder: The folder of that run or import, as it was named.
+        name: The name of its spec.
+        iteration: The updates that were done to it.
+        weights: SHA-256 of its weights.
+        drawn: Layers whose weights were drawn anew.
+        kept_transforms: Whether the transforms' statistics are its own, too.
+    """
+
+    folder: str
+    name: str
+    iteration: Count
+    weights: str
+    drawn: Annotated[tuple[str, ...], Expected("a list of strings")] = ()
+    kept_transforms: Flag = False
+
+
 class RunRecord(Fields):
     """All that run.json says.
 
@@ -105,16 +125,13 @@ class RunRecord(Fields):
         iteration: Updates done when it was written.
         checkpoint: Iteration of the last checkpoint; `None` before the first.
         message: Why the run diverged.
-        class_names: Those of the data, in the order of the labels; empty in
-            records of before they were kept.
-        adapted_images: How many training images transforms were adapted to;
-            `None` where nothing is adapted, or it is not known.
         started: The time of the first start, UTC, ISO 8601.
         finished: The time of the end.
         seconds: Time taken, without the interruptions.
         cpu_seconds: The same time of all processors together.
         images_per_second: The speed of training.
         warm_up_ended_at: The iteration at which the warm-up ended.
+        class_names: Those of the data, in the order of the labels.
     """
 
     identity: Identity
@@ -123,8 +140,6 @@ class RunRecord(Fields):
     iteration: Count
     checkpoint: Count | None = None
     message: str | None = None
-    class_names: Annotated[tuple[str, ...], Expected("a list of strings")] = ()
-    adapted_images: Count | None = None
     started: str
     finished: str | None = None
     seconds: Amount
@@ -137,9 +152,13 @@ class RunRecord(Fields):
     test_loss: Loss | None = None
     best_validation: BestValidation | None = None
     deepened: Deepened | None = None
+    begun_with: BegunWith | None = None
     versions: Texts
     hardware: Hardware
     options: Conditions
+    class_names: (
+        Annotated[tuple[str, ...], Expected("a list of strings")] | None
+    ) = None
 
     @model_validator(mode="after")
     def _agrees(self) -> "RunRecord":

@@ -1,9 +1,10 @@
 """The images of a spec: data set, split and transforms."""
 
+import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field, WrapValidator, model_validator
 
 from kresnet.documents import (
     Expected,
@@ -24,15 +25,16 @@ class TfdsFacts(NamedTuple):
     Attributes:
         name: TFDS's name of it.
         version: The version that is read.
-        source: URL of the file that TFDS downloads first.
+        source: URL of the file that TFDS downloads first; `None` if it is read
+            where it was prepared, and never downloaded.
         fingerprint: SHA-256 of the published images, labels and names, as
             `kresnet.data.Source` has it; `None` where any will do.
     """
 
     name: str
     version: str
-    source: str
-    fingerprint: str | None
+    source: str | None = None
+    fingerprint: str | None = None
 
 
 class DatasetFacts(NamedTuple):
@@ -41,16 +43,18 @@ class DatasetFacts(NamedTuple):
     Attributes:
         title: What to call the data set.
         input: Height, width and channels of an image; `None` where images
-            have all sizes.
-        classes: The number of classes; `None`, as for the next two, where only
-            the data themselves say it.
+            have all sizes, or only the data themselves say it.
+        classes: The number of classes; `None` where only the data say it.
         class_names: The names of the classes, in the order of the labels;
             empty where only the data themselves have them.
-        train: The number of training images, the validation split included.
-        test: The number of test images.
+        train: The number of training images, the validation split included;
+            `None` where only the data say it.
+        test: The number of test images; `None` as for `train`.
         white: The largest value of a pixel; black is 0.
         light_on_dark: Whether every image is a light shape on black.
         tfds: How TFDS prepares it; `None` for one from elsewhere.
+        photos: Whether it is a folder of images of all sizes, which views
+            bring to one.
     """
 
     title: str
@@ -59,9 +63,10 @@ class DatasetFacts(NamedTuple):
     class_names: tuple[str, ...]
     train: int | None
     test: int | None
-    white: int
-    light_on_dark: bool
+    white: int = 255
+    light_on_dark: bool = False
     tfds: TfdsFacts | None = None
+    photos: bool = False
 
 
 DATASETS = {
@@ -93,6 +98,26 @@ DATASETS = {
             fingerprint="49579b15f54d217519003871ad703588f8c919b760e4980f441a59a1079a7665",
         ),
     ),
+    # Krizhevsky 2009; the fine labels.
+    "cifar100": DatasetFacts(
+        title="CIFAR-100",
+        input=(32, 32, 3),
+        classes=100,
+        class_names=(),
+        train=50_000,
+        test=10_000,
+        tfds=TfdsFacts("cifar100", "3.0.2"),
+    ),
+    # Netzer et al. 2011, without its extra images.
+    "svhn_cropped": DatasetFacts(
+        title="SVHN, cropped",
+        input=(32, 32, 3),
+        classes=10,
+        class_names=(),
+        train=73_257,
+        test=26_032,
+        tfds=TfdsFacts("svhn_cropped", "3.1.0"),
+    ),
     # scikit-learn's 1,797 scanned digits, of which 360 are for testing. Counts
     # of ink in 4 × 4 bits of a scan, hence 17 grey levels.
     "digits": DatasetFacts(
@@ -113,10 +138,8 @@ DATASETS = {
         class_names=(),
         train=1_281_167,
         test=50_000,
-        white=255,
-        light_on_dark=False,
+        photos=True,
     ),
-    # Anybody's photos: a folder of folders, one a class.
     "folder": DatasetFacts(
         title="the photos",
         input=None,
@@ -124,18 +147,27 @@ DATASETS = {
         class_names=(),
         train=None,
         test=None,
-        white=255,
-        light_on_dark=False,
+        photos=True,
     ),
 }
-# The training images that transforms are adapted to, of all sizes.
-STATISTICS = 10_000
+# Any other data set that TFDS has prepared.
+_TFDS = re.compile(r"tfds:([a-z][a-z0-9_]*)/([0-9]+\.[0-9]+\.[0-9]+)")
+
+
+def _name(value: Any, known: Any) -> str:
+    if isinstance(value, str) and _TFDS.fullmatch(value):
+        return value
+    return known(value)
 
 
 if TYPE_CHECKING:
     Name = str
 else:
-    Name = Literal[tuple(DATASETS)]
+    Name = Annotated[
+        Literal[tuple(DATASETS)],
+        WrapValidator(_name),
+        Expected(f"{', '.join(sorted(DATASETS))} or tfds:NAME/VERSION"),
+    ]
 
 
 class DataSpec(Fields):
@@ -155,21 +187,34 @@ class DataSpec(Fields):
     )
     views: Views | None = Field(
         default=None,
-        description="How images of all sizes become those of `model.input`;"
-        " null where they have one size.",
+        description="What of an image of any size is seen; of folder and"
+        " imagenet only, which need it.",
     )
-    statistics: Integer | None = Field(
-        default=None,
+    statistics: Integer = Field(
+        default=10_000,
         ge=1,
         le=10_000_000,
-        description="Training images that transforms are adapted to. Default:"
-        " all, or 10,000 of those that have all sizes.",
+        description="Training images that means and axes are measured on, in"
+        " the test view, at most; without views all are.",
     )
 
     @property
-    def adapted_images(self) -> int | None:
-        """The most training images that are adapted to; `None`: all."""
-        return self.statistics or (STATISTICS if self.views else None)
+    def facts(self) -> DatasetFacts:
+        """What is known of the data set without opening it."""
+        if self.dataset in DATASETS:
+            return DATASETS[self.dataset]
+        named = _TFDS.fullmatch(self.dataset)
+        assert named  # noqa: S101, it was validated
+        tfds = TfdsFacts(named[1], named[2])
+        return DatasetFacts(
+            title=self.dataset,
+            input=None,
+            classes=None,
+            class_names=(),
+            train=None,
+            test=None,
+            tfds=tfds,
+        )
 
     @model_validator(mode="after")
     def _agrees(self) -> "DataSpec":
@@ -177,7 +222,7 @@ class DataSpec(Fields):
             (
                 _transforms_make_sense,
                 _validation_leaves_images,
-                _views_suit_the_images,
+                _views_are_of_photos,
             ),
             self,
         )
@@ -186,13 +231,40 @@ class DataSpec(Fields):
 
 def _validation_leaves_images(data: DataSpec) -> Iterator[Problem]:
     """Some training images must be left to train on."""
-    train = DATASETS[data.dataset].train
+    train = data.facts.train
     if train is not None and data.validation >= train:
         yield Problem(
             ("validation",),
             f"must be below {train:,}, the training images of {data.dataset}",
             also=(("dataset",),),
         )
+
+
+def _views_are_of_photos(data: DataSpec) -> Iterator[Problem]:
+    """Images of one size are seen whole, all others need a view."""
+    also = (("dataset",),)
+    if data.facts.photos and data.views is None:
+        yield Problem(
+            ("views",),
+            f"must say what is seen of the images of {data.dataset}, which"
+            " have all sizes",
+            also=also,
+            received=False,
+        )
+    if not data.facts.photos:
+        default = type(data).model_fields["statistics"].default
+        for name, given in (
+            ("views", data.views is not None),
+            ("statistics", data.statistics != default),
+        ):
+            if given:
+                yield Problem(
+                    (name,),
+                    f"must not be set: the images of {data.dataset} have one"
+                    " size, are seen whole, and are all measured",
+                    also=also,
+                    received=False,
+                )
 
 
 def _transforms_make_sense(data: DataSpec) -> Iterator[Problem]:
@@ -212,22 +284,3 @@ def _transforms_make_sense(data: DataSpec) -> Iterator[Problem]:
         first[name] = i
         for problem in transform.order_problems(data.transforms[:i]):
             yield problem.under(path)
-
-
-def _views_suit_the_images(data: DataSpec) -> Iterator[Problem]:
-    """Images of all sizes need views; those of one size have none."""
-    has_sizes = DATASETS[data.dataset].input is None
-    if has_sizes and data.views is None:
-        yield Problem(
-            ("views",),
-            f"missing; must be a mapping with train and test: the images of"
-            f" {data.dataset} have all sizes",
-            received=False,
-        )
-    elif not has_sizes and data.views is not None:
-        yield Problem(
-            ("views",),
-            f"must be left out: the images of {data.dataset} have one size",
-            also=(("dataset",),),
-            received=False,
-        )

@@ -44,7 +44,12 @@ def dump_spec(spec: Spec) -> str:
         del fields["expect"]
     # What a network does not have is not written.
     fields["model"] = spec.model.model_dump(mode="json", exclude_defaults=True)
-    fields["data"] = spec.data.model_dump(mode="json", exclude_none=True)
+    if spec.data.views:
+        fields["data"]["views"] = spec.data.views.model_dump(
+            mode="json", exclude_none=True
+        )
+    else:
+        del fields["data"]["views"], fields["data"]["statistics"]
     training = fields["training"]
     for name in ("warm_up", "nesterov"):
         if not training[name]:

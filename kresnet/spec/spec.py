@@ -22,9 +22,8 @@ from kresnet.documents import (
     as_yaml,
     raise_problems,
 )
-from kresnet.spec.data import DATASETS, DataSpec
+from kresnet.spec.data import DataSpec
 from kresnet.spec.training import TrainingSpec
-from kresnet.spec.views import view_problems
 
 # Windows keeps these, with any extension, for devices.
 _DEVICES = {"con", "prn", "aux", "nul"} | {
@@ -111,7 +110,7 @@ def _name_can_be_a_folder(spec: Spec) -> Iterator[Problem]:
 def _network_fits_data_set(spec: Spec) -> Iterator[Problem]:
     """The network takes the images of the data set and tells its classes."""
     name = spec.data.dataset
-    facts = DATASETS[name]
+    facts = spec.data.facts
     for field, want, what in (
         ("input", facts.input, "images"),
         ("classes", facts.classes, "classes"),
@@ -129,11 +128,8 @@ def _transforms_take_the_images(spec: Spec) -> Iterator[Problem]:
         for problem in transform.image_problems(spec.model.input):
             here = problem.under(("data", "transforms", i))
             yield replace(here, also=(("model", "input"),))
-
-
-def _views_give_the_input(spec: Spec) -> Iterator[Problem]:
     if spec.data.views:
-        for problem in view_problems(spec.data.views, spec.model.input):
+        for problem in spec.data.views.image_problems(spec.model.input):
             here = problem.under(("data", "views"))
             yield replace(here, also=(("model", "input"),))
 
@@ -141,10 +137,9 @@ def _views_give_the_input(spec: Spec) -> Iterator[Problem]:
 def _batch_fits_split(spec: Spec) -> Iterator[Problem]:
     """A batch holds no image twice."""
     data = spec.data
-    train = DATASETS[data.dataset].train
-    if train is None:  # it is checked when the data are opened
+    if data.facts.train is None:  # checked when the data are opened
         return
-    left = train - data.validation
+    left = data.facts.train - data.validation
     if left < spec.training.batch_size:
         yield Problem(
             ("training", "batch_size"),
@@ -197,7 +192,6 @@ _CHECKS = (
     _name_can_be_a_folder,
     _network_fits_data_set,
     _transforms_take_the_images,
-    _views_give_the_input,
     _batch_fits_split,
     _statistics_divide_batch,
     _counts_as_expected,

@@ -1,4 +1,4 @@
-"""How an image of any size becomes one of the network's input."""
+"""How an image of any size becomes the pixels of `model.input`."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -14,18 +14,21 @@ from kresnet.documents import (
     raise_problems,
 )
 
-Side = Annotated[Integer, Field(ge=1, le=8_192)]
-# Between the most slender photos that a decoder takes.
-Aspect = Annotated[Number, Field(ge=0.01, le=100)]
+Side = Annotated[Integer, Field(ge=1, le=16_384)]
+Share = Annotated[Number, Field(gt=0, le=1)]
+Ratio = Annotated[Number, Field(gt=0, le=100)]
 
 
 class TrainView(Fields):
-    """A box at random: of a random scale, or of a random area and shape.
+    """What of an image is seen in training, drawn anew each time.
+
+    Either the shorter side is resized to a random length and a crop is taken
+    at a random place, or a box of random area and aspect is taken.
 
     Reference:
-        He et al. 2015, section 3.4, after Simonyan, Zisserman 2014, section
-        3.1: a crop of an image whose shorter side has a random length.
-        Szegedy et al. 2015, section 6: a random area and aspect ratio.
+        He et al. 2015, section 3.4: 256 to 480. Simonyan, Zisserman 2014,
+        section 3.1: 256 to 512. Szegedy et al. 2015, section 6: an area of 8
+        to 100 %, an aspect of 3/4 to 4/3.
     """
 
     shorter_side: (
@@ -33,118 +36,80 @@ class TrainView(Fields):
         | None
     ) = Field(
         default=None,
-        description="The shorter side of the whole image, drawn from the first"
-        " to the last length, in pixels of `model.input`.",
+        description="Range of lengths that the shorter side is resized to.",
     )
     crop: Literal["random"] | None = Field(
-        default=None,
-        description="The box is of the size of `model.input`, at a random place"
-        " of the image so scaled.",
+        default=None, description="Where a crop of `model.input` is taken."
     )
     area: (
         Annotated[
-            tuple[
-                Annotated[Number, Field(gt=0, le=1)],
-                Annotated[Number, Field(gt=0, le=1)],
-            ],
-            Expected("a list of 2 numbers above 0 and at most 1, rising"),
+            tuple[Share, Share],
+            Expected("a list of 2 numbers above 0 and up to 1, rising"),
         ]
         | None
     ) = Field(
-        default=None,
-        description="The area of the box, as a share of the image's.",
+        default=None, description="Range of the share of the image's area."
     )
     aspect: (
         Annotated[
-            tuple[Aspect, Aspect],
-            Expected("a list of 2 numbers from 0.01 to 100, rising"),
+            tuple[Ratio, Ratio],
+            Expected("a list of 2 numbers above 0 and up to 100, rising"),
         ]
         | None
-    ) = Field(
-        default=None,
-        description="Width divided by height of the box in the image.",
-    )
+    ) = Field(default=None, description="Range of width divided by height.")
 
     @model_validator(mode="after")
     def _agrees(self) -> "TrainView":
-        raise_problems((_is_one_of_two, _ranges_rise), self)
+        raise_problems((_is_one_kind, _ranges_rise), self)
         return self
-
-    @property
-    def words(self) -> str:
-        """The view in words, such as "shorter side 256 to 480"."""
-        if self.shorter_side:
-            return "shorter side {} to {}".format(*self.shorter_side)
-        return "area {:g} to {:g}, aspect {:g} to {:g}".format(
-            *(self.area or ()), *(self.aspect or ())
-        )
 
 
 class TestView(Fields):
-    """The box in the centre of an image whose shorter side has one length."""
+    """What of an image is seen outside training: the crop in the centre."""
 
-    __test__ = False  # pytest takes its name for that of tests
+    __test__ = False  # of pytest
 
     shorter_side: Side = Field(
-        description="The shorter side of the whole image, in pixels of"
-        " `model.input`."
+        description="Length that the shorter side is resized to."
     )
     crop: Literal["center"] = Field(
-        description="The box is of the size of `model.input`, in the centre of"
-        " the image so scaled."
+        description="Where a crop of `model.input` is taken."
     )
-
-    @property
-    def words(self) -> str:
-        """The view in words."""
-        return f"the centre of one image, shorter side {self.shorter_side}"
 
 
 class Views(Fields):
-    """The views of a training, and of everything else."""
+    """What of an image of any size is seen in training and in tests."""
 
     train: TrainView
     test: TestView
 
-
-def view_problems(
-    views: Views, image: tuple[int, int, int]
-) -> Iterator[Problem]:
-    """Yields why views cannot give images of a shape: height, width, channels.
-
-    The paths begin in `views`.
-    """
-    longest = max(image[:2])
-    sides: list[tuple[tuple[str | int, ...], int]] = [
-        (("test", "shorter_side"), views.test.shorter_side)
-    ]
-    if views.train.shorter_side:
-        place = ("train", "shorter_side", 0)
-        sides.insert(0, (place, views.train.shorter_side[0]))
-    for path, side in sides:
-        if side < longest:
+    def image_problems(self, image: tuple[int, int, int]) -> Iterator[Problem]:
+        """Yields why a view cannot give images of a shape."""
+        side = max(image[:2])
+        trained = self.train.shorter_side
+        if trained and trained[0] < side:
             yield Problem(
-                path,
-                f"must be at least {longest}, the longer side of model.input,"
-                " or the box would not lie in the image",
+                ("train", "shorter_side"),
+                f"must be at least {side}, the longer side of the input",
+            )
+        if self.test.shorter_side < side:
+            yield Problem(
+                ("test", "shorter_side"),
+                f"must be at least {side}, the longer side of the input",
             )
 
 
-def _is_one_of_two(view: TrainView) -> Iterator[Problem]:
-    """A view has a shorter side and a crop, or an area and an aspect."""
-    given = {name for name in type(view).model_fields if getattr(view, name)}
-    if given not in ({"shorter_side", "crop"}, {"area", "aspect"}):
+def _is_one_kind(view: TrainView) -> Iterator[Problem]:
+    kinds = [("shorter_side", "crop"), ("area", "aspect")]
+    given = {name for name, value in view if value is not None}
+    if given not in [set(kind) for kind in kinds]:
         yield Problem(
             (),
-            "must be a mapping with shorter_side and crop, or with area and"
-            " aspect",
+            "must have either shorter_side and crop, or area and aspect",
         )
 
 
 def _ranges_rise(view: TrainView) -> Iterator[Problem]:
-    for name in ("shorter_side", "area", "aspect"):
-        pair = getattr(view, name)
-        if pair and pair[1] < pair[0]:
-            yield Problem(
-                (name, 1), f"must be at least {pair[0]}, the number before"
-            )
+    for name, value in view:
+        if isinstance(value, tuple) and value[0] > value[1]:
+            yield Problem((name,), "must be rising")

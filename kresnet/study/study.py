@@ -102,7 +102,7 @@ def run_study(
         out: Folder of the study.
         budget: Share of the iterations; below 1 every number is a proxy's,
             and study.json says so.
-        data_dir: Where the data are; see `open_source`.
+        data_dir: The folder of prepared data sets; see `load_dataset`.
         show: Called with all runs whenever the status of one changed, and
             every ten minutes where the engine runs several at a time.
         engine: What runs them; one after the other by default.

@@ -45,7 +45,7 @@ class Export(Trained):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return self.record.class_names or self.facts.class_names
+        return self.record.class_names
 
     @property
     def kind(self) -> str:

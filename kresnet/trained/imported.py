@@ -42,6 +42,10 @@ class Import(Layered):
     def weights(self) -> Arrays:
         return self.arrays
 
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        return self.record.drawn
+
     def with_weights(self, weights: Arrays, statistics: str) -> Self:
         return dataclasses.replace(self, arrays=weights, statistics=statistics)
 

@@ -33,6 +33,11 @@ class Layered(Trained):
     def weights(self) -> Arrays:
         """All arrays of transforms and network, by the path of the variable."""
 
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Layers whose weights stand for none."""
+        return ()
+
     @abc.abstractmethod
     def with_weights(self, weights: Arrays, statistics: str) -> Self:
         """A copy with other weights, and where its statistics come from."""

@@ -35,6 +35,7 @@ class Run(RecordedRun, Layered):
 
     @property
     def class_names(self) -> tuple[str, ...]:
+        # Records before there were names in them are of data sets with facts.
         return self.record.class_names or self.facts.class_names
 
     @property

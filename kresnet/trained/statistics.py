@@ -1,11 +1,9 @@
 """Batch-norm statistics: those of training, or estimated anew."""
 
-import contextlib
-
 import keras
 import numpy as np
 
-from kresnet.data import Feed, Images, Order
+from kresnet.data import Images, Order
 from kresnet.errors import SpecError
 from kresnet.layers import BatchNormalization
 from kresnet.network import (
@@ -100,24 +98,20 @@ def re_estimate(
         for variable in (layer.moving_mean, layer.moving_variance)
     ]
     sums = [np.zeros(variable.shape) for variable in statistics]
-    with contextlib.closing(
-        _order(images, group, groups, spec.model.draws)
-    ) as order:
-        for i in range(groups):
-            indices, keys, *pixels = order.batch(i)
-            batch = pixels[0] if pixels else images[indices]
-            observing.predict_on_batch(training_inputs(batch, keys))
-            for total, variable in zip(sums, statistics, strict=True):
-                total += keras.ops.convert_to_numpy(variable.value)
+    order = Order(np.arange(len(images)), group, 0, spec.model.draws)
+    for i in range(groups):
+        indices, keys = order.batch(i)
+        pixels = (
+            images.drawn(indices, order.view_keys(i))
+            if isinstance(images, Images)
+            else images[indices]
+        )
+        inputs = training_inputs(pixels, keys)
+        observing.predict_on_batch(inputs)
+        for total, variable in zip(sums, statistics, strict=True):
+            total += keras.ops.convert_to_numpy(variable.value)
     averages = {
         variable.path: (total / groups).astype(weights[variable.path].dtype)
         for total, variable in zip(sums, statistics, strict=True)
     }
     return weights | averages, groups * group
-
-
-def _order(images, group: int, groups: int, draws: bool) -> Order:
-    """The order of the images, which reads those that are not in memory."""
-    if isinstance(images, Images) and not images.source.in_memory:
-        return Feed(images.source, images.indices, group, 0, groups, draws)
-    return Order(np.arange(len(images)), group, 0, draws)

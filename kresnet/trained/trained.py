@@ -11,7 +11,7 @@ import numpy as np
 from kresnet.data import Images, Source, open_source
 from kresnet.errors import BadDataError
 from kresnet.records.identity import Identity
-from kresnet.spec import DATASETS, DatasetFacts, Spec
+from kresnet.spec import DatasetFacts, Spec
 
 if TYPE_CHECKING:
     from kresnet.trained.layered import Layered
@@ -85,18 +85,18 @@ class Trained(abc.ABC):
     @property
     def facts(self) -> DatasetFacts:
         """What is known of its data set without loading it."""
-        return DATASETS[self.spec.data.dataset]
+        return self.spec.data.facts
 
     @property
     @abc.abstractmethod
     def class_names(self) -> tuple[str, ...]:
-        """Those of its data, in the order of the labels."""
+        """In the order of the labels."""
 
     def data(self, data_dir: str | os.PathLike[str] | None = None) -> Source:
         """Loads the data set that it was trained on.
 
         Args:
-            data_dir: Where prepared data sets are; see `open_source`.
+            data_dir: Where they are; see `open_source`.
 
         Raises:
             BadDataError: The data found are other ones.

@@ -1,9 +1,10 @@
-"""Begins a run from a trained, shallower network."""
+"""Begins a run with a trained network, or with a shallower one, deepened."""
 
 import dataclasses
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,15 +13,18 @@ from safetensors.numpy import save
 from kresnet.architecture import Counting, Map, ModelSpec, walk
 from kresnet.data import Images
 from kresnet.errors import InputMissingError, SpecError
+from kresnet.importing import inventory
 from kresnet.network.build import find_places
 from kresnet.network.transforms import inference_model
 from kresnet.records.checkpoints import Arrays
 from kresnet.records.identity import Beginning
-from kresnet.records.run import Deepened
+from kresnet.records.run import BegunWith, Deepened
 from kresnet.spec import Spec
 from kresnet.spec.recipe import reasons_not_deeper
-from kresnet.trained import Run, open_trained
+from kresnet.trained import Layered, Run, open_trained
 
+# Lines about single layers in a message.
+MOST_LINES = 10
 # Of each channel, float64.
 MeanAndVariance = tuple[np.ndarray, np.ndarray]
 
@@ -125,44 +129,173 @@ def identity_norm(
 
 
 @dataclasses.dataclass(frozen=True)
-class Deepening:
-    """A finished run that another run, with more blocks, begins with."""
+class BeginWith:
+    """A run or an import that another run begins with.
 
-    run: Run
+    Attributes:
+        source: The network.
+        drawn: Layers whose weights it does not give.
+        keeps_transforms: Whether the transforms' statistics are taken, too.
+    """
+
+    source: Layered
+    drawn: tuple[str, ...] = ()
+    keeps_transforms: bool = False
+
+    @property
+    def weights(self) -> str:
+        """The SHA-256 sum of the weights, that of their file."""
+        return hashlib.sha256(save(self.source.weights)).hexdigest()
 
     @property
     def beginning(self) -> Beginning:
-        """What the identity of a run that begins with it holds.
-
-        The SHA-256 sum of the weights is that of the checkpoint's file.
-        """
-        weights = hashlib.sha256(save(self.run.checkpoint.weights)).hexdigest()
-        return Beginning(source=self.run.record.identity, weights=weights)
-
-    @property
-    def record(self) -> Deepened:
-        """What run.json says of it."""
-        return Deepened(
-            run=str(self.run.folder),
-            name=self.run.spec.name,
-            iteration=self.run.checkpoint.iteration,
-            run_test_error=self.run.record.test_error,
+        """What the identity of a run that begins with it holds."""
+        return Beginning(
+            source=self.source.identity,
+            weights=self.weights,
+            kept_transforms=self.keeps_transforms,
         )
 
-    def initial_weights(self, deep: Spec, images: Images) -> Arrays:
-        """Weights of the deeper model, transforms included, by path.
+    @property
+    def record(self) -> dict[str, Any]:
+        """What run.json says of it, by the name of the field."""
+        begun = BegunWith(
+            folder=str(self.source.folder),
+            name=self.source.spec.name,
+            iteration=self.source.iteration,
+            weights=self.weights,
+            drawn=self.drawn,
+            kept_transforms=self.keeps_transforms,
+        )
+        return {"begun_with": begun}
+
+    @property
+    def about(self) -> str:
+        """What is done, in words."""
+        drawn = f"; drawn anew: {', '.join(self.drawn)}" if self.drawn else ""
+        return f"beginning with the weights of {self.source.folder}{drawn}"
+
+    def initial_weights(
+        self, spec: Spec, images: Images, own: Arrays
+    ) -> Arrays:
+        """Weights of the model, transforms included, by path.
 
         Args:
-            deep: The spec of the deeper model.
+            spec: The spec of the model.
             images: The training split.
+            own: The weights that it has: drawn, and adapted to the images.
+        """
+        taken = {
+            path: array
+            for path, array in self.source.weights.items()
+            if path in own and path.partition("/")[0] not in self.drawn
+        }
+        if not self.keeps_transforms:
+            for transform in spec.data.transforms:
+                for path in [*taken]:
+                    if path.partition("/")[0] == transform.layer:
+                        del taken[path]
+        return own | taken
+
+
+@dataclasses.dataclass(frozen=True)
+class Deepening(BeginWith):
+    """A finished run that another run, with more blocks, begins with."""
+
+    source: Run
+
+    @property
+    def beginning(self) -> Beginning:
+        return Beginning(
+            source=self.source.record.identity, weights=self.weights
+        )
+
+    @property
+    def record(self) -> dict[str, Any]:
+        deepened = Deepened(
+            run=str(self.source.folder),
+            name=self.source.spec.name,
+            iteration=self.source.iteration,
+            run_test_error=self.source.record.test_error,
+        )
+        return {"deepened": deepened}
+
+    @property
+    def about(self) -> str:
+        return f"deepening {self.source.folder}"
+
+    def initial_weights(
+        self, spec: Spec, images: Images, own: Arrays
+    ) -> Arrays:
+        """Weights of the deeper model, transforms included, by path.
 
         Reference:
             He et al. 2015, section 1 (the solution by construction).
         """
-        model = self.run.spec.model
-        statistics = stage_statistics(*self.run.layers(), model, images)
-        weights = self.run.checkpoint.weights
-        return deepened(model, deep.model, weights, statistics)
+        model, weights = self.source.spec.model, self.source.weights
+        statistics = stage_statistics(*self.source.layers(), model, images)
+        return deepened(model, spec.model, weights, statistics)
+
+
+def open_begin_with(
+    path: str | os.PathLike[str], spec: Spec, keep_transforms: bool = False
+) -> BeginWith:
+    """Opens the run or the import that a run of `spec` is to begin with.
+
+    A classifier of another size, or one that an import lacks, is drawn anew.
+
+    Raises:
+        SpecError: It is an export, or its network is another one; or its
+            transforms are to be kept and are others.
+        InputMissingError: There is no such folder, or no checkpoint in it.
+        BadDataError: It is damaged.
+    """
+    option = "--begin-with"
+    if not os.fspath(path):
+        raise SpecError(f'{option}: must name a folder. Received: ""')
+    source = open_trained(path, stages=spec.model.own_stages)
+    source = source.with_layers(option)
+    drawn, wrong = [], []
+    shapes = {k: v.shape for k, v in source.weights.items()}
+    with_arrays = [p for p in inventory(spec.model) if p.shapes]
+    for part in with_arrays:
+        own = {f"{part.name}/{k}": v for k, v in part.shapes.items()}
+        there = {k: shapes.get(k) for k in own}
+        if part.name in source.lacks or (part.is_classifier and own != there):
+            drawn.append(part.name)
+        elif own != there:
+            wrong.append(f"{part.name}: {_shapes(there)}, not {_shapes(own)}")
+    layers = {part.name for part in with_arrays}
+    layers |= {t.layer for t in source.spec.data.transforms}
+    more = {k.partition("/")[0] for k in shapes} - layers
+    wrong += [f"{name}: is not in {spec.name}" for name in sorted(more)]
+    if wrong:
+        raise SpecError(
+            f"{option}: the network of {source.folder} is not that of"
+            f" {spec.name}:",
+            *(f"  {line}" for line in wrong[:MOST_LINES]),
+            *(["  …"] if len(wrong) > MOST_LINES else []),
+        )
+    if keep_transforms:
+        ours, others = (
+            [t for t in s.data.transforms if t.adapts]
+            for s in (spec, source.spec)
+        )
+        if ours != others:
+            raise SpecError(
+                f"--keep-transforms: {source.folder} must have the transforms"
+                f" of {spec.name} that have statistics. Received:"
+                f" {', '.join(t.layer for t in others) or 'none'}"
+            )
+    return BeginWith(source, tuple(drawn), keep_transforms)
+
+
+def _shapes(arrays: Mapping[str, tuple[int, ...] | None]) -> str:
+    """Writes the shapes of a layer's arrays, as "3×3×16×16, 16"."""
+    return ", ".join(
+        "none" if shape is None else "×".join(map(str, shape)) or "a number"
+        for shape in arrays.values()
+    )
 
 
 def open_deepening(path: str | os.PathLike[str], spec: Spec) -> Deepening:

@@ -15,7 +15,7 @@ from kresnet.callbacks import (
     WarmUp,
     WarmUpError,
 )
-from kresnet.data import Feed, Images, open_source, sample
+from kresnet.data import Feed, open_source
 from kresnet.errors import (
     StoppedError,
     explain_out_of_memory,
@@ -30,9 +30,9 @@ from kresnet.notices import notifier
 from kresnet.records.checkpoints import Arrays, Checkpoint
 from kresnet.records.folder import RunFolder
 from kresnet.records.identity import Identity
-from kresnet.spec import DATASETS, Spec, spec_digest
-from kresnet.trained.arrays import from_arrays
-from kresnet.training.begin_with import Deepening
+from kresnet.spec import Spec, spec_digest
+from kresnet.trained.arrays import from_arrays, to_arrays
+from kresnet.training.begin_with import BeginWith, Deepening
 from kresnet.training.logs.log import Measuring
 from kresnet.training.logs.logs import Logs
 from kresnet.training.logs.progress import ProgressLine
@@ -54,7 +54,7 @@ class Experiment:
     """One run, the same on every process of a team.
 
     Process 0 alone has `logs`; it says what goes on, and decides where a chunk
-    ends. The weights of `deepening`, if there is one, are the initial ones.
+    ends. The weights of `begin_with`, if there is one, are the initial ones.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Experiment:
         options: Options,
         team: Team,
         console: Console,
-        deepening: Deepening | None = None,
+        begin_with: BeginWith | None = None,
     ):
         self.folder = folder
         self.spec = spec
@@ -75,14 +75,14 @@ class Experiment:
         self.say = notifier(console)
         console = console if team.index == 0 else Console(quiet=True)
         self.notify = notifier(console)
-        self.deepening = deepening
+        self.begin_with = begin_with
         self.newest: Checkpoint | None = None
         # The data are not known yet.
         self.identity = Identity.of(
             spec,
             seed,
             precision=options.computed_in,
-            beginning=deepening and deepening.beginning,
+            beginning=begin_with and begin_with.beginning,
         )
         training = spec.training
         rate, warm_up = training.learning_rate, training.warm_up
@@ -141,8 +141,9 @@ class Experiment:
             self._prepare(placement)
             with agreement.together():
                 self._begin()
-            if logs and self.deepening and not self.newest:
-                self._measure_beginning(logs, self.deepening)
+            begun = self.begin_with
+            if logs and isinstance(begun, Deepening) and not self.newest:
+                self._measure_beginning(logs, begun)
             with agreement.together():
                 self._train()
             agreement.leave()
@@ -159,23 +160,23 @@ class Experiment:
         spec, options = self.spec, self.options
         make_deterministic(self.seed)
         keep_compiled_programs()
-        self.notify(f"loading {DATASETS[spec.data.dataset].title}")
+        self.notify(f"loading {spec.data.facts.title}")
         with self.agreement.together():
             self.data = open_source(spec, options.data_dir)
-            self.training, self.held_out = self.data.split(spec.data.validation)
             self.identity = self.identity.with_data(self.data.fingerprint)
             if self.logs:
                 self.logs.begin_record(
                     self.identity,
                     self.data,
                     options.conditions | placement.conditions,
-                    self.deepening.record if self.deepening else None,
+                    self.begin_with.record if self.begin_with else {},
                 )
         self.agreement.refuse_others(
             json.dumps(
                 [self.identity.digest, spec_digest(spec), options.shared]
             )
         )
+        self.train_images, self.held_out = self.data.parts(spec.data.validation)
         self.notify(f"building {spec.name}, seed {self.seed}")
         self.models = make_models(
             spec,
@@ -187,7 +188,7 @@ class Experiment:
         self.model = self.models.model
         self.order = Feed(
             self.data,
-            self.training.indices,
+            self.train_images.indices,
             spec.training.batch_size,
             self.seed,
             spec.training.iterations,
@@ -206,11 +207,6 @@ class Experiment:
                 self._validate, measuring, common
             )
 
-    def _adapted_images(self) -> Images:
-        """The training images whose statistics transforms have."""
-        most = self.spec.data.adapted_images
-        return self.data.images("train", sample(self.training.indices, most))
-
     def _make_measuring(self) -> list[Measuring]:
         spec, options = self.spec, self.options
         subject = Subject(
@@ -218,7 +214,7 @@ class Experiment:
             self.models.inference_transforms,
             # A copy: undistributed, in float32, with every layer in sight.
             lambda: build_model(spec.model, 0),
-            lambda: self.training[: options.response_images or None],
+            lambda: self.train_images[: options.response_images or None],
             self.order,
             self._gradients,
         )
@@ -273,25 +269,26 @@ class Experiment:
 
     def _set_initial_weights(self) -> None:
         """Sets those drawn from the seed, and what the data decide."""
-        if self.deepening is None:
+        if not isinstance(self.begin_with, Deepening):
             transforms = self.models.transforms
+            images = self.train_images.measured
             if any(hasattr(layer, "adapt") for layer in transforms):
-                self.notify("measuring the training images")
-                images = self._adapted_images()
-                adapt_transforms(transforms, images)
-                if self.logs:
-                    self.logs.record.change(adapted_images=len(images))
-            return
-        self.notify(f"deepening {self.deepening.run.folder}")
-        weights = self.deepening.initial_weights(self.spec, self.training)
-        from_arrays(self.model.weights, weights)
+                self.notify(f"measuring {len(images):,} training images")
+            adapt_transforms(transforms, images)
+        if self.begin_with:
+            self.notify(self.begin_with.about)
+            own = to_arrays(self.model.weights)
+            weights = self.begin_with.initial_weights(
+                self.spec, self.train_images, own
+            )
+            from_arrays(self.model.weights, weights)
 
     def _measure_beginning(self, logs: Logs, deepening: Deepening) -> None:
         """Measures the deepened network before it is trained further."""
         self.notify("evaluating the deepened network")
         row = logs.metrics.write_first_row()
         begun = self._test() | {"validation_error": row["validation_error"]}
-        deepened = deepening.record.model_copy(update=begun)
+        deepened = deepening.record["deepened"].model_copy(update=begun)
         logs.record.update("running", 0, deepened=deepened)
 
     def _train(self) -> None:
@@ -312,7 +309,6 @@ class Experiment:
                 Signals(self.agreement),
             ):
                 self.steps = make_steps(self.model, self.spec, self.data)
-                self.order.rows = self.steps.rows(training.batch_size)
                 train_in_chunks(
                     self.steps,
                     self.order,
@@ -321,7 +317,6 @@ class Experiment:
                     self.callbacks,
                     lambda: self.throughput.iterations_per_second,
                     self.agreement.of_first,
-                    logs.save if logs else None,
                 )
         except StoppedError:
             if logs:

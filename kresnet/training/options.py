@@ -31,7 +31,7 @@ class Options(RunOptions):
     """How to run, whatever the spec.
 
     Attributes:
-        data_dir: Where the data are; see `open_source`.
+        data_dir: Where prepared data sets are; see `load_dataset`.
         membership: For one of several processes that train one network
             together; process 0 alone writes the folder.
         instruments: Instruments of your own, such as `[Mine(every=100)]`; each

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 
 from kresnet.callbacks import Throughput
-from kresnet.data import Source
 from kresnet.errors import SpecError
 from kresnet.machine.facts import hardware, versions
 from kresnet.records.folder import RunFolder
@@ -23,8 +22,9 @@ class Record:
         folder: The run's folder.
         name: The name of its spec.
         identity: What the run is.
-        data: What it is trained on.
         options: Those that the bits of the result depend on, by name.
+        class_names: Those of its data, in the order of the labels.
+        decoders: The versions of what reads its images.
 
     Attributes:
         now: What run.json says, or will.
@@ -37,8 +37,9 @@ class Record:
         folder: RunFolder,
         name: str,
         identity: Identity,
-        data: Source,
         options: dict[str, object],
+        class_names: tuple[str, ...] = (),
+        decoders: dict[str, str] | None = None,
     ):
         self.folder = folder
         before = folder.read_record()
@@ -49,10 +50,10 @@ class Record:
             "name": name,
             "status": "running",
             "message": None,  # of a divergence that is past
-            "class_names": data.class_names,
-            "versions": versions() | data.versions,
+            "versions": versions() | (decoders or {}),
             "hardware": hardware(),
             "options": options,
+            "class_names": class_names,
         }
         self.now = RunRecord(**((dict(before) if before else begun) | now))
         self.changed_conditions = before and [

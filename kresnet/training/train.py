@@ -17,7 +17,11 @@ from kresnet.notices import notifier, standard_error
 from kresnet.records.folder import RunFolder
 from kresnet.seeds import seed_option
 from kresnet.spec import Spec, load_spec
-from kresnet.training.begin_with import open_deepening
+from kresnet.training.begin_with import (
+    BeginWith,
+    open_begin_with,
+    open_deepening,
+)
 from kresnet.training.experiment import Experiment
 from kresnet.training.options import Options
 
@@ -30,6 +34,8 @@ def train(
     overrides: Sequence[str] = (),
     stages: Sequence[type[StageFields]] = (),
     seed: int = 0,
+    begin_with: str | os.PathLike[str] | None = None,
+    keep_transforms: bool = False,
     deepen: str | os.PathLike[str] | None = None,
     console: Console | None = None,
     **options: Any,
@@ -43,6 +49,11 @@ def train(
             `out` of their own.
         stages: Kinds of stages of your own; see `load_spec`.
         seed: Integer in [0, 2**63): initial weights, order and draws.
+        begin_with: Folder of a run or an import of the same network, but for
+            the size of the classifier: begin with its weights. Defaults to
+            none, weights drawn from the seed.
+        keep_transforms: Take the statistics of its transforms, too, and do
+            not adapt them to the training images.
         deepen: Folder of a finished run of a shallower plain net: begin with
             its weights and added blocks that are the identity. Defaults to
             none, weights drawn from the seed.
@@ -81,13 +92,24 @@ def train(
         out = Path("results") / spec.name / f"seed{seed}"
     elif not os.fspath(out):
         raise SpecError('--out: must name a folder. Received: ""')
-    if membership and deepen is not None:
-        raise SpecError("--deepen: is for one process; leave out --coordinator")
+    for option, given in (("deepen", deepen), ("begin-with", begin_with)):
+        if membership and given is not None:
+            raise SpecError(
+                f"--{option}: is for one process; leave out --coordinator"
+            )
+    if deepen is not None and begin_with is not None:
+        raise SpecError("--deepen: goes without --begin-with")
+    if keep_transforms and begin_with is None:
+        raise SpecError("--keep-transforms: goes with --begin-with")
 
     if chosen.deterministic:
         make_gpus_deterministic()
-    deepening = None if deepen is None else open_deepening(deepen, spec)
+    begun: BeginWith | None = None
+    if deepen is not None:
+        begun = open_deepening(deepen, spec)
+    elif begin_with is not None:
+        begun = open_begin_with(begin_with, spec, keep_transforms)
     folder = RunFolder(Path(out), chosen.wait_for_lock)
     team = join(membership, chosen.devices, notify) if membership else Team()
-    Experiment(folder, spec, seed, chosen, team, console, deepening).run()
+    Experiment(folder, spec, seed, chosen, team, console, begun).run()
     return folder.path

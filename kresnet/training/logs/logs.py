@@ -14,7 +14,6 @@ from kresnet.machine.surroundings import FLOATX
 from kresnet.records.checkpoints import Checkpoint
 from kresnet.records.folder import RunFolder
 from kresnet.records.identity import Identity
-from kresnet.records.run import Deepened
 from kresnet.spec import Spec, dump_spec
 from kresnet.trained.arrays import to_arrays
 from kresnet.training.logs.events import Events
@@ -80,12 +79,13 @@ class Logs:
         identity: Identity,
         data: Source,
         conditions: dict[str, object],
-        deepened: Deepened | None,
+        begun: dict[str, Any],
     ) -> None:
         """Begins run.json, or compares it with what would go on.
 
         The identity is that of the run with its data; the bits of the result
-        depend on the conditions.
+        depend on the conditions. `begun` are fields that say what the run
+        began with.
 
         Raises:
             BadDataError: The run was begun on other data.
@@ -98,12 +98,18 @@ class Logs:
             )
         self.checkpoints.identity = identity
         self.record = Record(
-            self.folder, self.spec.name, identity, data, conditions
+            self.folder,
+            self.spec.name,
+            identity,
+            conditions,
+            data.class_names,
+            data.versions,
         )
         if self.newest:
             self.record.compare_conditions(self.options.strict, self.notify)
-        if deepened and not self.record.now.deepened:
-            self.record.change(deepened=deepened)
+        for name, value in begun.items():
+            if getattr(self.record.now, name) is None:
+                self.record.change(**{name: value})
 
     def make_callbacks(
         self,
@@ -200,12 +206,6 @@ class Logs:
         best = self.metrics.best
         self.checkpoints.save(checkpoint, {best["iteration"]} if best else None)
         self.update("running", checkpoint=iteration)
-
-    def save(self) -> None:
-        """Saves a checkpoint of the last iteration done, if there is none."""
-        if self.saver.iteration != self.record.now.checkpoint:
-            self._save(self.saver.iteration, self.saver.model)
-        self.update("stopped")
 
     def diverged(self, error: RuntimeError) -> DivergedError:
         """Writes the diagnosis and losses; checkpoints stay as they are."""

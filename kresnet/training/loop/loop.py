@@ -16,7 +16,6 @@ import numpy as np
 
 from kresnet.callbacks import IterationCallback
 from kresnet.data import Order, Source
-from kresnet.errors import KresnetError
 from kresnet.network import training_inputs
 
 SECONDS = 0.5
@@ -70,10 +69,6 @@ class Steps:
             arrays of shape `(count,)`.
         """
         raise NotImplementedError
-
-    def rows(self, batch_size: int) -> slice:
-        """Which images of a batch this process is given; all, if it is one."""
-        return slice(None)
 
     def sync(self) -> None:
         """Brings the variables of the model and its optimiser up to date.
@@ -135,7 +130,6 @@ def train_in_chunks(
     callbacks: Sequence[keras.callbacks.Callback],
     iterations_per_second: Callable[[], float],
     agreed: Callable[[int], int] = lambda end: end,
-    save: Callable[[], None] | None = None,
 ) -> None:
     """Trains from iteration `first` up to `last`, not included.
 
@@ -148,8 +142,6 @@ def train_in_chunks(
         iterations_per_second: Measured speed, 0 while unknown.
         agreed: Takes where this process would end a chunk, and returns where
             all of its team do.
-        save: Called where a batch cannot be read, before the error goes on:
-            what was trained until then is not lost.
     """
     every = keras.callbacks.CallbackList(
         callbacks, model=steps.model, logs_are_per_iteration=True
@@ -160,13 +152,7 @@ def train_in_chunks(
             every.on_train_batch_begin(first)
             most = min(int(SECONDS * iterations_per_second()), steps.capacity)
             end = agreed(chunk_end(first, last, callbacks, most))
-            try:
-                batches = order.batches(first, end - first)
-            except KresnetError:
-                if save:
-                    save()
-                raise
-            losses, accuracies = steps.run(*batches)
+            losses, accuracies = steps.run(*order.batches(first, end - first))
             steps.sync()  # callbacks read the weights
             first = end
             every.on_train_batch_end(

@@ -1,7 +1,6 @@
 """Updates on JAX: a chunk of them is one program, or calls of one."""
 
 import functools
-import itertools
 
 import jax
 import keras
@@ -55,18 +54,6 @@ class Steps(loop.Steps):
         return jax.make_array_from_callback(
             array.shape, sharding, lambda place: array[place]
         )
-
-    def rows(self, batch_size):
-        if self._parts is None:
-            return slice(None)
-        places = self._parts.addressable_devices_indices_map((batch_size,))
-        ends = sorted(
-            place.indices(batch_size)[:2] for (place,) in places.values()
-        )
-        for before, after in itertools.pairwise(ends):
-            if before[1] != after[0]:  # not one piece
-                return slice(None)
-        return slice(ends[0][0], ends[-1][1])
 
     @property
     def one_program(self) -> bool:

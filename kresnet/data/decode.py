@@ -1,15 +1,18 @@
-"""From an image file of any mode to an image of 8 bits, upright and opaque.
+"""From an image file of any mode to 8 bits a value, opaque and upright.
 
-Training and `predict` treat photos alike, since this is the code of both.
+Training and `predict` decode by this alone.
 """
 
-from collections.abc import Callable
-from typing import BinaryIO
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from io import BufferedReader
+from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
-from kresnet.errors import BadDataError
+from kresnet.errors import BadDataError, InputMissingError
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
 # 256 MiB as RGB; what unpacks to more is taken for a decompression bomb.
@@ -19,40 +22,71 @@ LARGEST = 2**28 // 3
 _LOW_BYTES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}
 # Grey of 2 and 4 bits comes spread over 8, the transparent value does not.
 _SPREAD = {"L;2": 85, "L;4": 17}
-# A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that is enough.
-_LEAST_RATIO = 2
-
-Size = tuple[int, int]  # width and height
+_ORIENTATION = 0x0112  # of EXIF; 5 to 8 exchange width and height
 
 
-def open_photo(
-    file: BinaryIO,
-    channels: int,
+def versions() -> dict[str, str]:
+    """The versions of what decodes and resizes, by name."""
+    found = features.version_codec("jpg")
+    turbo = features.version_feature("libjpeg_turbo")
+    return {
+        "pillow": Image.__version__,
+        "libjpeg": f"turbo {turbo}" if turbo else str(found),
+    }
+
+
+@contextlib.contextmanager
+def opened_file(path: Path | str) -> Iterator[BufferedReader]:
+    """Opens a file to be decoded.
+
+    Raises:
+        InputMissingError: There is no such file, or it cannot be opened.
+        BadDataError: It is a folder, a pipe or empty.
+    """
+    try:
+        exists, is_file = os.path.exists(path), os.path.isfile(path)
+    except (OSError, ValueError) as error:  # a NUL in the name, a long name
+        raise InputMissingError(f"cannot be opened: {error}") from error
+    if not exists:
+        raise InputMissingError("there is no such file")
+    if not is_file:  # a pipe could block for ever
+        raise BadDataError("not a file")
+    try:
+        file = open(path, "rb")  # noqa: SIM115
+    except FileNotFoundError:
+        raise InputMissingError("there is no such file") from None
+    except OSError as error:
+        raise InputMissingError(f"cannot be opened: {error.strerror}") from None
+    with file:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise BadDataError("the file is empty")
+        yield file
+
+
+def decode(
+    file: BufferedReader,
     notices: list[str],
-    ratio: Callable[[Size], float] | None = None,
-) -> tuple[Image.Image, Size]:
-    """Decodes an image file.
+    least: Callable[[tuple[int, int]], float] | None = None,
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Decodes the first frame of an image file.
 
-    In this order: the first frame of an animation is taken, what is
-    transparent is laid on white and the result rounded to 8 bits, the EXIF
-    orientation is applied, and colours become RGB or grey (ITU-R 601 luma).
-    CMYK is converted without colour management; colour profiles are ignored.
+    What is transparent is laid on white and the result rounded to 8 bits, and
+    the EXIF orientation is applied. CMYK is left as it is, to be converted
+    without colour management; colour profiles are ignored.
 
     Args:
-        file: Can be read and sought; stays open.
-        channels: 3 for RGB, 1 for grey.
-        notices: Gets what the user should know.
-        ratio: Called with the size of the upright image; says by how much a
-            JPEG may be decoded smaller, which is faster and gives other
-            pixels. `None` for not at all.
+        file: An open file.
+        notices: Takes what the user should know about how it came about.
+        least: Is given width and height of the upright image and returns by
+            how much a JPEG may be shrunk while it is decoded: by 2, 4 or 8 if
+            that is no more. `None` for not at all.
 
     Returns:
-        The image, RGB or grey, and the size that it has, or would have had it
-        not been decoded smaller.
+        The image, and the size that it has where it is not shrunk.
 
     Raises:
         BadDataError: It is no image, is damaged, or would unpack to more than
-            89 million pixels; without the file's name.
+            89 million pixels.
     """
     try:
         with Image.open(file, formats=FORMATS) as image:
@@ -63,19 +97,16 @@ def open_photo(
             if animated and image.format != "MPO":
                 notices.append("animated: the first frame is taken")
             packed = image.tile[0].args if image.format == "PNG" else None
-            whole = image.size
-            if ratio and image.format == "JPEG":
-                _decode_smaller(image, ratio)
+            whole = None
+            if least and image.format in ("JPEG", "MPO"):
+                whole = _upright_size(image)
+                _shrink(image, least(whole))
             image.load()
             opaque = _opaque(image, packed, file, notices)
             opaque.info = image.info.copy()  # has the orientation
             opaque.info.pop("transparency", None)
-            if _turn_upright(opaque, notices):
-                whole = whole[::-1]
-            mode = "RGB" if channels == 3 else "L"
-            if opaque.mode != mode:
-                opaque = opaque.convert(mode)
-            return opaque, whole
+            upright = _upright(opaque, notices)
+            return upright, whole or upright.size
     except BadDataError:
         raise
     except UnidentifiedImageError:
@@ -88,38 +119,37 @@ def open_photo(
         raise BadDataError(f"damaged: {str(error) or repr(error)}") from error
 
 
+def _upright_size(image):
+    """Width and height of a JPEG after `_upright`, from the header."""
+    try:
+        turned = 5 <= int(image.getexif().get(_ORIENTATION, 1)) <= 8
+    except Exception:  # as in `_upright`
+        turned = False
+    return image.size[::-1] if turned else image.size
+
+
+def _shrink(image, least):
+    """Lets a JPEG be decoded at a half, a quarter or an eighth."""
+    for factor in (8, 4, 2):
+        if least >= factor:
+            # `draft` takes the largest factor by which the size is no smaller.
+            width, height = image.size
+            image.draft(None, (width // factor, height // factor))
+            return
+
+
 def _too_large(what) -> BadDataError:
     return BadDataError(
         f"{what} would unpack to more than {LARGEST:,} pixels; not decoded"
     )
 
 
-def _decode_smaller(image, ratio):
-    """Lets a JPEG be decoded at a fraction of its size."""
-    width, height = image.size
+def _upright(image, notices):
     try:
-        lies = _lies(image)
-    except Exception:  # as `_turn_upright` has it
-        lies = False
-    found = ratio((height, width) if lies else (width, height))
-    if found >= _LEAST_RATIO:
-        image.draft(None, (int(width / found) + 1, int(height / found) + 1))
-
-
-def _lies(image) -> bool:
-    """Whether width and height change places as the image is set upright."""
-    return image.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
-
-
-def _turn_upright(image, notices) -> bool:
-    """Applies the EXIF orientation; says whether the sides changed places."""
-    try:
-        lies = _lies(image)
-        ImageOps.exif_transpose(image, in_place=True)
-        return lies
+        return ImageOps.exif_transpose(image)
     except Exception:  # the image is sound, its metadata are not
         notices.append("its EXIF data are damaged: orientation unknown")
-        return False
+        return image.copy()
 
 
 def _opaque(image, packed, file, notices):

@@ -1,0 +1,130 @@
+"""Runs that begin with the weights of a run or an import."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import small_network
+
+from kresnet.errors import SpecError
+from kresnet.importing import import_weights
+from kresnet.trained import open_trained
+from kresnet.training import train
+
+OVERRIDES = (
+    *small_network.OVERRIDES,
+    "training.iterations=6",
+    "training.learning_rate.at=[4]",
+    "training.evaluate_every=3",
+)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """A run of the small network; do not write into it."""
+    folder = tmp_path_factory.mktemp("source") / "run"
+    return train("digits", folder, overrides=OVERRIDES)
+
+
+def begun(source, out, *more, **options):
+    overrides = [*OVERRIDES, "training.learning_rate.start=1e-30", *more]
+    return train(
+        "digits", out, overrides=overrides, begin_with=source, **options
+    )
+
+
+@pytest.mark.parametrize("kind", ["run", "import"])
+def test_it_begins_with_the_weights(kind, source, tmp_path):
+    """At a rate of 1e-30 an update changes nothing but the averages."""
+    given = open_trained(source)
+    if kind == "import":
+        checkpoint = max((source / "checkpoints").iterdir())
+        import_weights(
+            [checkpoint / "weights.safetensors"],
+            given.spec,
+            tmp_path / "import",
+        )
+        source = tmp_path / "import"
+
+    run = open_trained(begun(source, tmp_path / "run"))
+
+    for path, array in given.weights.items():
+        if "moving_" not in path:
+            np.testing.assert_array_equal(run.weights[path], array, path)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["begun_with"]["folder"] == str(source)
+    assert "deepened" not in record
+    assert len(record["begun_with"]["weights"]) == 64
+
+
+def test_other_weights_are_another_experiment(source, tmp_path):
+    out = tmp_path / "run"
+    begun(source, out)
+    overrides = [*OVERRIDES, "training.learning_rate.start=1e-30"]
+
+    with pytest.raises(SpecError, match=r"--begin-with\): weights .* -> none"):
+        train("digits", out, overrides=overrides)
+    with pytest.raises(SpecError, match="transforms adapted -> kept"):
+        begun(source, out, keep_transforms=True)
+
+
+def test_it_goes_on_to_the_same_weights(source, tmp_path):
+    """A run without its last checkpoint goes on from the one before."""
+    out = tmp_path / "run"
+    overrides = OVERRIDES
+    options = {"overrides": overrides, "begin_with": source}
+    train("digits", out, checkpoint_every=2, **options)
+    whole = open_trained(out).weights
+    last = max((out / "checkpoints").iterdir())
+    shutil.rmtree(last)
+    record = json.loads((out / "run.json").read_text())
+    record |= {"status": "stopped", "checkpoint": 4, "iteration": 4}
+    (out / "run.json").write_text(json.dumps(record))
+
+    train("digits", out, checkpoint_every=2, **options)
+
+    again = open_trained(out)
+    assert again.iteration == 6
+    for path, array in whole.items():
+        np.testing.assert_array_equal(again.weights[path], array, path)
+
+
+def test_statistics_of_transforms_are_adapted_or_kept(source, tmp_path):
+    """With another validation split the mean image is another one."""
+    own = open_trained(source).weights["per_pixel_mean/mean"]
+    other = "data.validation=500"
+
+    adapted, kept = (
+        open_trained(
+            begun(source, tmp_path / str(keep), other, keep_transforms=keep)
+        ).weights["per_pixel_mean/mean"]
+        for keep in (False, True)
+    )
+
+    np.testing.assert_array_equal(kept, own)
+    assert (adapted != own).any()
+
+
+def test_another_network_is_refused_with_its_layers(source, tmp_path):
+    with pytest.raises(SpecError) as caught:
+        begun(source, tmp_path / "run", "model.stages[0].width=9")
+
+    assert "conv2_1_conv1: 3×3×8×8, not 3×3×8×9" in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_contradicts_is_refused(source, exported, tmp_path):
+    with pytest.raises(SpecError, match="needs the layers"):
+        begun(exported, tmp_path / "run")
+    with pytest.raises(SpecError, match="must have the transforms"):
+        begun(
+            source,
+            tmp_path / "run",
+            "data.transforms=[{layer: channel_mean}]",
+            keep_transforms=True,
+        )
+    with pytest.raises(SpecError, match="goes with --begin-with"):
+        train("digits", tmp_path / "run", keep_transforms=True)
+    with pytest.raises(SpecError, match="goes without --begin-with"):
+        begun(source, tmp_path / "run", deepen=source)

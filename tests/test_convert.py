@@ -1,0 +1,95 @@
+"""Weights written for other programs, which load them."""
+
+import gzip
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from kresnet.errors import CannotWriteError, SpecError
+from kresnet.importing import convert, import_weights
+
+FIXTURES = Path(__file__).parent / "fixtures"
+EVEN = ["model.stem.pool.padding=even"]
+
+
+@pytest.fixture(scope="module")
+def resnet18(tmp_path_factory):
+    """A file with torchvision's names, and its import."""
+    names = json.loads(
+        gzip.decompress((FIXTURES / "torch-names.json.gz").read_bytes())
+    )["torchvision/resnet18"]
+    rng = np.random.default_rng(0)
+    arrays = {
+        name: np.zeros((), "int64")
+        if "num_batches" in name
+        else rng.uniform(0.5, 1, shape).astype("float32")
+        for name, shape in names.items()
+    }
+    folder = tmp_path_factory.mktemp("torch")
+    save_file(arrays, folder / "x.safetensors")
+    import_weights(
+        [folder / "x.safetensors"],
+        "resnet18",
+        folder / "import",
+        overrides=EVEN,
+    )
+    return arrays, folder / "import"
+
+
+def test_what_came_from_torchvision_goes_back_bit_for_bit(resnet18, tmp_path):
+    arrays, folder = resnet18
+    out = tmp_path / "x.safetensors"
+
+    assert convert(folder, "torchvision", out) == "resnet18"
+
+    got = load_file(out)
+    assert got.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(got[name], array, name)
+
+
+def test_a_file_is_not_overwritten_and_a_net_must_be_there(resnet18, tmp_path):
+    out = tmp_path / "x.safetensors"
+    out.write_bytes(b"mine")
+    with pytest.raises(CannotWriteError, match="exists"):
+        convert(resnet18[1], "torchvision", out)
+    with pytest.raises(SpecError, match=r"must end in \.weights\.h5"):
+        convert(resnet18[1], "keras", out)
+    with pytest.raises(SpecError, match="as the specs resnet50, resnet101"):
+        convert(resnet18[1], "keras", tmp_path / "x.weights.h5")
+    assert out.read_bytes() == b"mine"
+
+
+def test_keras_applications_loads_what_was_made_for_it(tmp_path):
+    """And v1 is refused for torchvision, where it is another function."""
+    networks = [
+        keras.applications.ResNet50(
+            weights=None, input_shape=(32, 32, 3), classifier_activation=None
+        )
+        for _ in range(2)
+    ]
+    rng = np.random.default_rng(0)
+    for variable in networks[0].weights:
+        low = 0.5 if "variance" in variable.name else -0.1
+        variable.assign(rng.uniform(low, low + 0.2, variable.shape))
+    networks[0].save_weights(tmp_path / "x.weights.h5")
+    import_weights(
+        [tmp_path / "x.weights.h5"],
+        "resnet50",
+        tmp_path / "import",
+        overrides=EVEN,
+    )
+    out = tmp_path / "back.weights.h5"
+
+    assert convert(tmp_path / "import", "keras", out) == "ResNet50"
+
+    networks[1].load_weights(out)
+    images = rng.normal(size=(2, 32, 32, 3)).astype("float32")
+    want, got = (np.asarray(each(images)) for each in networks)
+    assert np.abs(got - want).max() < 1e-5 * np.abs(want).max()
+    with pytest.raises(SpecError, match="stride in the 3x3, and this network"):
+        convert(tmp_path / "import", "torchvision", tmp_path / "x.safetensors")
