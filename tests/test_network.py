@@ -10,7 +10,7 @@ from scipy import stats
 from kresnet import build_model
 from kresnet.architecture import census
 from kresnet.errors import SpecError
-from kresnet.network.build import KerasParts
+from kresnet.network import KerasParts
 from kresnet.network.he_normal import HeNormal
 from kresnet.spec import load_spec, shipped_specs
 

@@ -11,7 +11,7 @@ from report_page import make_run, page_of
 
 from kresnet.errors import BadDataError, InputMissingError
 from kresnet.instruments import Measured, Responses
-from kresnet.reporting.curves import loss_curve, loss_curves
+from kresnet.reporting.losses import loss_curve, loss_curves
 from kresnet.reporting.metrics import read_metrics
 from kresnet.reporting.report import read_measured
 from kresnet.spec import load_spec

@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import small_network
 from report_page import Page, make_run
 from rich.console import Console
 
@@ -28,15 +29,16 @@ from kresnet.study import load_study, parse_budget, run_study, study_table
 from kresnet.study.engines.local import command
 from kresnet.study.plan import plan, read_records, scaled
 
-TWO = """
+SMALL = "".join(f'\n      - "{each}"' for each in small_network.OVERRIDES)
+TWO = f"""
 name: two
 shows: that runs follow each other
 runs:
   - name: explodes
     spec: digits
     seeds: [0]
-    set:
-      - "training.learning_rate={start: 100, divide_by: 10, at: []}"
+    set:{SMALL}
+      - "training.learning_rate={{start: 100, divide_by: 10, at: []}}"
       - training.weight_decay=1
       - training.iterations=300
   - name: learns
@@ -44,7 +46,7 @@ runs:
     seeds: [3]
     gradients_every: 50
     precision: bfloat16
-    set:
+    set:{SMALL}
       - training.iterations=150
       - training.learning_rate.at=[100]
 """

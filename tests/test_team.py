@@ -50,11 +50,11 @@ def train(tmp_path_factory):
     (home / "keras.json").write_text(json.dumps({"floatx": "float64"}))
     started = []
 
-    def start(out, *options, **environment):
+    def start(out, *options, settings=SETTINGS, **environment):
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "kresnet", "train", "digits"),
-                *(*SETTINGS, f"--out={out}", *options),
+                *(*settings, f"--out={out}", *options),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -84,7 +84,7 @@ def pair(train):
     With options for both, more for the second, and one without its parent.
     """
 
-    def start(out, *options, second=(), alone=None):
+    def start(out, *options, second=(), alone=None, settings=SETTINGS):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -94,6 +94,7 @@ def pair(train):
                 out,
                 *(*common, f"--process={i}", "--devices=cpu", *options),
                 *(second if i else ()),
+                settings=settings,
                 **(AS_MEMBER if i == alone else {}),
             )
             for i in range(2)
@@ -132,7 +133,7 @@ def wait_for_checkpoint(folder, iteration):
     give_up = time.monotonic() + SECONDS
     while not path.is_dir():
         assert time.monotonic() < give_up, f"no {path}"
-        time.sleep(0.05)
+        time.sleep(0.01)
 
 
 def all_end(processes, code, said_by_first, said_by_second):
@@ -167,21 +168,21 @@ def test_two_processes_do_what_one_with_two_devices_does(whole, one):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lost", [0, 1])
 def test_when_one_is_killed_the_other_ends_and_the_run_goes_on(
-    whole, pair, tmp_path, lost
+    whole, pair, tmp_path
 ):
-    """Bit for bit as if nothing had happened."""
+    """Either of them; bit for bit as if nothing had happened."""
     run = tmp_path / "run"
-    processes = pair(run, alone=lost)
-    wait_for_checkpoint(run, 10)
-    processes[lost].send_signal(signal.SIGKILL)
-    # It notices itself, or JAX ends it and its parent says so.
-    code, said = ended(processes[1 - lost])
-    assert code == 75, said
-    said = " ".join(said.split())
-    assert "another process of this training is gone; start all" in said
-    assert "it goes on from its last checkpoint" in said
+    for lost, iteration in enumerate((10, 40)):
+        processes = pair(run, alone=lost)
+        wait_for_checkpoint(run, iteration)
+        processes[lost].send_signal(signal.SIGKILL)
+        # It notices itself, or JAX ends it and its parent says so.
+        code, said = ended(processes[1 - lost])
+        assert code == 75, said
+        said = " ".join(said.split())
+        assert "another process of this training is gone; start all" in said
+        assert "it goes on from its last checkpoint" in said
 
     for process in pair(run):
         code, said = ended(process)
@@ -192,6 +193,44 @@ def test_when_one_is_killed_the_other_ends_and_the_run_goes_on(
     want = last_weights(whole)
     for path, array in last_weights(run).items():
         np.testing.assert_array_equal(array, want[path], err_msg=path)
+
+
+def plain(blocks):
+    """Settings of a short training of a plain net."""
+    return [
+        "--set=model.stem.width=8",
+        "--set=model.stages=[{block: plain, width: 8, stride: 1,"
+        f" blocks: {blocks}}}]",
+        "--set=training.learning_rate={start: 0.01, divide_by: 10, at: []}",
+        "--set=training.iterations=10",
+    ]
+
+
+@pytest.mark.slow
+def test_a_team_deepens_a_network_as_one_process_does(train, pair, tmp_path):
+    shallow, one, both = (tmp_path / name for name in ("shallow", "one", "two"))
+    code, said = ended(train(shallow, "--devices=cpu", settings=plain(1)))
+    assert code == 0, said
+    deepen, deeper = f"--deepen={shallow}", plain(2)
+
+    for process in (
+        train(one, deepen, "--devices=cpu:2", settings=deeper),
+        *pair(both, deepen, settings=deeper),
+    ):
+        code, said = ended(process)
+        assert code == 0, said
+
+    got, want = (
+        np.genfromtxt(run / "losses.csv", delimiter=",", skip_header=1)
+        for run in (both, one)
+    )
+    assert want.shape == (10, 3)
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+    got, want = (
+        json.loads((run / "run.json").read_text()) for run in (both, one)
+    )
+    assert got["identity"] == want["identity"]
+    assert got["deepened"] == pytest.approx(want["deepened"])
 
 
 @pytest.mark.slow

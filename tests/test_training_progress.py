@@ -209,11 +209,19 @@ def test_times_are_in_few_words(seconds, words):
 
 # Says of each line whether Keras and the data were there when it was written.
 SCRIPT = """
-import io, logging, sys
+import io, logging, os, sys
+
+there = set()
+
+def watch(event, arguments):
+    if event == "open":
+        there.update({"digits.csv.gz"} & {os.path.basename(str(arguments[0]))})
+
+sys.addaudithook(watch)
 
 class Told(io.StringIO):
     def write(self, text):
-        there = {"keras", "sklearn.datasets"} & set(sys.modules)
+        there.update({"keras"} & set(sys.modules))
         text = text.replace("\\n", f" {sorted(there)}\\n")
         sys.__stdout__.write(text)
         return len(text)
@@ -281,6 +289,7 @@ def test_a_script_without_a_terminal_says_what_it_does_and_no_library_does(
 
     assert lines[0] == "loading Keras []"
     assert lines[1] == "loading the digits ['keras']"
+    assert lines[2].endswith(" ['digits.csv.gz', 'keras']")
     words = [line.partition(" [")[0] for line in lines[2:]]
     assert words[:2] == [
         "building digits, seed 0",

@@ -1,11 +1,11 @@
 """Networks of He et al. 2015 as Keras functional models."""
 
 from kresnet.network.build import (
-    KerasParts,
     build_model,
     find_places,
     keyed_network,
 )
+from kresnet.network.parts import KerasParts
 from kresnet.network.precision import PRECISIONS
 from kresnet.network.transforms import (
     adapt_transforms,

@@ -1,4 +1,4 @@
-"""Curves over iterations: errors, losses, and families of networks."""
+"""Errors over iterations: of one run, and of the networks of a family."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kresnet.errors import KresnetError
 from kresnet.figures import (
     CURVE_SIZE,
     DARK_GREY,
@@ -24,14 +23,8 @@ from kresnet.figures import (
     set_title,
 )
 from kresnet.records.run import RecordedRun, read_recorded_run
-from kresnet.reporting.groups import (
-    Group,
-    Notify,
-    ReportedRuns,
-    caption,
-    is_proxy,
-    named,
-)
+from kresnet.reporting.families import Family, family_title
+from kresnet.reporting.groups import caption, is_proxy, named
 from kresnet.reporting.metrics import Columns, iterations, read_metrics
 from kresnet.spec import Spec
 
@@ -39,16 +32,16 @@ LONG = 20_000  # iterations
 TOP = 20  # percent, of the axes of the paper's figure 6
 
 
-def _iteration_scale(spec: Spec) -> float:
+def iteration_scale(spec: Spec) -> float:
     """What iterations are divided by; long runs are on the paper's axes."""
     return 1e4 if spec.training.iterations >= LONG else 1
 
 
-def _finish_axes(
+def finish_axes(
     axes: Axes, spec: Spec, title: str, ylabel: str, first: int = 0
 ) -> None:
     """Names axes from an iteration on; marks the drops of the learning rate."""
-    rate, scale = spec.training.learning_rate, _iteration_scale(spec)
+    rate, scale = spec.training.learning_rate, iteration_scale(spec)
     for boundary in (drop / scale for drop in rate.at):
         axes.axvline(boundary, color=GREY, linewidth=0.8, linestyle=":")
         axes.annotate(
@@ -126,11 +119,11 @@ def learning_curves(spec: Spec, curves: Sequence[Curve], title: str) -> Figure:
     """The figure of runs that share a spec's schedule, a colour a network."""
     figure = new_figure(*CURVE_SIZE)
     axes = figure.subplots()
-    scale = _iteration_scale(spec)
+    scale = iteration_scale(spec)
     palette = palette_of([curve.label for curve in curves])
     for curve in curves:
         _draw(axes, curve, palette[curve.label], scale)
-    _finish_axes(axes, spec, title, "error (%)")
+    finish_axes(axes, spec, title, "error (%)")
     highest = axes.dataLim.y1
     top = 1.05 * highest if 0 < highest < math.inf else 1
     axes.set_ylim(0, top)
@@ -212,81 +205,6 @@ def _legend(curves: Sequence[Curve], palette: dict) -> list[Line2D]:
     return handles
 
 
-@dataclass(frozen=True)
-class LossCurve:
-    """Validation losses of one run, after the first drop.
-
-    Attributes:
-        label: The network's name; runs that share it share a colour.
-        losses: Mean cross-entropy by iteration.
-    """
-
-    label: str
-    losses: dict[float, float]
-
-    @property
-    def lowest(self) -> tuple[float, float]:
-        """The first iteration with the lowest loss, and that."""
-        return min(self.losses.items(), key=lambda each: each[1])
-
-    @property
-    def last(self) -> float:
-        """The loss at the last iteration."""
-        return next(reversed(self.losses.values()))
-
-
-def loss_curve(spec: Spec, label: str, metrics: Columns) -> LossCurve | None:
-    """The losses at a lower rate; `None` where there are fewer than two."""
-    drops = spec.training.learning_rate.at
-    column = metrics.get("validation_loss", [])
-    losses = {
-        iteration: loss
-        for iteration, loss in zip(iterations(metrics), column, strict=False)
-        # The iteration of a drop was still trained at the rate before it.
-        if drops and iteration > drops[0]
-        if loss is not None and math.isfinite(loss)
-    }
-    return LossCurve(label, losses) if len(losses) > 1 else None
-
-
-def loss_curves(spec: Spec, curves: Sequence[LossCurve], title: str) -> Figure:
-    """The figure of runs that share a spec's schedule, a colour a network."""
-    figure = new_figure(*CURVE_SIZE)
-    axes = figure.subplots()
-    scale = _iteration_scale(spec)
-    labels = [curve.label for curve in curves]
-    palette = palette_of(labels)
-    for curve in curves:
-        axes.plot(
-            [iteration / scale for iteration in curve.losses],
-            list(curve.losses.values()),
-            color=palette[curve.label],
-            linewidth=1.4,
-            label=curve.label,
-        )
-    first = spec.training.learning_rate.at[0]
-    _finish_axes(axes, spec, title, "validation loss", first)
-    legend_below(figure, network_handles(labels, palette))
-    return figure
-
-
-# Runs of one kind and one schedule, with the columns of metrics.csv.
-Family = list[tuple[Group, RecordedRun, Columns]]
-
-
-def read_families(reported: ReportedRuns, notify: Notify) -> list[Family]:
-    """The runs whose metrics.csv can be read, by kind and schedule."""
-    families: dict[tuple, Family] = {}
-    for group, run in reported.members:
-        try:
-            member = group, run, read_metrics(run.folder)
-        except KresnetError as error:
-            notify(str(error))
-            continue
-        families.setdefault(_family(group.spec), []).append(member)
-    return list(families.values())
-
-
 def curve_figures(families: Sequence[Family]) -> Iterator[ReportFigure]:
     """The errors of every family."""
     for family in families:
@@ -297,7 +215,7 @@ def curve_figures(families: Sequence[Family]) -> Iterator[ReportFigure]:
             curves.append(curve)
             sentences.append(_sentence(curve, run))
         spec = family[0][0].spec
-        title = _title(spec, [curve.label for curve in curves])
+        title = family_title(spec, [curve.label for curve in curves])
         yield ReportFigure(
             "curves",
             title,
@@ -309,52 +227,6 @@ def curve_figures(families: Sequence[Family]) -> Iterator[ReportFigure]:
             " ".join(sentences),
             learning_curves(spec, curves, title),
         )
-
-
-def loss_figures(families: Sequence[Family]) -> Iterator[ReportFigure]:
-    """The losses of every family after the first drop of the rate."""
-    for family in families:
-        curves, sentences = [], []
-        for group, _, metrics in family:
-            curve = loss_curve(group.spec, group.shown, metrics)
-            if curve is None:
-                continue
-            curves.append(curve)
-            at, lowest = curve.lowest
-            sentences.append(
-                f"{curve.label}: lowest {lowest:.4f} at iteration {at:,.0f},"
-                f" {curve.last:.4f} at the last"
-            )
-        if not curves:
-            continue
-        spec = family[0][0].spec
-        title = _title(spec, [curve.label for curve in curves])
-        yield ReportFigure(
-            "losses",
-            f"{title}, validation loss",
-            caption(
-                "Cross-entropy on the validation images from the first drop of"
-                " the learning rate on; a colour is a network, a line a run."
-                f" {'; '.join(sentences)}.",
-                any(group.proxy for group, *_ in family),
-            ),
-            " ".join(f"{text}." for text in sentences),
-            loss_curves(spec, curves, title),
-        )
-
-
-def _family(spec: Spec) -> tuple:
-    blocks = {stage.block for stage in spec.model.stages}
-    kind = "plain" if blocks == {"plain"} else "residual"
-    rate, iterations = spec.training.learning_rate, spec.training.iterations
-    return kind, spec.data.dataset, iterations, rate.at, rate.divide_by
-
-
-def _title(spec: Spec, labels: list[str]) -> str:
-    kind, dataset, iterations, *_ = _family(spec)
-    several = f"{kind.capitalize()} networks"
-    name = labels[0] if len(set(labels)) == 1 else several
-    return f"{name} on {dataset}, {iterations:,} iterations"
 
 
 def _sentence(curve: Curve, run: RecordedRun) -> str:

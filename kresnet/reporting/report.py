@@ -13,7 +13,8 @@ from kresnet.files import make_folder, replace_file
 from kresnet.instruments import INSTRUMENTS, Instrument, Measured
 from kresnet.reporting import sections
 from kresnet.reporting.confusion import confusion_figures
-from kresnet.reporting.curves import curve_figures, loss_figures, read_families
+from kresnet.reporting.curves import curve_figures
+from kresnet.reporting.families import read_families
 from kresnet.reporting.groups import (
     Notify,
     ReportedRuns,
@@ -22,6 +23,7 @@ from kresnet.reporting.groups import (
     read_runs,
 )
 from kresnet.reporting.html import Markup, bullets, element, joined
+from kresnet.reporting.losses import loss_figures
 from kresnet.reporting.metrics import read_rows
 
 PAGE = "index.html"

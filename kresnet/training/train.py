@@ -92,11 +92,6 @@ def train(
         out = Path("results") / spec.name / f"seed{seed}"
     elif not os.fspath(out):
         raise SpecError('--out: must name a folder. Received: ""')
-    for option, given in (("deepen", deepen), ("begin-with", begin_with)):
-        if membership and given is not None:
-            raise SpecError(
-                f"--{option}: is for one process; leave out --coordinator"
-            )
     if deepen is not None and begin_with is not None:
         raise SpecError("--deepen: goes without --begin-with")
     if keep_transforms and begin_with is None:
