@@ -148,6 +148,21 @@ def test_another_budget_is_refused(text):
             "x.yaml:5:45: runs[1].seeds: must be seeds of runs[0], which it is"
             " deepened from: that has no 2",
         ),
+        (
+            "name: x\nshows: y\nruns:\n"
+            "  - {spec: plain20, seeds: [1]}\n"
+            "  - {spec: plain32, begin_with: plain20, seeds: [1, 2]}",
+            "x.yaml:5:49: runs[1].seeds: must be seeds of runs[0], which it"
+            " begins with: that has no 2",
+        ),
+        (
+            "name: x\nshows: y\nruns:\n"
+            "  - {spec: plain20, seeds: [1]}\n"
+            "  - {spec: plain32, deepen: plain20, begin_with: plain20,"
+            " seeds: [1]}",
+            "runs[1].begin_with: must be left out: the run is deepened from"
+            " another. Received: plain20",
+        ),
     ],
 )
 def test_mistakes_are_said_with_their_place(
@@ -209,10 +224,11 @@ def test_a_deepened_run_begins_with_the_run_of_its_seed(tmp_path):
     (tmp_path / "x.yaml").write_text(
         "name: x\nshows: y\nruns:\n"
         "  - {name: short, spec: plain20, seeds: [1, 2]}\n"
-        "  - {spec: plain32, deepen: short, seeds: [2]}"
+        "  - {spec: plain32, deepen: short, seeds: [2]}\n"
+        "  - {spec: plain20, begin_with: short, seeds: [1]}"
     )
 
-    *sources, deep = plan(
+    *sources, deep, on = plan(
         load_study(tmp_path / "x.yaml"), Fraction(1), tmp_path
     )
 
@@ -220,6 +236,7 @@ def test_a_deepened_run_begins_with_the_run_of_its_seed(tmp_path):
     assert deep.source == sources[1].folder == tmp_path / "short" / "seed2"
     assert f"--deepen={deep.source}" in command(deep)
     assert not any("--deepen" in part for part in command(sources[0]))
+    assert f"--begin-with={sources[0].folder}" in command(on)
 
 
 def test_a_run_evaluated_more_often_is_the_study_s_another_rate_is_not(
@@ -543,6 +560,9 @@ def test_a_study_nobody_hears_trains_a_net_and_then_the_net_deepened(tmp_path):
         f"  - {{name: deep, deepen: shallow, spec: digits, seeds: [0],"
         f' set: [training.iterations=10, "training.learning_rate.at=[]",'
         f' "model.stages={deep}"]}}\n'
+        f"  - {{name: on, begin_with: shallow, spec: digits, seeds: [0],"
+        f' set: [training.iterations=10, "training.learning_rate.at=[]",'
+        f' "training.trained=[fc]", "model.stages={shallow}"]}}\n'
     )
 
     with open("/dev/full", "w") as full:
@@ -554,9 +574,13 @@ def test_a_study_nobody_hears_trains_a_net_and_then_the_net_deepened(tmp_path):
     found = info(tmp_path / "out" / "deep" / "seed0")["deepened"]
     source = info(tmp_path / "out" / "shallow" / "seed0")
     assert found["test_error"] == source["test_error"]
+    assert info(tmp_path / "out/on/seed0")["begun_with"]["name"] == "shallow"
     page = (tmp_path / "out" / "report" / "index.html").read_text()
     assert "<h2>Deepened networks</h2>" in page
     _every_number_is_a_proxy_s(tmp_path)
+    again = start(tmp_path, "--budget=50%")  # all runs are what is meant
+    again.communicate()
+    assert again.returncode == 0
 
 
 def _every_number_is_a_proxy_s(folder):

@@ -70,16 +70,25 @@ class StudyRun(RunOptions):
         description="Names an earlier run. This one begins with its weights,"
         " seed by seed, as --deepen of `kresnet train` does.",
     )
+    begin_with: Name | None = Field(
+        default=None,
+        description="The same as --begin-with of `kresnet train` does.",
+    )
 
     @model_validator(mode="after")
     def _agrees(self) -> "StudyRun":
-        raise_problems((_seeds_differ,), self)
+        raise_problems((_seeds_differ, _begins_with_one), self)
         return self
 
     @property
     def label(self) -> str:
         """The name of its folder."""
         return self.name or Path(self.spec).name.removesuffix(".yaml")
+
+    @property
+    def source(self) -> str | None:
+        """The label of the run with whose weights it begins."""
+        return self.deepen or self.begin_with
 
 
 class Study(Fields):
@@ -129,6 +138,15 @@ def _seeds_differ(run: StudyRun) -> Iterator[Problem]:
         yield Problem(("seeds",), "must not repeat a seed")
 
 
+def _begins_with_one(run: StudyRun) -> Iterator[Problem]:
+    if run.deepen and run.begin_with:
+        yield Problem(
+            ("begin_with",),
+            "must be left out: the run is deepened from another",
+            also=(("deepen",),),
+        )
+
+
 def _folders_differ(study: Study) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for i, run in enumerate(study.runs):
@@ -149,20 +167,21 @@ def _folders_differ(study: Study) -> Iterator[Problem]:
 
 
 def _sources_come_first(study: Study) -> Iterator[Problem]:
-    """A run is deepened from an earlier one that has its seeds."""
+    """A run begins with an earlier one that has its seeds."""
     earlier: dict[str, tuple[int, StudyRun]] = {}
     for i, run in enumerate(study.runs):
-        if run.deepen and run.deepen not in earlier:
+        if run.source and run.source not in earlier:
             yield Problem(
-                ("runs", i, "deepen"),
+                ("runs", i, "deepen" if run.deepen else "begin_with"),
                 "must be the name of an earlier run of this study",
             )
-        elif run.deepen:
-            number, source = earlier[run.deepen]
+        elif run.source:
+            number, source = earlier[run.source]
             if missing := sorted(set(run.seeds) - set(source.seeds)):
+                how = "is deepened from" if run.deepen else "begins with"
                 yield Problem(
                     ("runs", i, "seeds"),
-                    f"must be seeds of runs[{number}], which it is deepened"
-                    f" from: that has no {', '.join(map(str, missing))}",
+                    f"must be seeds of runs[{number}], which it {how}: that has"
+                    f" no {', '.join(map(str, missing))}",
                 )
         earlier.setdefault(run.label, (i, run))

@@ -97,7 +97,7 @@ class PlannedRun:
         spec_file: The file that the spec is written to.
         folder: The run folder.
         source: The folder of an earlier run, with whose weights this one
-            begins, deepened.
+            begins, deepened or as they are.
     """
 
     run: StudyRun
@@ -191,7 +191,7 @@ def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
                 seed,
                 out / "specs" / f"{run.label}.yaml",
                 out / run.label / f"seed{seed}",
-                out / run.deepen / f"seed{seed}" if run.deepen else None,
+                out / run.source / f"seed{seed}" if run.source else None,
             )
             for seed in run.seeds
         ]

@@ -135,7 +135,7 @@ def run_study(
     }
     chosen = [each for each in planned if each.run.label in (only or labels)]
     for each in chosen:
-        source = each.run.deepen
+        source = each.run.source
         if (
             each.source
             and source not in (only or labels)

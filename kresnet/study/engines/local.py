@@ -30,7 +30,7 @@ def command(
         "seed": planned.seed,
         "out": planned.folder,
         "data-dir": data_dir and Path(data_dir),
-        "deepen": planned.source,
+        "deepen" if planned.run.deepen else "begin-with": planned.source,
     }
     given = {name: x for name, x in options.items() if x is not None}
     return [
