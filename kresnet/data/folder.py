@@ -6,10 +6,10 @@ import itertools
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from kresnet.notices import notify
 from kresnet.printable import is_utf8
 from kresnet.spec import DataSpec, Views
 
+T = TypeVar("T")
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
@@ -132,7 +133,7 @@ class Folder(Source):
         pixels = np.empty((len(indices), *self.shape), np.uint8)
         every = itertools.repeat(None) if keys is None else map(int, keys)
         reads = [
-            self._pool.submit(self._read, split, index, key, row)
+            self._pool.submit(self._fill, split, index, key, row)
             for index, key, row in zip(
                 map(int, indices), every, pixels, strict=False
             )
@@ -146,9 +147,21 @@ class Folder(Source):
             raise
         return pixels
 
-    def _read(
+    def whole(self, split, index, use):
+        """See `Source.whole`; errors as of `read`."""
+        return self._read(
+            split, index, lambda file: use(self._colours(file)[0])
+        )
+
+    def _fill(
         self, split: str, index: int, key: int | None, row: np.ndarray
     ) -> None:
+        row[:] = self._read(split, index, lambda file: self._seen(file, key))
+
+    def _read(
+        self, split: str, index: int, use: Callable[[BufferedReader], T]
+    ) -> T:
+        """What is made of a file, which is the one that was listed."""
         files = self.splits[split]
         path = os.path.join(files.folder, files.names[index])
         try:
@@ -167,13 +180,13 @@ class Folder(Source):
                             "is damaged: its sum is not the one that `kresnet"
                             " data --verify` stored"
                         )
-                row[:] = self._seen(file, key)
+                return use(file)
         except KresnetError as error:
             raise type(error)(f"{path}: {error}") from error
 
     def _seen(self, file: BufferedReader, key: int | None) -> np.ndarray:
         """The pixels of a view of an image."""
-        height, width, channels = self.shape
+        height, width, _ = self.shape
         output = width, height
 
         def box_in(whole: Size) -> Box:
@@ -186,13 +199,17 @@ class Folder(Source):
             return min((right - left) / width, (bottom - top) / height)
 
         # In a test view shrinking moves probabilities by up to 0.03.
-        image, whole = decode(file, [], None if key is None else least)
+        image, whole = self._colours(file, None if key is None else least)
         across, down = image.width / whole[0], image.height / whole[1]
         left, top, right, bottom = box_in(whole)
         box = left * across, top * down, right * across, bottom * down
-        image = image.convert("RGB" if channels == 3 else "L")
         seen = np.asarray(resized(image, box, output))
         return seen.reshape(self.shape)
+
+    def _colours(self, file, least=None):
+        """What `decode` returns, with the channels that are asked for."""
+        image, whole = decode(file, [], least)
+        return image.convert("RGB" if self.shape[2] == 3 else "L"), whole
 
 
 def open_folder(

@@ -3,11 +3,17 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from kresnet.data.order import split_train_validation
 
+if TYPE_CHECKING:
+    from PIL import Image
+
+T = TypeVar("T")
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -72,6 +78,25 @@ class Source:
 
         Raises:
             KresnetError: An image is missing or damaged.
+        """
+        raise NotImplementedError
+
+    def whole(
+        self, split: str, index: int, use: Callable[["Image.Image"], T]
+    ) -> T:
+        """Decodes an image without a view; of photos only.
+
+        Args:
+            split: As for `labels`.
+            index: Its place in the split.
+            use: Is given the upright image, with the channels of `input`. A
+                `KresnetError` that it raises gets the image's name.
+
+        Returns:
+            What `use` returns.
+
+        Raises:
+            KresnetError: It is missing or damaged.
         """
         raise NotImplementedError
 
