@@ -1,12 +1,13 @@
 """Photos of all sizes in folders, one for each class."""
 
 import concurrent.futures
+import contextlib
 import hashlib
 import itertools
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
@@ -146,9 +147,26 @@ class Folder(Source):
             raise
         return pixels
 
+    def whole(self, split, index):
+        """See `Source.whole`; raises as `read` does."""
+        with self._checked(split, index) as file:
+            image, _ = decode(file, [])
+        pixels = np.asarray(image.convert(self._mode))
+        return pixels.reshape(image.height, image.width, -1)
+
+    @property
+    def _mode(self) -> str:
+        return "RGB" if self.shape[2] == 3 else "L"
+
     def _read(
         self, split: str, index: int, key: int | None, row: np.ndarray
     ) -> None:
+        with self._checked(split, index) as file:
+            row[:] = self._seen(file, key)
+
+    @contextlib.contextmanager
+    def _checked(self, split: str, index: int) -> Iterator[BufferedReader]:
+        """Opens an image whose file is the one that was found; says whose."""
         files = self.splits[split]
         path = os.path.join(files.folder, files.names[index])
         try:
@@ -167,13 +185,13 @@ class Folder(Source):
                             "is damaged: its sum is not the one that `kresnet"
                             " data --verify` stored"
                         )
-                row[:] = self._seen(file, key)
+                yield file
         except KresnetError as error:
             raise type(error)(f"{path}: {error}") from error
 
     def _seen(self, file: BufferedReader, key: int | None) -> np.ndarray:
         """The pixels of a view of an image."""
-        height, width, channels = self.shape
+        height, width, _ = self.shape
         output = width, height
 
         def box_in(whole: Size) -> Box:
@@ -190,7 +208,7 @@ class Folder(Source):
         across, down = image.width / whole[0], image.height / whole[1]
         left, top, right, bottom = box_in(whole)
         box = left * across, top * down, right * across, bottom * down
-        image = image.convert("RGB" if channels == 3 else "L")
+        image = image.convert(self._mode)
         seen = np.asarray(resized(image, box, output))
         return seen.reshape(self.shape)
 

@@ -75,6 +75,18 @@ class Source:
         """
         raise NotImplementedError
 
+    def whole(self, split: str, index: int) -> np.ndarray:
+        """Reads an image as large as it is, upright.
+
+        Returns:
+            uint8, shape `(height, width, channels)`; of a source of images of
+            all sizes, the image's own.
+
+        Raises:
+            KresnetError: As of `read`.
+        """
+        return self.read(split, np.array([index]))[0]
+
     def parts(self, validation: int) -> tuple["Images", "Images"]:
         """The images to train on, and those held out.
 
@@ -120,6 +132,10 @@ class Images:
 
     def __getitem__(self, part: slice | np.ndarray) -> np.ndarray:
         return self.source.read(self.split, self.indices[part])
+
+    def whole(self, place: int) -> np.ndarray:
+        """Reads the image at a place as large as it is; see `Source.whole`."""
+        return self.source.whole(self.split, int(self.indices[place]))
 
     def drawn(self, part: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """Reads some of them as in training; see `Source.read`."""
