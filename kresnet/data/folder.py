@@ -147,16 +147,12 @@ class Folder(Source):
             raise
         return pixels
 
-    def whole(self, split, index):
-        """See `Source.whole`; raises as `read` does."""
+    def whole(self, split, index, use):
+        """See `Source.whole`; errors as of `read`."""
         with self._checked(split, index) as file:
-            image, _ = decode(file, [])
-        pixels = np.asarray(image.convert(self._mode))
-        return pixels.reshape(image.height, image.width, -1)
-
-    @property
-    def _mode(self) -> str:
-        return "RGB" if self.shape[2] == 3 else "L"
+            image, _ = self._colours(file)
+            pixels = np.asarray(image)
+            return use(pixels.reshape(*pixels.shape[:2], -1))
 
     def _read(
         self, split: str, index: int, key: int | None, row: np.ndarray
@@ -204,13 +200,17 @@ class Folder(Source):
             return min((right - left) / width, (bottom - top) / height)
 
         # In a test view shrinking moves probabilities by up to 0.03.
-        image, whole = decode(file, [], None if key is None else least)
+        image, whole = self._colours(file, None if key is None else least)
         across, down = image.width / whole[0], image.height / whole[1]
         left, top, right, bottom = box_in(whole)
         box = left * across, top * down, right * across, bottom * down
-        image = image.convert(self._mode)
         seen = np.asarray(resized(image, box, output))
         return seen.reshape(self.shape)
+
+    def _colours(self, file, least=None):
+        """What `decode` returns, with the channels that are asked for."""
+        image, whole = decode(file, [], least)
+        return image.convert("RGB" if self.shape[2] == 3 else "L"), whole
 
 
 def open_folder(
