@@ -1,12 +1,15 @@
 """import.json: where the weights of an imported network come from."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from kresnet.documents import Expected, Fields, Flag
+from kresnet.errors import InputMissingError
 from kresnet.records.identity import Beginning, Identity
 from kresnet.records.run import Texts
+from kresnet.records.typed_file import read_typed
 from kresnet.spec import Spec
 
 IMPORT = "import.json"
@@ -65,3 +68,15 @@ class ImportRecord(Fields):
             recipe=self.recipe, seed=None, data=None, beginning=beginning
         )
         return identity.with_spec(spec)
+
+
+def read_import(folder: Path) -> ImportRecord:
+    """Reads import.json; its files are not opened.
+
+    Raises:
+        InputMissingError: It is not there, or cannot be read.
+        BadDataError: It is damaged.
+    """
+    if record := read_typed(folder / IMPORT, ImportRecord):
+        return record
+    raise InputMissingError(f"{folder}: holds no {IMPORT} of an import")
