@@ -41,7 +41,8 @@ class ImportRecord(Fields):
         drawn: Layers of which the files had nothing; zeros stand for them.
         assumed: What no file says and the spec decided, in words.
         transforms: Where their constants come from, in words.
-        view: The part of an image that the network sees, in words.
+        view: The part of an image that the network sees, and who says so, in
+            words.
     """
 
     kresnet_import: Literal[1]
