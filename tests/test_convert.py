@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from kresnet.errors import CannotWriteError, SpecError
 from kresnet.importing import convert, import_weights
+from kresnet.records.imported import read_import
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EVEN = ["model.stem.pool.padding=even"]
@@ -50,6 +51,16 @@ def test_what_came_from_torchvision_goes_back_bit_for_bit(resnet18, tmp_path):
     assert got.keys() == arrays.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(got[name], array, name)
+
+
+def test_an_import_says_what_belongs_to_its_numbers(resnet18):
+    record = read_import(resnet18[1])
+
+    assert record.view == (
+        "one crop in the centre, 224×224, of an image whose shorter side is"
+        " 256, bilinear with antialiasing, as the spec has it"
+    )
+    assert record.transforms.startswith("those that are usual for torchvision")
 
 
 def test_a_file_is_not_overwritten_and_a_net_must_be_there(resnet18, tmp_path):
