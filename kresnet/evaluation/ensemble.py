@@ -120,9 +120,10 @@ def measure_ensemble(
         logits, evaluation = tested(network, own, split, batch_norm, view)
         found.append(Member(**dict(evaluation), name=network.spec.name))
         probabilities.append(softmax(logits))
+    names = images[0].source.class_names
     return EnsembleEvaluation(
         members=tuple(found),
-        **measured(log_mean(probabilities), images[0]),
+        **measured(log_mean(probabilities), images[0].labels, names),
     )
 
 
