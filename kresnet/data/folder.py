@@ -1,15 +1,16 @@
 """Photos of all sizes in folders, one for each class."""
 
 import concurrent.futures
+import contextlib
 import hashlib
 import itertools
 import json
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,7 +30,6 @@ from kresnet.notices import notify
 from kresnet.printable import is_utf8
 from kresnet.spec import DataSpec, Views
 
-T = TypeVar("T")
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
@@ -133,7 +133,7 @@ class Folder(Source):
         pixels = np.empty((len(indices), *self.shape), np.uint8)
         every = itertools.repeat(None) if keys is None else map(int, keys)
         reads = [
-            self._pool.submit(self._fill, split, index, key, row)
+            self._pool.submit(self._read, split, index, key, row)
             for index, key, row in zip(
                 map(int, indices), every, pixels, strict=False
             )
@@ -149,19 +149,20 @@ class Folder(Source):
 
     def whole(self, split, index, use):
         """See `Source.whole`; errors as of `read`."""
-        return self._read(
-            split, index, lambda file: use(self._colours(file)[0])
-        )
-
-    def _fill(
-        self, split: str, index: int, key: int | None, row: np.ndarray
-    ) -> None:
-        row[:] = self._read(split, index, lambda file: self._seen(file, key))
+        with self._checked(split, index) as file:
+            image, _ = self._colours(file)
+            pixels = np.asarray(image)
+            return use(pixels.reshape(*pixels.shape[:2], -1))
 
     def _read(
-        self, split: str, index: int, use: Callable[[BufferedReader], T]
-    ) -> T:
-        """What is made of a file, which is the one that was listed."""
+        self, split: str, index: int, key: int | None, row: np.ndarray
+    ) -> None:
+        with self._checked(split, index) as file:
+            row[:] = self._seen(file, key)
+
+    @contextlib.contextmanager
+    def _checked(self, split: str, index: int) -> Iterator[BufferedReader]:
+        """Opens an image whose file is the one that was found; says whose."""
         files = self.splits[split]
         path = os.path.join(files.folder, files.names[index])
         try:
@@ -180,7 +181,7 @@ class Folder(Source):
                             "is damaged: its sum is not the one that `kresnet"
                             " data --verify` stored"
                         )
-                return use(file)
+                yield file
         except KresnetError as error:
             raise type(error)(f"{path}: {error}") from error
 

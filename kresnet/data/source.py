@@ -4,14 +4,11 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from kresnet.data.order import split_train_validation
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 T = TypeVar("T")
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -82,23 +79,24 @@ class Source:
         raise NotImplementedError
 
     def whole(
-        self, split: str, index: int, use: Callable[["Image.Image"], T]
+        self, split: str, index: int, use: Callable[[np.ndarray], T]
     ) -> T:
-        """Decodes an image without a view; of photos only.
+        """Reads an image as large as it is, upright, without a view.
 
         Args:
             split: As for `labels`.
             index: Its place in the split.
-            use: Is given the upright image, with the channels of `input`. A
-                `KresnetError` that it raises gets the image's name.
+            use: Is given the image, uint8, shape `(height, width, channels)`;
+                of a source of images of all sizes, with its own height and
+                width. A `KresnetError` that it raises gets the image's name.
 
         Returns:
             What `use` returns.
 
         Raises:
-            KresnetError: It is missing or damaged.
+            KresnetError: As of `read`.
         """
-        raise NotImplementedError
+        return use(self.read(split, np.array([index]))[0])
 
     def parts(self, validation: int) -> tuple["Images", "Images"]:
         """The images to train on, and those held out.
@@ -145,6 +143,11 @@ class Images:
 
     def __getitem__(self, part: slice | np.ndarray) -> np.ndarray:
         return self.source.read(self.split, self.indices[part])
+
+    def whole(self, place: int) -> np.ndarray:
+        """Reads the image at a place as large as it is; see `Source.whole`."""
+        index = int(self.indices[place])
+        return self.source.whole(self.split, index, lambda pixels: pixels)
 
     def drawn(self, part: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """Reads some of them as in training; see `Source.read`."""

@@ -154,10 +154,16 @@ def _pixels(image, box, output) -> np.ndarray:
 def _looked_at(images: Images, look: Callable[[Image.Image], T]) -> Iterator[T]:
     """What `look` makes of each image, in order; it runs in threads."""
     source, split = images.source, images.split
+
+    def upright(pixels: np.ndarray) -> T:
+        # Pillow has no axis for the channel of a grey image.
+        grey = pixels.shape[2] == 1
+        return look(Image.fromarray(pixels[..., 0] if grey else pixels))
+
     ahead: collections.deque[concurrent.futures.Future[T]] = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(AHEAD) as pool:
         for index in map(int, images.indices):
-            ahead.append(pool.submit(source.whole, split, index, look))
+            ahead.append(pool.submit(source.whole, split, index, upright))
             if len(ahead) > AHEAD:
                 yield ahead.popleft().result()
         while ahead:

@@ -18,6 +18,7 @@ from kresnet.errors import (
 from kresnet.exporting.comparison import compare
 from kresnet.exporting.formats import check_installed, write_model
 from kresnet.machine.start_keras import without_retracing_warnings
+from kresnet.network import any_size_model
 from kresnet.printable import is_utf8
 from kresnet.records.export import ExportRecord, Format
 from kresnet.trained import Layered, Trained, open_trained
@@ -38,12 +39,16 @@ def export(
     channels)` with any batch size (LiteRT: at least 1), in the range of the
     data set (0 to 255; digits: 0 to 16), and returns float32 probabilities
     `(batch, classes)`. The transforms are inside it, so nothing is normalised
-    outside.
+    outside. So is the test view of a network with views, which takes images of
+    any height and width, one size a batch: decoded, upright and RGB.
 
     After writing, the export is loaded in a fresh process in which neither
     kresnet nor Keras can be imported and compared with the run's own model on
     128 test images in batches of 1, 7 and 120: probabilities may differ by
-    1e-6 (SavedModel) or 1e-4 (the others), the best class not at all.
+    1e-6 (SavedModel) or 1e-4 (the others), the best class not at all. A network
+    with views is compared on up to 128 whole test images, one by one, with what
+    the run's model says of the views that Pillow makes of them: probabilities
+    may differ by 1e-3.
 
     The folder holds the model, `classes.json` (the names, in the order of the
     probabilities) and a manifest with SHA-256 sums. A SavedModel has the
@@ -138,15 +143,16 @@ def _write(out: Path, format: Format, run: Layered, data: Source) -> None:
         class_names=data.class_names,
     )
     content = record.model_dump(mode="json")
-    names = data.class_names
+    names, views = data.class_names, run.spec.data.views
+    written = any_size_model(model, views.test) if views else model
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with sealed_folder.create(out, content) as own:
-            write_model(own, format, model, names)
+            write_model(own, format, written, names)
             text = json.dumps(list(names), ensure_ascii=False) + "\n"
             (own / "classes.json").write_text(text, encoding="utf-8")
             content["compared"] = compare(
-                own, format, model, data.images("test"), names
+                own, format, model, data.images("test"), names, bool(views)
             )
     except KresnetError as error:
         raise type(error)(f"{out}: not exported: {error}") from error

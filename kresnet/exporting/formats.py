@@ -36,14 +36,18 @@ def check_installed(format: str) -> None:
 def write_model(
     folder: Path, format: str, model: keras.Model, class_names: Sequence[str]
 ) -> None:
-    """Writes a model of logits as a function from pixels to probabilities."""
+    """Writes a model of logits as a function from pixels to probabilities.
+
+    Heights and widths that are `None` stay open: one size a batch.
+    """
     if format == "tf_saved_model":
         _write_saved_model(folder, model, class_names)
         return
     probabilities = keras.layers.Softmax(dtype="float32")(model.output)
     joined = keras.Model(model.input, probabilities)
     # Keras exports to ONNX only what was called before.
-    joined(keras.ops.zeros((1, *model.input_shape[1:]), "uint8"))
+    sizes = [size or 32 for size in model.input_shape[1:]]
+    joined(keras.ops.zeros((1, *sizes), "uint8"))
     path = folder / MODEL_FILES[format]
     with warnings.catch_warnings():
         # From Keras 3.15 making tf2onnx fit NumPy 2.

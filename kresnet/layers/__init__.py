@@ -6,6 +6,7 @@
 from keras.layers import Rescaling
 
 from kresnet.layers.batch_normalization import BatchNormalization
+from kresnet.layers.center_view import CenterView
 from kresnet.layers.channel_mean import ChannelMean
 from kresnet.layers.channel_standardize import ChannelStandardize
 from kresnet.layers.drops import Dropout, Survival
@@ -23,6 +24,7 @@ from kresnet.layers.zca_whitening import ZCAWhitening
 
 __all__ = [
     "BatchNormalization",
+    "CenterView",
     "ChannelMean",
     "ChannelStandardize",
     "Dropout",

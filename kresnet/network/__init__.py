@@ -14,6 +14,7 @@ from kresnet.network.precision import PRECISIONS
 from kresnet.network.transforms import (
     adapt_transforms,
     all_variables,
+    any_size_model,
     build_transforms,
     inference_layers,
     inference_model,
@@ -26,6 +27,7 @@ __all__ = [
     "KerasParts",
     "adapt_transforms",
     "all_variables",
+    "any_size_model",
     "build_model",
     "build_transforms",
     "find_places",

@@ -14,6 +14,7 @@ import numpy as np
 from kresnet.architecture import ModelSpec
 from kresnet.errors import SpecError
 from kresnet.layers import (
+    CenterView,
     ChannelMean,
     ChannelStandardize,
     FancyPCA,
@@ -26,7 +27,7 @@ from kresnet.layers.keyed import KeyedLayer
 from kresnet.machine.place import refuse_missing_devices
 from kresnet.network.build import keyed_network
 from kresnet.network.precision import layer_precision
-from kresnet.spec import DataSpec
+from kresnet.spec import DataSpec, TestView
 
 if TYPE_CHECKING:
     from kresnet.data import Images
@@ -141,6 +142,20 @@ def inference_model(
     for layer in inference_layers(transforms):
         x = layer(x)
     return keras.Model(pixels, network(x), name="inference")
+
+
+def any_size_model(inference: keras.Model, view: TestView) -> keras.Model:
+    """Puts the test view before an inference model.
+
+    Returns:
+        A model from raw images, uint8 `(batch, any, any, channels)`, one size a
+        batch, to logits.
+    """
+    height, width, channels = inference.input_shape[1:]
+    images = keras.Input((None, None, channels), dtype="uint8", name="images")
+    with layer_precision():
+        seen = CenterView(view.shorter_side, height, width)(images)
+    return keras.Model(images, inference(seen), name="any_size")
 
 
 def training_model(

@@ -16,18 +16,19 @@ def read_image(
     shape: tuple[int, int, int],
     facts: DatasetFacts,
     view: TestView | None = None,
+    whole: bool = False,
 ) -> tuple[np.ndarray, list[str]]:
     """Reads one image file as a network's pixels.
 
     It is decoded as in training, see `kresnet.data.decode`; colours become RGB
     or grey (ITU-R 601 luma) as the network takes them. A network with views
-    sees the test view. For any other the whole image is resized with
-    antialiased bicubic interpolation, and values are scaled to the data set's
-    range.
+    sees the test view, or takes the image `whole` and has the view inside. For
+    any other the whole image is resized with antialiased bicubic interpolation,
+    and values are scaled to the data set's range.
 
     Returns:
-        uint8 pixels of the shape, 0 to `facts.white`, and what the user should
-        know about how they came about.
+        uint8 pixels of the shape, `whole` ones of their own size, 0 to
+        `facts.white`, and what the user should know about how they came about.
 
     Raises:
         InputMissingError: There is no such file, or it cannot be opened.
@@ -42,7 +43,9 @@ def read_image(
         image, _ = decode(file, notices)
     image = image.convert("RGB" if shape[2] == 3 else "L")
     height, width = shape[:2]
-    if view:
+    if whole:
+        width, height = image.size
+    elif view:
         box = test_box(view, image.size, (width, height))
         image = resized(image, box, (width, height))
     elif image.size != (width, height):
@@ -52,7 +55,7 @@ def read_image(
             f"(bicubic{'' if same else '; its proportions change'})"
         )
         image = image.resize((width, height), Image.Resampling.BICUBIC)
-    pixels = np.asarray(image, "uint8").reshape(shape)
+    pixels = np.asarray(image, "uint8").reshape(height, width, -1)
     if facts.light_on_dark and pixels.mean() > 127.5:
         notices.append(
             "mostly light, but the network was trained on light shapes on "

@@ -65,7 +65,8 @@ def predict(
         raise SpecError(f"--top: must be at least 1. Received: {top}")
     network = open_trained(run_or_export, checkpoint)
     paths = [Path(path) for path in images]
-    batches = (paths[i : i + _BATCH] for i in range(0, len(paths), _BATCH))
+    step = 1 if network.takes_any_size else _BATCH
+    batches = (paths[i : i + step] for i in range(0, len(paths), step))
     return [each for batch in batches for each in _batch(network, batch, top)]
 
 
@@ -79,6 +80,7 @@ def _batch(network: Trained, paths: list[Path], top: int) -> list[Prediction]:
                 network.spec.model.input,
                 network.facts,
                 views.test if (views := network.spec.data.views) else None,
+                network.takes_any_size,
             )
             found.append(Prediction(path, notices=tuple(notices)))
         except KresnetError as error:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -55,6 +55,10 @@ class Export(Trained):
     def results(self) -> None:
         return None  # an export is sealed
 
+    @property
+    def takes_any_size(self) -> bool:
+        return self.spec.data.views is not None
+
     def with_layers(self, use: str) -> NoReturn:
         raise SpecError(
             f"{use}: needs the layers of a run. Received: {self.folder}, an"
@@ -83,12 +87,18 @@ class Export(Trained):
             ) from error
 
     def logits(self, pixels: Images | np.ndarray) -> np.ndarray:
-        probabilities = [
-            self.probabilities(np.ascontiguousarray(pixels[i : i + BATCH]))
-            for i in range(0, len(pixels), BATCH)
-        ]
+        batches = self._batches(pixels)
+        probabilities = [self.probabilities(batch) for batch in batches]
         none = np.zeros((0, self.spec.model.classes))  # also makes it float64
         return np.log(np.maximum(np.concatenate([none, *probabilities]), LEAST))
+
+    def _batches(self, pixels) -> Iterator[np.ndarray]:
+        if self.takes_any_size and isinstance(pixels, Images):
+            for i in range(len(pixels)):  # a batch has one size
+                yield pixels.whole(i)[None]
+            return
+        for i in range(0, len(pixels), BATCH):
+            yield np.ascontiguousarray(pixels[i : i + BATCH])
 
 
 def load_export(

@@ -1,8 +1,9 @@
 """Runs an exported model with what its format needs, and nothing of kresnet.
 
 Also a program, run by its path, in which neither kresnet nor Keras can be
-imported: `python -P runtimes.py FORMAT FOLDER BATCHES.npz RESULTS.npz`.
-It ends with its standard input, a pipe from the process that started it.
+imported: `python -P runtimes.py FORMAT FOLDER BATCHES.npz RESULTS.npz SIZES`,
+where SIZES, `one-size` or `any-size`, is what the model should take. It ends
+with its standard input, a pipe from the process that started it.
 """
 
 import json
@@ -23,6 +24,7 @@ MODEL_FILES = {
 }
 # From images, uint8 (batch, height, width, channels), to float32 (batch,
 # classes); for other images it raises whatever the format's runtime raises.
+# With the test view inside, each batch may have another height and width.
 Probabilities = Callable[[np.ndarray], np.ndarray]
 
 
@@ -64,7 +66,7 @@ def _litert(folder):
     target = interpreter.get_output_details()[0]["index"]
 
     def probabilities(images):
-        # Strict: only the size of the batch may change.
+        # Strict: only sizes that the model leaves open may change.
         interpreter.resize_tensor_input(source, images.shape, strict=True)
         interpreter.allocate_tensors()
         interpreter.set_tensor(source, images)
@@ -94,7 +96,7 @@ def _end_with_parent():
     os._exit(1)
 
 
-def _main(format, folder, batches, results):
+def _main(format, folder, batches, results, sizes):
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in ("kresnet", "keras"):
         # Makes its import an ImportError.
@@ -108,8 +110,10 @@ def _main(format, folder, batches, results):
     some = next(iter(images.values()))
     wrong = {
         "float pixels": some.astype("float32"),
-        "images of another size": some[:, 1:],
+        "images of other channels": np.concatenate([some, some], axis=3),
     }
+    if sizes == "one-size":
+        wrong["images of another size"] = some[:, 1:]
     accepted = [
         what for what, batch in wrong.items() if _takes(probabilities, batch)
     ]

@@ -49,7 +49,8 @@ class Trained(abc.ABC):
 
         Args:
             pixels: uint8 `(count, height, width, channels)`, as in the data
-                set; the size is that of `spec.model.input`.
+                set; the size is that of `spec.model.input`. Where
+                `takes_any_size`, whole images of any one size.
 
         Returns:
             float64 `(count, classes)`, but for a number that is added to all
@@ -71,6 +72,11 @@ class Trained(abc.ABC):
     def kind(self) -> str | None:
         """What a protocol calls it; `None` for the network of a run."""
         return None
+
+    @property
+    def takes_any_size(self) -> bool:
+        """Whether it has the test view inside, and takes whole images."""
+        return False
 
     @property
     def is_last(self) -> bool:
