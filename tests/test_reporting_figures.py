@@ -16,6 +16,7 @@ from kresnet.evaluation.evaluate import measured
 from kresnet.figures import new_figure, palette_of, save_figure
 from kresnet.instruments import Gradients
 from kresnet.records.evaluation import Evaluation, Protocol
+from kresnet.records.metrics import read_metrics
 from kresnet.reporting import (
     draw_confusion,
     draw_learning_curve,
@@ -28,7 +29,6 @@ from kresnet.reporting.curves import (
     learning_curve,
     learning_curves,
 )
-from kresnet.reporting.metrics import read_metrics
 from kresnet.reporting.paper import beside_paper, paper_error_of_test
 from kresnet.reporting.report import read_measured
 from kresnet.spec import load_spec

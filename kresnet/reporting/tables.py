@@ -15,9 +15,9 @@ from kresnet.records.evaluation import (
     Member,
     Protocol,
 )
+from kresnet.records.metrics import read_metrics
 from kresnet.records.run import read_recorded_run
 from kresnet.reporting.groups import NOTHING, is_proxy, named
-from kresnet.reporting.metrics import read_metrics
 from kresnet.reporting.paper import beside_paper
 
 

@@ -12,7 +12,7 @@ import time
 import clusters
 from faults.kills import content
 
-LAST = 2_000  # iterations
+LAST = 10_000  # iterations, some minutes
 SECONDS = 900  # that anything may take, far more than it needs
 FIELDS = (
     f"training.iterations={LAST}",
