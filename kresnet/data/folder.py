@@ -3,16 +3,17 @@
 import concurrent.futures
 import contextlib
 import hashlib
+import io
 import itertools
 import json
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from kresnet import sealed_folder
 from kresnet.data.decode import decode, opened_file, versions
@@ -151,12 +152,13 @@ class Folder(Source):
         """See `Source.whole`; raises as `read` does."""
         with self._checked(split, index) as file:
             image, _ = decode(file, [])
-        pixels = np.asarray(image.convert(self._mode))
+        pixels = np.asarray(self._coloured(image))
         return pixels.reshape(image.height, image.width, -1)
 
-    @property
-    def _mode(self) -> str:
-        return "RGB" if self.shape[2] == 3 else "L"
+    def _coloured(self, image: Image.Image) -> Image.Image:
+        mode = "RGB" if self.shape[2] == 3 else "L"
+        # `convert` would copy an image that has the mode.
+        return image if image.mode == mode else image.convert(mode)
 
     def _read(
         self, split: str, index: int, key: int | None, row: np.ndarray
@@ -165,31 +167,31 @@ class Folder(Source):
             row[:] = self._seen(file, key)
 
     @contextlib.contextmanager
-    def _checked(self, split: str, index: int) -> Iterator[BufferedReader]:
+    def _checked(self, split: str, index: int) -> Iterator[BinaryIO]:
         """Opens an image whose file is the one that was found; says whose."""
         files = self.splits[split]
         path = os.path.join(files.folder, files.names[index])
         try:
             with opened_file(path) as file:
-                size = os.fstat(file.fileno()).st_size
+                content = file.read()
+                size = len(content)
                 if size != files.sizes[index]:
                     raise BadDataError(
                         f"has changed: it had {files.sizes[index]:,} bytes and"
                         f" has {size:,}"
                     )
                 if sums := self.sums:
-                    digest = hashlib.file_digest(file, "sha256").digest()
-                    file.seek(0)
+                    digest = hashlib.sha256(content).digest()
                     if digest != sums[split][index].tobytes():
                         raise BadDataError(
                             "is damaged: its sum is not the one that `kresnet"
                             " data --verify` stored"
                         )
-                yield file
+                yield io.BytesIO(content)
         except KresnetError as error:
             raise type(error)(f"{path}: {error}") from error
 
-    def _seen(self, file: BufferedReader, key: int | None) -> np.ndarray:
+    def _seen(self, file: BinaryIO, key: int | None) -> np.ndarray:
         """The pixels of a view of an image."""
         height, width, _ = self.shape
         output = width, height
@@ -208,8 +210,7 @@ class Folder(Source):
         across, down = image.width / whole[0], image.height / whole[1]
         left, top, right, bottom = box_in(whole)
         box = left * across, top * down, right * across, bottom * down
-        image = image.convert(self._mode)
-        seen = np.asarray(resized(image, box, output))
+        seen = np.asarray(resized(self._coloured(image), box, output))
         return seen.reshape(self.shape)
 
 
