@@ -12,20 +12,19 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from kresnet.architecture import ModelSpec
+from kresnet.architecture import ModelSpec, inventory
 from kresnet.cli import app, run
 from kresnet.errors import BadDataError, CannotWriteError, SpecError
 from kresnet.evaluation import evaluate
-from kresnet.importing import NAMINGS, import_weights, open_files
+from kresnet.importing import NAMINGS, import_weights
 from kresnet.importing.fit import fit, match
-from kresnet.importing.held import Held
-from kresnet.importing.inventory import inventory
 from kresnet.importing.layout import theirs, turned, turned_back
 from kresnet.importing.recognise import matches, recognise
 from kresnet.network import build_model
 from kresnet.records.evaluation import read_evaluation
 from kresnet.spec import load_spec
 from kresnet.trained import open_trained
+from kresnet.weight_files import Held, open_files
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = os.environ.get("KRESNET_WEIGHTS_DIR")
