@@ -670,6 +670,44 @@ def test_max_pooling_pads_where_the_field_says():
     assert math.isfinite(even.min())
 
 
+@pytest.mark.parametrize("side", [6, 7])
+@pytest.mark.parametrize(
+    ("kernel", "padding"), [(3, "end"), (3, "even"), (2, "end")]
+)
+def test_max_pooling_rounds_as_the_systems_it_is_named_after(
+    kernel, padding, side
+):
+    """Caffe: ceil((n - k) / s) + 1 windows; Torch: floor((n + 2p - k) / s) + 1.
+
+    Both for a static shape and for one that is known only when it is used.
+    """
+    import keras
+
+    from kresnet.layers import MaxPool
+
+    images = np.random.default_rng(0).normal(size=(1, side, 9, 1))
+    before = 1 if padding == "even" else 0
+
+    def starts(n):
+        count = (n + 2 - 3) // 2 + 1 if before else -(-(n - kernel) // 2) + 1
+        return [2 * i - before for i in range(count)]
+
+    want = [
+        [
+            images[0, max(y, 0) : y + kernel, max(x, 0) : x + kernel].max()
+            for x in starts(9)
+        ]
+        for y in starts(side)
+    ]
+    pool = MaxPool(kernel, 2, padding)
+    of_any_size = keras.Sequential([keras.Input((None, None, 1)), pool])
+
+    for made in (pool, of_any_size):
+        got = np.asarray(made(images.astype("float32")))
+        assert got.shape == pool.compute_output_shape(images.shape)
+        np.testing.assert_allclose(got[0, :, :, 0], want, rtol=1e-6)
+
+
 def test_a_strided_stage_may_follow_a_dilated_one():
     made = [
         {"block": "basic", "shortcut": "B", "blocks": 1, "width": 4} | more

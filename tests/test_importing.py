@@ -243,7 +243,8 @@ def test_kresnet_s_own_weights_come_back(digits_run, digits_weights, tmp_path):
 
     imported, trained = open_trained(tmp_path / "in"), open_trained(digits_run)
     assert record.naming == "kresnet"
-    assert record.transforms == "the file"
+    assert record.transforms == "those of the file"
+    assert record.view == "one whole image, as the data set has it"
     for name, array in trained.weights.items():
         np.testing.assert_array_equal(imported.weights[name], array)
     ours, theirs = (

@@ -11,8 +11,8 @@ from report_page import make_run, page_of
 
 from kresnet.errors import BadDataError, InputMissingError
 from kresnet.instruments import Measured, Responses
+from kresnet.records.metrics import read_metrics
 from kresnet.reporting.losses import loss_curve, loss_curves
-from kresnet.reporting.metrics import read_metrics
 from kresnet.reporting.report import read_measured
 from kresnet.spec import load_spec
 from kresnet.training.logs.metrics import COLUMNS

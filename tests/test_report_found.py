@@ -10,8 +10,8 @@ from report_page import make_run, page_of
 from kresnet.cli import app, run
 from kresnet.errors import BadDataError
 from kresnet.instruments import Gradients, Measured, Responses
+from kresnet.records.metrics import read_metrics
 from kresnet.reporting.groups import read_runs
-from kresnet.reporting.metrics import read_metrics
 from kresnet.reporting.report import read_measured
 from kresnet.spec import load_spec
 

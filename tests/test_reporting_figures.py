@@ -12,9 +12,11 @@ from rich.console import Console
 
 from kresnet.errors import BadDataError, DiskFullError, InputMissingError
 from kresnet.evaluation import evaluate
-from kresnet.evaluation.evaluate import _measured
+from kresnet.evaluation.evaluate import measured
 from kresnet.figures import new_figure, palette_of, save_figure
 from kresnet.instruments import Gradients
+from kresnet.records.evaluation import Evaluation, Protocol
+from kresnet.records.metrics import read_metrics
 from kresnet.reporting import (
     draw_confusion,
     draw_learning_curve,
@@ -27,8 +29,7 @@ from kresnet.reporting.curves import (
     learning_curve,
     learning_curves,
 )
-from kresnet.reporting.metrics import read_metrics
-from kresnet.reporting.paper import beside_paper
+from kresnet.reporting.paper import beside_paper, paper_error_of_test
 from kresnet.reporting.report import read_measured
 from kresnet.spec import load_spec
 from kresnet.trained import open_trained
@@ -222,6 +223,52 @@ def test_only_the_paper_s_own_recipe_stands_beside_its_number():
     assert beside_paper(short) == ("not comparable: momentum: 0.8")
 
 
+# Of ResNet-50 the release notes have one crop, table 3 ten, table 4 all.
+SIDES = (224, 256, 384, 480, 640)
+OF_TESTS = {
+    "one crop": (("single", (256,), False), "24.7 (release notes, one crop)"),
+    "its mirror image too": (("single", (256,), True), ""),
+    "ten crops": (("ten-crop", (256,), True), "22.85 / 6.71 (table 3)"),
+    "ten crops elsewhere": (("ten-crop", (288,), True), ""),
+    "dense": (("dense", SIDES, False), "20.74 / 5.25 (table 4)"),
+    "dense, mirrored": (("dense", SIDES, True), "20.74 / 5.25 (table 4)"),
+    "dense at one scale": (("dense", (224,), False), ""),
+    "multi-crop": (("multi-crop", (256, 384, 512), True), ""),
+}
+
+
+def protocol(view="single", sides=None, mirrored=False, split="test"):
+    return Protocol(
+        data="imagenet",
+        split=split,
+        images=1,
+        view=view,
+        shorter_sides=sides,
+        mirrored=mirrored,
+        views="",
+        batch_norm_statistics="",
+        iteration=1,
+    )
+
+
+@pytest.mark.parametrize("case", OF_TESTS)
+def test_beside_a_test_stands_the_paper_s_number_of_that_test_alone(case):
+    given, want = OF_TESTS[case]
+
+    assert paper_error_of_test(load_spec("resnet50"), protocol(*given)) == want
+
+
+def test_other_splits_recipes_and_mirror_images_have_no_number_of_the_paper():
+    spec, one = load_spec("resnet56"), protocol()
+    assert paper_error_of_test(spec, one).startswith("6.97")
+    assert paper_error_of_test(spec, protocol(mirrored=True)) == ""
+    assert paper_error_of_test(spec, protocol(split="train")) == ""
+    other = load_spec("resnet56", ["training.momentum=0.8"])
+    assert paper_error_of_test(other, one) == ""
+    crops = protocol("ten-crop", (256,), True)
+    assert paper_error_of_test(load_spec("resnet18"), crops) == ""
+
+
 def test_a_run_without_rows_or_with_rubbish_is_said(tmp_path):
     with pytest.raises(InputMissingError, match=r"metrics\.csv"):
         read_metrics(tmp_path)
@@ -252,12 +299,10 @@ def test_classes_without_an_image_keep_their_place_and_name(folder):
     labels = np.array([0, 2, 2])
 
     facts = make_evaluation(folder)
-    found = _measured(
-        logits,
-        labels,
-        names,
+    found = Evaluation(
         identity=facts["identity"],
         protocol=facts["protocol"],
+        **measured(logits, labels, names),
     )
 
     assert found.class_names == tuple(names)

@@ -12,10 +12,12 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import small_network
 from report_page import Page, make_run
 from rich.console import Console
+from safetensors.numpy import load_file, save_file
 
 from kresnet import sealed_folder
 from kresnet.cli import app
@@ -23,11 +25,13 @@ from kresnet.cli import run as run_command
 from kresnet.documents import STUDIES
 from kresnet.errors import CannotWriteError, InputMissingError, SpecError
 from kresnet.evaluation import evaluate
+from kresnet.importing import import_weights
 from kresnet.reporting import write_report
 from kresnet.spec import dump_spec, load_spec
 from kresnet.study import load_study, parse_budget, run_study, study_table
 from kresnet.study.engines.local import command
 from kresnet.study.plan import plan, read_records, scaled
+from kresnet.trained import open_trained
 
 SMALL = "".join(f'\n      - "{each}"' for each in small_network.OVERRIDES)
 TWO = f"""
@@ -154,6 +158,30 @@ def test_another_budget_is_refused(text):
             "  - {spec: plain32, begin_with: plain20, seeds: [1, 2]}",
             "x.yaml:5:49: runs[1].seeds: must be seeds of runs[0], which it"
             " begins with: that has no 2",
+        ),
+        (
+            "name: x\nshows: y\nruns:\n"
+            "  - {spec: plain32, begin_with: plain20, seeds: [1]}\n"
+            "  - {spec: plain20, seeds: [1]}",
+            "x.yaml:4:33: runs[0].begin_with: must be the name of an earlier"
+            " run of this study, or the folder of an import in the study's"
+            " folder or below it. Received: plain20",
+        ),
+        *(
+            (
+                "name: x\nshows: y\nruns:\n"
+                f"  - {{spec: plain32, begin_with: {path}, seeds: [1]}}",
+                "x.yaml:4:33: runs[0].begin_with: must be the name of an"
+                " earlier run of this study, or the folder of an import in the"
+                " study's folder or below it",
+            )
+            for path in ("../weights", "/weights", "a/../../b", "a/", ".")
+        ),
+        (
+            "name: x\nshows: y\nruns:\n"
+            "  - {spec: plain20, keep_transforms: true, seeds: [1]}",
+            "x.yaml:4:38: runs[0].keep_transforms: must be left out: the run"
+            " has no begin_with. Received: true",
         ),
         (
             "name: x\nshows: y\nruns:\n"
@@ -581,6 +609,46 @@ def test_a_study_nobody_hears_trains_a_net_and_then_the_net_deepened(tmp_path):
     again = start(tmp_path, "--budget=50%")  # all runs are what is meant
     again.communicate()
     assert again.returncode == 0
+
+
+@pytest.mark.slow
+def test_a_study_begins_with_an_import_in_its_folder(digits_run, tmp_path):
+    """And keeps its mean image; with other weights it is another study."""
+    file = tmp_path / "two.yaml"
+    file.write_text(
+        "name: two\nshows: what an import is worth\nruns:\n"
+        "  - {spec: digits, begin_with: weights/digits, keep_transforms: true,"
+        " seeds: [0], set: [training.iterations=5, data.validation=500,"
+        ' "training.learning_rate.at=[]"]}\n'
+    )
+    with pytest.raises(SpecError, match="or the folder of an import"):
+        load_study(file)
+    weights = max((digits_run / "checkpoints").iterdir())
+    weights /= "weights.safetensors"
+    folder = tmp_path / "weights" / "digits"
+    import_weights([weights], "digits", folder)
+
+    for _ in range(2):  # the second time all is there
+        _, err = (study := start(tmp_path)).communicate()
+        assert study.returncode == 0, err
+
+    run = tmp_path / "out" / "digits" / "seed0"
+    begun = info(run)["begun_with"]
+    assert begun["folder"] == str(folder)
+    assert begun["kept_transforms"]
+    mean = "per_pixel_mean/mean"
+    np.testing.assert_array_equal(
+        open_trained(run).weights[mean], open_trained(digits_run).weights[mean]
+    )
+    shutil.rmtree(folder)
+    arrays = load_file(weights)
+    arrays["fc/bias"] += 1
+    save_file(arrays, tmp_path / "other.safetensors")
+    import_weights([tmp_path / "other.safetensors"], "digits", folder)
+    _, err = (study := start(tmp_path)).communicate()
+    assert study.returncode == 2
+    assert "holds a run of another experiment" in err
+    assert "begins with (--deepen, --begin-with): weights" in err
 
 
 def _every_number_is_a_proxy_s(folder):

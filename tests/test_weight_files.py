@@ -152,6 +152,20 @@ def test_hdf5_of_keras_is_read_by_the_names_of_layers(network, hdf5, tmp_path):
             np.testing.assert_array_equal(got[prefix + name], array)
 
 
+def test_an_optimiser_s_variables_are_not_taken_for_a_layer_s(tmp_path):
+    """Keras numbers them as it numbers a layer's kernel and bias."""
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    network.compile(keras.optimizers.SGD(), "mse")
+    network.optimizer.build(network.trainable_variables)
+    network.save_weights(tmp_path / "x.weights.h5")
+
+    got = read(tmp_path / "x.weights.h5")
+
+    own = {name for name in got if name.startswith("optimizer/")}
+    assert own == {"optimizer/vars/0", "optimizer/vars/1"}
+    assert len(got) == 4
+
+
 def pickled(*instructions):
     """A zip file of torch with a pickle of one's own."""
     data = io.BytesIO()

@@ -1,6 +1,6 @@
 """Commands that measure a trained network: evaluate, responses."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,15 +8,26 @@ from kresnet.commands.arguments import (
     CheckpointOfRun,
     DataDir,
     RunName,
-    RunOrExport,
 )
-from kresnet.errors import CannotWriteError, DiskFullError
+from kresnet.errors import CannotWriteError, DiskFullError, SpecError
 from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import notify, say, standard_output
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kresnet.records.evaluation import EnsembleEvaluation, Evaluation
+
 
 def evaluate(
-    run_or_export: RunOrExport,
+    networks: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN_OR_EXPORT",
+            help="The folder of a run or of an export; several with"
+            " --ensemble.",
+        ),
+    ],
     split: Annotated[
         str, typer.Option(help="test, validation or train.")
     ] = "test",
@@ -28,28 +39,97 @@ def evaluate(
             " authors did (of a run only)."
         ),
     ] = "moving-averages",
+    view: Annotated[
+        str,
+        typer.Option(
+            help="What is seen of a photo: single, the crop in the centre;"
+            " ten-crop; dense, all of it at several sizes; multi-crop;"
+            " dense-and-crop."
+        ),
+    ] = "single",
+    scales: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N…",
+            help="Lengths in pixels that the shorter side is resized to."
+            " [default: the paper's, in proportion to the input]",
+        ),
+    ] = None,
+    flip: Annotated[
+        bool,
+        typer.Option("--flip", help="See mirror images too, single or dense."),
+    ] = False,
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble", help="Measure the mean of their probabilities."
+        ),
+    ] = False,
     data_dir: DataDir = None,
     out: Annotated[
         str | None,
         typer.Option(
             metavar="DIR",
             help="Where to write. [default: the run's folder; for an export"
-            " nowhere]",
+            " and an ensemble nowhere]",
         ),
     ] = None,
     checkpoint: CheckpointOfRun = None,
 ) -> None:
-    """Measure a trained network and draw its confusion matrix."""
+    """Measure trained networks and draw their confusion matrix."""
+    if len(networks) > 1 and not ensemble:
+        raise SpecError(
+            "evaluate: takes one folder, or several with --ensemble. Received:"
+            f" {len(networks)}"
+        )
+    if ensemble and checkpoint is not None:
+        raise SpecError("--checkpoint: goes without --ensemble")
+    sides = () if scales is None else _sides(scales)
     import_keras_quietly()
-    from kresnet.evaluation import measure, result_path
-    from kresnet.records.evaluation import write_evaluation
-    from kresnet.reporting import draw_confusion, evaluation_table
+    from kresnet.evaluation import (
+        View,
+        ensemble_path,
+        measure,
+        measure_ensemble,
+        open_members,
+        result_path,
+    )
     from kresnet.trained import open_trained
 
-    notify(f"evaluating {run_or_export}: {split}")
-    network = open_trained(run_or_export, checkpoint)
-    path = result_path(network, split, batch_norm, out)
-    found = measure(network, split, batch_norm, data_dir)
+    seen = View(view, sides, flip)  # type: ignore[arg-type]  # it checks
+    notify(f"evaluating {', '.join(networks)}: {split}")
+    if ensemble:
+        members = open_members(networks)
+        path = ensemble_path(members, split, batch_norm, out, seen)
+        whole = measure_ensemble(members, split, batch_norm, data_dir, seen)
+        _show(whole, path, "an ensemble has no folder")
+        return
+    network = open_trained(networks[0], checkpoint)
+    path = result_path(network, split, batch_norm, out, seen)
+    found = measure(network, split, batch_norm, data_dir, seen)
+    _show(found, path, "an export is sealed")
+
+
+def _sides(scales: str) -> tuple[int, ...]:
+    words = scales.split(",")
+    if (
+        not all(word.isascii() and word.isdigit() for word in words)
+        or max(map(len, words)) > 5
+    ):
+        raise SpecError(
+            "--scales: must be lengths in pixels, such as 224,256,384."
+            f" Received: {scales}"
+        )
+    return tuple(map(int, words))
+
+
+def _show(
+    found: "Evaluation | EnsembleEvaluation", path: "Path | None", sealed: str
+) -> None:
+    """Writes what was measured, its figure, and shows it."""
+    from kresnet.records.evaluation import write_evaluation
+    from kresnet.reporting import draw_confusion, evaluation_table
+
     try:
         if path:
             write_evaluation(path, found)
@@ -58,7 +138,7 @@ def evaluate(
     finally:  # what took time is shown, also where it cannot be written
         standard_output().print(evaluation_table(found))
     if path is None:
-        say("not written: an export is sealed; name a folder with --out")
+        say(f"not written: {sealed}; name a folder with --out")
         return
     say(f"numbers: {path}")
     say(f"figure: {draw_confusion(found, path.with_suffix('.png'))}")

@@ -84,6 +84,7 @@ def import_weights(
     for line in record.assumed:
         say(f"  {line}")
     say(f"  transforms: constants are {record.transforms}")
+    say(f"  view: {record.view}")
     for name, why in list(record.left_over.items())[:3]:
         say(f"left over: {name}, {why}")
     if len(record.left_over) > 3:

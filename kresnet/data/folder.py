@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from kresnet import sealed_folder
 from kresnet.data.decode import decode, opened_file, versions
@@ -148,17 +147,12 @@ class Folder(Source):
             raise
         return pixels
 
-    def whole(self, split, index):
-        """See `Source.whole`; raises as `read` does."""
+    def whole(self, split, index, use):
+        """See `Source.whole`; errors as of `read`."""
         with self._checked(split, index) as file:
-            image, _ = decode(file, [])
-        pixels = np.asarray(self._coloured(image))
-        return pixels.reshape(image.height, image.width, -1)
-
-    def _coloured(self, image: Image.Image) -> Image.Image:
-        mode = "RGB" if self.shape[2] == 3 else "L"
-        # `convert` would copy an image that has the mode.
-        return image if image.mode == mode else image.convert(mode)
+            image, _ = self._colours(file)
+            pixels = np.asarray(image)
+            return use(pixels.reshape(*pixels.shape[:2], -1))
 
     def _read(
         self, split: str, index: int, key: int | None, row: np.ndarray
@@ -206,12 +200,20 @@ class Folder(Source):
             return min((right - left) / width, (bottom - top) / height)
 
         # In a test view shrinking moves probabilities by up to 0.03.
-        image, whole = decode(file, [], None if key is None else least)
+        image, whole = self._colours(file, None if key is None else least)
         across, down = image.width / whole[0], image.height / whole[1]
         left, top, right, bottom = box_in(whole)
         box = left * across, top * down, right * across, bottom * down
-        seen = np.asarray(resized(self._coloured(image), box, output))
+        seen = np.asarray(resized(image, box, output))
         return seen.reshape(self.shape)
+
+    def _colours(self, file, least=None):
+        """What `decode` returns, with the channels that are asked for."""
+        image, whole = decode(file, [], least)
+        mode = "RGB" if self.shape[2] == 3 else "L"
+        if image.mode != mode:  # else `convert` would copy it
+            image = image.convert(mode)
+        return image, whole
 
 
 def open_folder(

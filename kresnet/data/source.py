@@ -3,11 +3,14 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
 from kresnet.data.order import split_train_validation
 
+T = TypeVar("T")
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -75,17 +78,25 @@ class Source:
         """
         raise NotImplementedError
 
-    def whole(self, split: str, index: int) -> np.ndarray:
-        """Reads an image as large as it is, upright.
+    def whole(
+        self, split: str, index: int, use: Callable[[np.ndarray], T]
+    ) -> T:
+        """Reads an image as large as it is, upright, without a view.
+
+        Args:
+            split: As for `labels`.
+            index: Its place in the split.
+            use: Is given the image, uint8, shape `(height, width, channels)`;
+                of a source of images of all sizes, with its own height and
+                width. A `KresnetError` that it raises gets the image's name.
 
         Returns:
-            uint8, shape `(height, width, channels)`; of a source of images of
-            all sizes, the image's own.
+            What `use` returns.
 
         Raises:
             KresnetError: As of `read`.
         """
-        return self.read(split, np.array([index]))[0]
+        return use(self.read(split, np.array([index]))[0])
 
     def parts(self, validation: int) -> tuple["Images", "Images"]:
         """The images to train on, and those held out.
@@ -135,7 +146,8 @@ class Images:
 
     def whole(self, place: int) -> np.ndarray:
         """Reads the image at a place as large as it is; see `Source.whole`."""
-        return self.source.whole(self.split, int(self.indices[place]))
+        index = int(self.indices[place])
+        return self.source.whole(self.split, index, lambda pixels: pixels)
 
     def drawn(self, part: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """Reads some of them as in training; see `Source.read`."""

@@ -42,13 +42,43 @@ def split_mix(key: int, stream: int) -> int:
 
 def test_box(view: TestView, image: Size, output: Size) -> Box:
     """The box of the test view, in the centre."""
-    scale = min(image) / view.shorter_side
-    width, height = output[0] * scale, output[1] * scale
-    left, top = (image[0] - width) / 2, (image[1] - height) / 2
-    return left, top, left + width, top + height
+    return crop_box(view.shorter_side, image, output)
 
 
 test_box.__test__ = False  # type: ignore[attr-defined]
+
+
+def crop_box(
+    shorter_side: int,
+    image: Size,
+    output: Size,
+    across: float = 0.5,
+    down: float = 0.5,
+) -> Box:
+    """The box of a crop of an image that is resized.
+
+    Args:
+        shorter_side: The length that the image's shorter side is resized to.
+        image: Width and height of the image as it is.
+        output: Width and height of the crop.
+        across: From 0, at the left edge, to 1, at the right one.
+        down: From 0, at the top, to 1, at the bottom.
+    """
+    scale = min(image) / shorter_side
+    width, height = output[0] * scale, output[1] * scale
+    left, top = across * (image[0] - width), down * (image[1] - height)
+    return left, top, left + width, top + height
+
+
+def whole_size(shorter_side: int, image: Size) -> Size:
+    """The size of a whole image that is resized, in whole pixels.
+
+    Args:
+        shorter_side: The length that the image's shorter side is resized to.
+        image: Width and height of the image as it is.
+    """
+    scale = shorter_side / min(image)
+    return round(image[0] * scale), round(image[1] * scale)
 
 
 def train_box(view: TrainView, image: Size, output: Size, key: int) -> Box:

@@ -20,7 +20,7 @@ from kresnet.documents.fields import (
 )
 from kresnet.documents.overrides import apply_overrides
 from kresnet.documents.shipped import SPECS, STUDIES, Shipped, read_document
-from kresnet.documents.wording import validated, value_problems
+from kresnet.documents.validation import validated, value_problems
 from kresnet.documents.yaml_reader import plain_scalar
 
 __all__ = [

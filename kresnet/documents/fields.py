@@ -1,4 +1,4 @@
-"""The fields of a document's mappings, and what can be wrong with them."""
+"""What the models of documents are made of: kinds of fields, and problems."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace

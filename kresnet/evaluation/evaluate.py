@@ -1,13 +1,16 @@
 """Measuring a run or an export, with the protocol beside every number."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
-from kresnet.data import Images, Source
+from kresnet.data import Images
 from kresnet.errors import SpecError, write_error
+from kresnet.evaluation.view_logits import view_logits
+from kresnet.evaluation.views import View
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.records.evaluation import (
     Evaluation,
@@ -18,6 +21,7 @@ from kresnet.records.evaluation import (
 from kresnet.trained import Trained, measures, open_trained
 
 SPLITS = ("test", "validation", "train")
+ONE = View()
 BATCH_NORMS = ("moving-averages", "re-estimated")
 
 
@@ -29,12 +33,13 @@ def evaluate(
     data_dir: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     checkpoint: int | None = None,
+    view: View = ONE,
 ) -> Evaluation:
-    """Evaluates a run or an export on whole images.
+    """Evaluates a run or an export.
 
     The result is also written to `evaluation-<split>-<batch_norm>.json`; that
-    of another checkpoint than the last has its iteration in its name. An
-    export is sealed: without `out` nothing is written.
+    of another view, or of another checkpoint than the last, has it in its
+    name. An export is sealed: without `out` nothing is written.
 
     Args:
         run_or_export: A run, an export, or the folder of one.
@@ -47,17 +52,20 @@ def evaluate(
         out: Folder to write to, not another run's. Defaults to the run's.
         checkpoint: Iteration of the run's checkpoint to use, where a folder is
             given; `None` for the newest.
+        view: What is seen of each image. Where it is several views, their
+            probabilities are averaged, and the loss is that of the average.
 
     Raises:
-        SpecError: An unknown split or statistics, or an empty split; an
-            export's statistics cannot be re-estimated; `out` is another run.
+        SpecError: An unknown split, statistics or view, or an empty split;
+            views that the images do not have; an export's statistics cannot
+            be re-estimated, nor has it other views; `out` is another run.
         BadDataError: The data are not those of the run.
         CannotWriteError: The folder cannot be written; name another.
         KresnetError: As of `open_trained`.
     """
     network = open_trained(run_or_export, checkpoint)
-    path = result_path(network, split, batch_norm, out)
-    evaluation = measure(network, split, batch_norm, data_dir)
+    path = result_path(network, split, batch_norm, out, view)
+    evaluation = measure(network, split, batch_norm, data_dir, view)
     if path:
         write_evaluation(path, evaluation)
     return evaluation
@@ -68,23 +76,28 @@ def result_path(
     split: str,
     batch_norm: str,
     out: str | os.PathLike[str] | None,
+    view: View = ONE,
 ) -> Path | None:
     """The file of an evaluation, its folder made now; `None` for nowhere.
 
     Raises:
-        SpecError: An unknown split or choice of statistics, or `out` is empty,
-            inside an export, or another run.
+        SpecError: An unknown split or choice of statistics, a view that the
+            images do not have, or `out` is empty, inside an export, or another
+            run.
         CannotWriteError: It cannot be made.
     """
-    _check(split, batch_norm)
-    folder = network.results if out is None else _made_folder(network, out)
+    check_choices(split, batch_norm)
+    view.sides(network.spec)
+    folder = network.results if out is None else made_folder(network, out)
     if folder is None:
         return None
     ending = "" if network.is_last else f"-{network.iteration}"
-    return folder / f"evaluation-{split}-{batch_norm}{ending}.json"
+    name = f"evaluation-{split}-{batch_norm}{view.name}{ending}.json"
+    return folder / name
 
 
-def _made_folder(network: Trained, out: str | os.PathLike[str]) -> Path:
+def made_folder(network: Trained, out: str | os.PathLike[str]) -> Path:
+    """The folder to write to, made now; errors as of `result_path`."""
     if not os.fspath(out):
         raise SpecError('--out: must name a folder. Received: ""')
     folder, own = Path(out).resolve(), network.folder.resolve()
@@ -111,36 +124,97 @@ def measure(
     split: str,
     batch_norm: str,
     data_dir: str | os.PathLike[str] | None = None,
+    view: View = ONE,
 ) -> Evaluation:
     """Evaluates a network and writes nothing; else as `evaluate`."""
-    _check(split, batch_norm)
-    run = None
+    check_choices(split, batch_norm)
+    images = images_of(network, split, data_dir)
+    return tested(network, images, split, batch_norm, view)[1]
+
+
+def images_of(
+    network: Trained,
+    split: str,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Images:
+    """The images of a split of the data set that a network was trained on.
+
+    Raises:
+        SpecError: There are none.
+        KresnetError: As of `Trained.data`.
+    """
+    data = network.data(data_dir)
+    if split == "test":
+        return data.images("test")
+    train, held_out = data.parts(network.spec.data.validation)
+    images = train if split == "train" else held_out
+    if len(images) == 0:
+        raise SpecError("--split: the run held out no validation images")
+    return images
+
+
+def tested(
+    network: Trained, images: Images, split: str, batch_norm: str, view: View
+) -> tuple[np.ndarray, Evaluation]:
+    """A network's logits of images, as of `Trained.logits`, and its errors.
+
+    Where there are several views of an image, the logits are the logarithms of
+    the mean probabilities.
+    """
     if batch_norm == "re-estimated":
         run = network.with_layers("--batch-norm re-estimated")
-    data = network.data(data_dir)
-    train, held_out = data.parts(network.spec.data.validation)
-    images = _images(data, split, train, held_out)
-    if run:
+        train, _ = images.source.parts(network.spec.data.validation)
         network = run.re_estimated(train)
-    return _measured(
-        network.logits(images),
-        images.labels,
-        data.class_names,
+    if view == ONE:
+        logits = network.logits(images)
+    else:
+        layered = network.with_layers(
+            f"--view {view.kind}{' --flip' * view.flip}"
+        )
+        logits = view_logits(layered, images, view)
+    protocol = Protocol(
+        data=images.source.name,
+        split=cast(Split, split),
+        images=len(images),
+        view=view.kind,
+        shorter_sides=view.sides(network.spec) or None,
+        mirrored=view.mirrored,
+        views=view.words(network.spec),
+        batch_norm_statistics=network.statistics,
+        network=network.kind,
+        iteration=network.iteration,
+        seed=network.identity.seed,
+    )
+    return logits, Evaluation(
         identity=network.identity,
-        protocol=Protocol(
-            data=data.name,
-            split=cast(Split, split),
-            images=len(images),
-            views=_view(network),
-            batch_norm_statistics=network.statistics,
-            network=network.kind,
-            iteration=network.iteration,
-            seed=network.identity.seed,
-        ),
+        protocol=protocol,
+        **measured(logits, images.labels, images.source.class_names),
     )
 
 
-def _check(split: str, batch_norm: str) -> None:
+def measured(
+    logits: np.ndarray, labels: np.ndarray, class_names: Sequence[str]
+) -> dict[str, Any]:
+    """The fields of `Measured`."""
+    # scikit-learn's function takes 1.2 CPU-seconds to import.
+    matrix = np.zeros([len(class_names)] * 2, "int64")
+    np.add.at(matrix, (labels, logits.argmax(axis=1)), 1)
+    return {
+        "loss": measures.cross_entropy(logits, labels),
+        "error": measures.error(logits, labels),
+        "top5_error": measures.error(logits, labels, top=5),
+        "class_error": {
+            name: measures.error(logits[labels == i], labels[labels == i])
+            for i, name in enumerate(class_names)
+            if np.any(labels == i)
+        },
+        "confusion": matrix.tolist(),
+        "class_names": tuple(class_names),
+    }
+
+
+def check_choices(split: str, batch_norm: str) -> None:
+    """Raises a SpecError for an unknown split or choice of statistics."""
     for name, value, allowed in (
         ("split", split, SPLITS),
         ("batch-norm", batch_norm, BATCH_NORMS),
@@ -150,42 +224,3 @@ def _check(split: str, batch_norm: str) -> None:
                 f"--{name}: must be one of {', '.join(allowed)}. Received:"
                 f" {value}"
             )
-
-
-def _view(network: Trained) -> str:
-    views, (height, width, _) = (
-        network.spec.data.views,
-        network.spec.model.input,
-    )
-    if views is None:
-        return "one whole image, not augmented"
-    side = views.test.shorter_side
-    return f"one crop in the centre, {width}×{height} at shorter side {side}"
-
-
-def _images(data: Source, split, train, held_out) -> Images:
-    if split == "test":
-        return data.images("test")
-    images = train if split == "train" else held_out
-    if len(images) == 0:
-        raise SpecError("--split: the run held out no validation images")
-    return images
-
-
-def _measured(logits, labels, class_names, **facts) -> Evaluation:
-    # scikit-learn's function takes 1.2 CPU-seconds to import.
-    matrix = np.zeros([len(class_names)] * 2, "int64")
-    np.add.at(matrix, (labels, logits.argmax(axis=1)), 1)
-    return Evaluation(
-        **facts,
-        loss=measures.cross_entropy(logits, labels),
-        error=measures.error(logits, labels),
-        top5_error=measures.error(logits, labels, top=5),
-        class_error={
-            name: measures.error(logits[labels == i], labels[labels == i])
-            for i, name in enumerate(class_names)
-            if np.any(labels == i)
-        },
-        confusion=matrix.tolist(),
-        class_names=class_names,
-    )

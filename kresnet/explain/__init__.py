@@ -5,6 +5,7 @@ Importing this imports neither Keras nor NumPy.
 
 from kresnet.explain.explain import as_text, explain
 from kresnet.explain.papers import (
+    IMAGENET_SIDES,
     experiments_of,
     printed_network,
     shape_known,
@@ -24,6 +25,7 @@ __all__ = [
     "EQUAL",
     "EQUIVALENT",
     "GRADES",
+    "IMAGENET_SIDES",
     "Point",
     "as_text",
     "caveats",

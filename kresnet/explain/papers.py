@@ -19,7 +19,8 @@ class Printed:
         error: Top-1 error in percent, of whole images on CIFAR-10 and of one
             crop on ImageNet, as printed; empty if not.
         where: The table of that error, and what it is of.
-        others: Errors of other tests, in words.
+        ten_crop: Errors of ten crops, top-1 and perhaps top-5, and the table.
+        dense: The same of the whole image at five scales.
         start: The warm-up: "none", "below 80 %", "400", or "open".
         spec: The shipped spec of the network, if its name is another.
         change: A field of all stages that differs from that of the spec.
@@ -28,10 +29,22 @@ class Printed:
     size: str = ""
     error: str = ""
     where: str = ""
-    others: str = ""
+    ten_crop: tuple[str, str] | None = None
+    dense: tuple[str, str] | None = None
     start: str = "none"
     spec: str = ""
     change: str = ""
+
+    @property
+    def others(self) -> str:
+        """Errors of other tests, in words."""
+        tests = (("10-crop", self.ten_crop), ("dense", self.dense))
+        return ", ".join(
+            f"{errors} ({name}, {where})"
+            for name, found in tests
+            if found
+            for errors, where in [found]
+        )
 
 
 @dataclass(frozen=True)
@@ -142,7 +155,7 @@ CIFAR10 = Experiments(
 MEDIAN = "median of 5 runs"
 
 
-def _later(error: str, table: int, size: str = "", **fields: str) -> Printed:
+def _later(error: str, table: int, size: str = "", **fields: Any) -> Printed:
     where = f"table {table}, {MEDIAN}"
     return Printed(size, error, where, start="400", **fields)
 
@@ -220,40 +233,54 @@ IDENTITY_MAPPINGS = Experiments(
 )
 
 _ONE_CROP = "release notes, one crop"
+_CROPS, _SCALES = "table 3", "table 4"
+# The shorter sides of its tests with one crop or ten, and of the dense one.
+IMAGENET_SIDES = {
+    "single": (256,),
+    "ten-crop": (256,),
+    "dense": (224, 256, 384, 480, 640),
+}
 
 IMAGENET = Experiments(
     title="He et al. 2015 on ImageNet",
     source="sections 3.4 and 4.1",
     dataset="imagenet",
     networks={
-        "plain18": Printed("1.8", others="27.94 (10-crop, table 2)"),
-        "plain34": Printed("3.6", others="28.54 (10-crop, table 2)"),
-        "resnet18-a": Printed("1.8", others="27.88 (10-crop, table 2)"),
+        "plain18": Printed("1.8", ten_crop=("27.94", "table 2")),
+        "plain34": Printed("3.6", ten_crop=("28.54 / 10.02", _CROPS)),
+        "resnet18-a": Printed("1.8", ten_crop=("27.88", "table 2")),
         "resnet18": Printed("1.8"),
-        "resnet34-a": Printed("3.6", others="25.03 (10-crop, table 3)"),
+        "resnet34-a": Printed("3.6", ten_crop=("25.03 / 7.76", _CROPS)),
         "resnet34": Printed(
-            "3.6", others="24.52 (10-crop, table 3), 21.84 (dense, table 4)"
+            "3.6",
+            ten_crop=("24.52 / 7.46", _CROPS),
+            dense=("21.84 / 5.71", _SCALES),
         ),
         "resnet34-c": Printed(
-            "3.6", others="24.19 (10-crop, table 3), 21.53 (dense, table 4)"
+            "3.6",
+            ten_crop=("24.19 / 7.40", _CROPS),
+            dense=("21.53 / 5.60", _SCALES),
         ),
         "resnet50": Printed(
             "3.8",
             "24.7",
             _ONE_CROP,
-            "22.85 (10-crop, table 3), 20.74 (dense, table 4)",
+            ten_crop=("22.85 / 6.71", _CROPS),
+            dense=("20.74 / 5.25", _SCALES),
         ),
         "resnet101": Printed(
             "7.6",
             "23.6",
             _ONE_CROP,
-            "21.75 (10-crop, table 3), 19.87 (dense, table 4)",
+            ten_crop=("21.75 / 6.05", _CROPS),
+            dense=("19.87 / 4.60", _SCALES),
         ),
         "resnet152": Printed(
             "11.3",
             "23.0",
             _ONE_CROP,
-            "21.43 (10-crop, table 3), 19.38 (dense, table 4)",
+            ten_crop=("21.43 / 5.71", _CROPS),
+            dense=("19.38 / 4.49", _SCALES),
         ),
     },
     architecture="224×224×3 images; a 7×7 convolution with 64 filters and"

@@ -73,6 +73,8 @@ def _datasets(
 
 def _named(file: h5py.File, path: tuple[str, ...]) -> tuple[str, ...]:
     """What an array is called, from the groups that it lies in."""
+    if path[0] == "optimizer":  # its variables are numbered and are no layer's
+        return path
     if len(path) >= 2 and path[-2] == "vars":
         return _numbered(file["/".join(path[:-1])], path)
     *around, layer, array = path if len(path) > 1 else ("", *path)

@@ -19,7 +19,11 @@ from kresnet.importing.misfit import refuse_misfit
 from kresnet.importing.namings import NAMINGS
 from kresnet.importing.open_files import open_files, with_shards
 from kresnet.importing.recognise import recognise
-from kresnet.importing.transforms import refuse_unknown, with_constants
+from kresnet.importing.transforms import (
+    about_view,
+    refuse_unknown,
+    with_constants,
+)
 from kresnet.machine.surroundings import check_floatx
 from kresnet.network import build_transforms
 from kresnet.records.imported import (
@@ -32,7 +36,6 @@ from kresnet.records.typed_file import as_json
 from kresnet.spec import Spec, dump_spec, load_spec, recipe_digest
 
 Notify = Callable[[str], None]
-VIEW = "one whole image, as the data set has it"
 
 
 def import_weights(
@@ -174,7 +177,7 @@ def _record(
         drawn=tuple(sorted(drawn & layers)),
         assumed=tuple(best.naming.assumed(spec.model)),
         transforms=origin,
-        view=VIEW,
+        view=about_view(spec),
         has_classifier=classifier,
     )
 

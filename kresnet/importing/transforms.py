@@ -1,4 +1,4 @@
-"""The transforms of an import: none of them can be adapted."""
+"""The transforms of an import, none of which can be adapted, and its view."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def with_constants(spec: Spec, naming: Naming) -> tuple[Spec, str]:
     before = spec.data.transforms
     adapted = [each.layer for each in before if each.is_adapted]
     if not adapted or naming.epsilon is None:  # kresnet's files hold them
-        return spec, "the file" if adapted else "the spec"
+        return spec, "those of the file" if adapted else "those of the spec"
     channels = spec.model.input[2]
     usual = [_for_channels(each, channels) for each in naming.transforms]
     kept = [
@@ -57,6 +57,18 @@ def _for_channels(transform: dict[str, Any], channels: int) -> dict[str, Any]:
         else value
         for name, value in transform.items()
     }
+
+
+def about_view(spec: Spec) -> str:
+    """Which part of an image the network sees, and who says so."""
+    if spec.data.views is None:
+        return "one whole image, as the data set has it"
+    height, width, _ = spec.model.input
+    return (
+        f"one crop in the centre, {width}×{height}, of an image whose shorter"
+        f" side is {spec.data.views.test.shorter_side}, bilinear with"
+        " antialiasing, as the spec has it"
+    )
 
 
 def refuse_unknown(spec: Spec, missing: list[str]) -> None:

@@ -1,4 +1,7 @@
-"""The test view as arithmetic that every format of an export knows."""
+"""The test view as a layer: whole images become crops of the input's size.
+
+It is arithmetic that every format of an export knows.
+"""
 
 import keras
 from keras import ops

@@ -18,12 +18,13 @@ class MaxPool(keras.layers.Layer):
             what is left at the end (Torch). Nothing there is ever the maximum.
 
     Call arguments:
-        inputs: Float tensor, shape `(batch, height, width, channels)`; `stride`
-            divides height and width.
+        inputs: Float tensor, shape `(batch, height, width, channels)`.
 
     Returns:
         Tensor of the dtype of `inputs`, shape
-        `(batch, height / stride, width / stride, channels)`.
+        `(batch, height / stride, width / stride, channels)`. What the stride
+        does not divide is rounded as in the systems named above: up with
+        "even"; with "end" up too, but no window lies within the one before it.
 
     Reference:
         He et al. 2015, table 1.
@@ -47,14 +48,12 @@ class MaxPool(keras.layers.Layer):
 
     def call(self, inputs):
         """See the class."""
-        over, mode = self.kernel - self.stride, "same"
-        if over and self.padding == "even":
-            before = min(self.kernel // 2, over)
-        else:
-            before = 0
+        mode = "same"
+        sizes = inputs.shape[1:3]
+        divides = all(size and size % self.stride == 0 for size in sizes)
         # "same" hangs over by as much, half of it and the odd one at the end.
-        if over > 1 or before:
-            sides, mode = (before, over - before), "valid"
+        if not divides or self._before or self.kernel - self.stride > 1:
+            sides, mode = (self._before, self._after), "valid"
             inputs = ops.pad(
                 inputs,
                 ((0, 0), sides, sides, (0, 0)),
@@ -68,10 +67,25 @@ class MaxPool(keras.layers.Layer):
             data_format="channels_last",
         )
 
+    @property
+    def _before(self):
+        """Pixels of padding before the first row and column."""
+        if self.padding == "end":
+            return 0
+        return min(self.kernel // 2, self.kernel - self.stride)
+
+    @property
+    def _after(self):
+        """Pixels of padding at the end; the last ones may be in no window."""
+        if self._before:
+            return self.kernel - 1 - self._before
+        return max(self.kernel - self.stride, self.stride - 1)
+
     def compute_output_shape(self, input_shape):
         """Shape after pooling."""
         batch, *sizes, channels = input_shape
-        smaller = (size and -(-size // self.stride) for size in sizes)
+        more = self._before + self._after - self.kernel
+        smaller = (size and (size + more) // self.stride + 1 for size in sizes)
         return (batch, *smaller, channels)
 
     def get_config(self):

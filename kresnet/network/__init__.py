@@ -5,6 +5,10 @@ from kresnet.network.build import (
     find_places,
     keyed_network,
 )
+from kresnet.network.fully_convolutional import (
+    fully_convolutional,
+    transforms_of_any_size,
+)
 from kresnet.network.parts import KerasParts
 from kresnet.network.precision import PRECISIONS
 from kresnet.network.transforms import (
@@ -27,9 +31,11 @@ __all__ = [
     "build_model",
     "build_transforms",
     "find_places",
+    "fully_convolutional",
     "inference_layers",
     "inference_model",
     "keyed_network",
     "training_inputs",
     "training_model",
+    "transforms_of_any_size",
 ]

@@ -57,7 +57,7 @@ def build_model(
     seed = seed if seed is None else check_seed(seed)
     refuse_missing_devices()
     kind = _Rematerializing if rematerialize else KerasParts
-    with _deep_recursion(spec), layer_precision(precision):
+    with deep_recursion(spec), layer_precision(precision):
         images = keras.Input(spec.input, dtype=full_precision(), name="images")
         logits = walk(spec, images, kind(spec, seed))
         network = keras.Model(images, logits, name="network")
@@ -81,7 +81,7 @@ def find_places(network: keras.Model, spec: ModelSpec) -> KerasParts:
     Returns:
         Parts with its `responses`, `branches` and `ends`.
     """
-    found = _Again(spec, network)
+    found = Again(spec, network)
     walk(spec, network.input, found)
     return found
 
@@ -99,10 +99,10 @@ def keyed_network(network: keras.Model, spec: ModelSpec) -> keras.Model:
         The keys of the iteration are the same for all images.
     """
     images = keras.Input(network.input_shape[1:], dtype=network.input.dtype)
-    parts = _Again(spec, network)
+    parts = Again(spec, network)
     parts.keys = keras.Input((), dtype="uint32", name="image_keys")
     parts.iteration_key = keras.Input((), dtype="uint32", name="iteration_keys")
-    with _deep_recursion(spec):
+    with deep_recursion(spec):
         logits = walk(spec, images, parts)
         inputs = [images, parts.keys, parts.iteration_key]
         return keras.Model(inputs, logits, name="keyed_network")
@@ -145,7 +145,7 @@ class _Rematerializing(KerasParts):
         return layer(x)
 
 
-class _Again(KerasParts):
+class Again(KerasParts):
     """Calls the layers of a network, built from the same spec, once more."""
 
     def __init__(self, model, network):
@@ -153,17 +153,23 @@ class _Again(KerasParts):
         self._layers = {layer.name: layer for layer in network.layers}
 
     def define(self, definition, x):
+        """See `Parts.define`; a rematerialised block is one layer."""
         block = self._layers.get(self.place.named("rematerialized"))
         if block is not None:
             return block(x, self.keys, self.iteration_key)
         return super().define(definition, x)
 
     def apply(self, make, part, *inputs, **more):
-        return self._layers[self.place.named(part)](*inputs)
+        """Calls the layer; see `KerasParts.apply`."""
+        return self.layer_called(part)(*inputs)
+
+    def layer_called(self, part: str) -> keras.layers.Layer:
+        """The network's layer of that name at this place."""
+        return self._layers[self.place.named(part)]
 
 
 @contextmanager
-def _deep_recursion(spec: ModelSpec) -> Iterator[None]:
+def deep_recursion(spec: ModelSpec) -> Iterator[None]:
     """Lets Keras recurse once per layer, as it does on building a model."""
     blocks = sum(stage.blocks for stage in spec.stages)
     before = sys.getrecursionlimit()

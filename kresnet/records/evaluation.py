@@ -2,11 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from kresnet.documents import Expected, Fields, Integer, Problem, raise_problems
+from kresnet.documents import (
+    Expected,
+    Fields,
+    Flag,
+    Integer,
+    Problem,
+    raise_problems,
+)
 from kresnet.files import replace_file
 from kresnet.records.identity import Identity, Seed
 from kresnet.records.run import Count, Loss, Percent
@@ -15,6 +22,9 @@ from kresnet.records.typed_file import as_json, read_typed
 PATTERN = "evaluation-*.json"
 Images = Annotated[Integer, Field(ge=0, le=2**53)]
 Split = Literal["test", "validation", "train"]
+ViewName = Literal[
+    "single", "ten-crop", "dense", "multi-crop", "dense-and-crop"
+]
 Counts = Annotated[tuple[Images, ...], Expected("a list of integers")]
 
 
@@ -24,7 +34,11 @@ class Protocol(Fields):
     Attributes:
         data: The title of the data set.
         images: The number of images.
-        views: Which part of an image the network saw, in words.
+        view: What the network saw of an image.
+        shorter_sides: The lengths that its shorter side was resized to, in
+            pixels; `None` where images have one size.
+        mirrored: Whether mirror images were seen too.
+        views: All this in words.
         batch_norm_statistics: The origin of the statistics, in words.
         network: Says that it was an export; `None` for a run.
         iteration: Updates done.
@@ -34,6 +48,11 @@ class Protocol(Fields):
     data: str
     split: Split
     images: Count
+    view: ViewName = "single"
+    shorter_sides: (
+        Annotated[tuple[Integer, ...], Expected("a list of integers")] | None
+    ) = None
+    mirrored: Flag = False
     views: str
     batch_norm_statistics: str
     network: str | None = None
@@ -41,11 +60,10 @@ class Protocol(Fields):
     seed: Seed | None = None
 
 
-class Evaluation(Fields):
-    """What was measured, and how.
+class Measured(Fields):
+    """What was measured on the images of a split.
 
     Attributes:
-        identity: That of the network's run.
         loss: Mean cross-entropy in nats.
         error: Top-1 error, percent.
         top5_error: Top-5 error, percent.
@@ -55,8 +73,6 @@ class Evaluation(Fields):
             which the split has no image.
     """
 
-    identity: Identity
-    protocol: Protocol
     loss: Loss
     error: Percent
     top5_error: Percent
@@ -67,12 +83,46 @@ class Evaluation(Fields):
     class_names: Annotated[tuple[str, ...], Expected("a list of strings")]
 
     @model_validator(mode="after")
-    def _agrees(self) -> "Evaluation":
+    def _agrees(self) -> Self:
         raise_problems((_matrix_is_square,), self)
         return self
 
 
-def _matrix_is_square(evaluation: Evaluation) -> Iterator[Problem]:
+class Evaluation(Measured):
+    """What was measured of one network, and how.
+
+    Attributes:
+        identity: That of the network's run.
+        protocol: How it was measured.
+    """
+
+    identity: Identity
+    protocol: Protocol
+
+
+class Member(Evaluation):
+    """What was measured of one network of an ensemble.
+
+    Attributes:
+        name: The name of its spec.
+    """
+
+    name: str
+
+
+class EnsembleEvaluation(Measured):
+    """What was measured of the mean of several networks' probabilities.
+
+    Attributes:
+        members: Each by itself, on the same images.
+    """
+
+    members: Annotated[
+        tuple[Member, ...], Expected("a list of evaluations")
+    ] = Field(min_length=1)
+
+
+def _matrix_is_square(evaluation: Measured) -> Iterator[Problem]:
     count = len(evaluation.class_names)
     lengths = {len(evaluation.confusion), *map(len, evaluation.confusion)}
     if lengths != {count}:
@@ -89,6 +139,6 @@ def read_evaluation(path: Path) -> Evaluation | None:
     return read_typed(path, Evaluation)
 
 
-def write_evaluation(path: Path, evaluation: Evaluation) -> None:
+def write_evaluation(path: Path, evaluation: Measured) -> None:
     """Writes an evaluation; errors as of `replace_file`."""
     replace_file(path, as_json(evaluation))

@@ -1,12 +1,15 @@
 """import.json: where the weights of an imported network come from."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from kresnet.documents import Expected, Fields, Flag
+from kresnet.errors import InputMissingError
 from kresnet.records.identity import Beginning, Identity
 from kresnet.records.run import Texts
+from kresnet.records.typed_file import read_typed
 from kresnet.spec import Spec
 
 IMPORT = "import.json"
@@ -38,7 +41,8 @@ class ImportRecord(Fields):
         drawn: Layers of which the files had nothing; zeros stand for them.
         assumed: What no file says and the spec decided, in words.
         transforms: Where their constants come from, in words.
-        view: The part of an image that the network sees, in words.
+        view: The part of an image that the network sees, and who says so, in
+            words.
     """
 
     kresnet_import: Literal[1]
@@ -65,3 +69,15 @@ class ImportRecord(Fields):
             recipe=self.recipe, seed=None, data=None, beginning=beginning
         )
         return identity.with_spec(spec)
+
+
+def read_import(folder: Path) -> ImportRecord:
+    """Reads import.json; its files are not opened.
+
+    Raises:
+        InputMissingError: It is not there, or cannot be read.
+        BadDataError: It is damaged.
+    """
+    if record := read_typed(folder / IMPORT, ImportRecord):
+        return record
+    raise InputMissingError(f"{folder}: holds no {IMPORT} of an import")

@@ -15,7 +15,7 @@ from kresnet.figures import (
     save_figure,
     set_title,
 )
-from kresnet.records.evaluation import Evaluation
+from kresnet.records.evaluation import EnsembleEvaluation, Evaluation
 from kresnet.reporting.groups import Evaluations, caption
 
 MOST_NAMED = 30  # classes whose names and counts can be read in a figure
@@ -23,11 +23,17 @@ MOST_NAMED = 30  # classes whose names and counts can be read in a figure
 INK = "#111111"
 
 
-def draw_confusion(evaluation: Evaluation, path: Path) -> Path:
-    """Draws an evaluation's confusion matrix into a PNG file."""
-    protocol = evaluation.protocol
+def draw_confusion(
+    evaluation: Evaluation | EnsembleEvaluation, path: Path
+) -> Path:
+    """Draws the confusion matrix of an evaluation into a PNG file."""
+    if isinstance(evaluation, EnsembleEvaluation):
+        protocol = evaluation.members[0].protocol
+        of = f"ensemble of {len(evaluation.members)}, "
+    else:
+        protocol, of = evaluation.protocol, ""
     title = (
-        f"{protocol.data}, {protocol.split}, {protocol.images:,} "
+        f"{of}{protocol.data}, {protocol.split}, {protocol.images:,} "
         f"images: error {evaluation.error:.2f} %"
     )
     figure = confusion_figure(

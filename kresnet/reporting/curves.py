@@ -22,10 +22,10 @@ from kresnet.figures import (
     save_figure,
     set_title,
 )
+from kresnet.records.metrics import Columns, iterations, read_metrics
 from kresnet.records.run import RecordedRun, read_recorded_run
 from kresnet.reporting.families import Family, family_title
 from kresnet.reporting.groups import caption, is_proxy, named
-from kresnet.reporting.metrics import Columns, iterations, read_metrics
 from kresnet.spec import Spec
 
 LONG = 20_000  # iterations

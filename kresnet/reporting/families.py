@@ -1,9 +1,9 @@
 """Runs whose curves share axes: of one kind, data set and schedule."""
 
 from kresnet.errors import KresnetError
+from kresnet.records.metrics import Columns, read_metrics
 from kresnet.records.run import RecordedRun
 from kresnet.reporting.groups import Group, Notify, ReportedRuns
-from kresnet.reporting.metrics import Columns, read_metrics
 from kresnet.spec import Spec
 
 # Runs of one kind and one schedule, with the columns of metrics.csv.

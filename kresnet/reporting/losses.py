@@ -14,10 +14,10 @@ from kresnet.figures import (
     new_figure,
     palette_of,
 )
+from kresnet.records.metrics import Columns, iterations
 from kresnet.reporting.curves import finish_axes, iteration_scale
 from kresnet.reporting.families import Family, family_title
 from kresnet.reporting.groups import caption
-from kresnet.reporting.metrics import Columns, iterations
 from kresnet.spec import Spec
 
 

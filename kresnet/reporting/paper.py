@@ -1,12 +1,14 @@
 """The papers' test errors, and when a run may stand beside them."""
 
 from kresnet.explain import (
+    IMAGENET_SIDES,
     experiments_of,
     explain,
     printed_network,
     reasons_against,
     shape_known,
 )
+from kresnet.records.evaluation import Protocol
 from kresnet.records.run import RunRecord
 from kresnet.spec import Spec
 
@@ -31,16 +33,56 @@ def beside_paper(spec: Spec, record: RunRecord | None = None) -> str:
     return paper_test_error(spec)
 
 
+def paper_error_of_test(
+    spec: Spec, protocol: Protocol, record: RunRecord | None = None
+) -> str:
+    """The paper's errors of a network in one test, and of no other; or nothing.
+
+    Whether its dense tests saw mirror images the paper does not state, so such
+    a number stands beside tests with and without them.
+
+    Args:
+        spec: The network and its training, which are the paper's too, or else
+            there is no number.
+        protocol: How it was tested.
+        record: Of the run.
+    """
+    paper = experiments_of(spec)
+    network = printed_network(spec.model, paper)
+    if network is None or protocol.split != "test" or _against(spec, record):
+        return ""
+    if not spec.data.facts.photos:
+        whole = protocol.view == "single" and not protocol.mirrored
+        return paper_test_error(spec) if whole else ""
+    if protocol.shorter_sides != IMAGENET_SIDES.get(protocol.view):
+        return ""
+    _, printed = network
+    found = {
+        "single": None if protocol.mirrored else (printed.error, printed.where),
+        "ten-crop": printed.ten_crop,
+        "dense": printed.dense,
+    }[protocol.view]
+    if not found or not found[0]:
+        return ""
+    errors, where = found
+    return f"{errors} ({where})"
+
+
 def not_comparable(spec: Spec, record: RunRecord | None = None) -> list[str]:
     """Why a result may not stand beside the paper's; empty if it may."""
-    paper = experiments_of(spec)
-    same_data = spec.data.dataset == paper.dataset
-    if not (same_data and shape_known(spec.model, paper)):
-        return ["not a network of the paper"]
-    reasons = reasons_against(explain(spec, record))
-    network = printed_network(spec.model, paper)
+    reasons = _against(spec, record)
+    network = printed_network(spec.model, experiments_of(spec))
     if not reasons and network and not network[1].error:
         if others := network[1].others:
             return [f"the paper's numbers are of other tests: {others}"]
         return ["the paper gives no number"]
     return reasons
+
+
+def _against(spec: Spec, record: RunRecord | None) -> list[str]:
+    """Why it is another network than the paper's, or trained otherwise."""
+    paper = experiments_of(spec)
+    same_data = spec.data.dataset == paper.dataset
+    if not (same_data and shape_known(spec.model, paper)):
+        return ["not a network of the paper"]
+    return reasons_against(explain(spec, record))

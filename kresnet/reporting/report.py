@@ -11,6 +11,7 @@ from kresnet.errors import BadDataError, KresnetError
 from kresnet.figures import ReportFigure, save_figure
 from kresnet.files import make_folder, replace_file
 from kresnet.instruments import INSTRUMENTS, Instrument, Measured
+from kresnet.records.metrics import read_rows
 from kresnet.reporting import sections
 from kresnet.reporting.confusion import confusion_figures
 from kresnet.reporting.curves import curve_figures
@@ -24,7 +25,6 @@ from kresnet.reporting.groups import (
 )
 from kresnet.reporting.html import Markup, bullets, element, joined
 from kresnet.reporting.losses import loss_figures
-from kresnet.reporting.metrics import read_rows
 
 PAGE = "index.html"
 

@@ -36,7 +36,11 @@ from kresnet.reporting.html import (
     table,
     wide,
 )
-from kresnet.reporting.paper import not_comparable, paper_test_error
+from kresnet.reporting.paper import (
+    not_comparable,
+    paper_error_of_test,
+    paper_test_error,
+)
 from kresnet.spec import dump_spec
 
 Row = dict[str, Content]
@@ -287,12 +291,25 @@ def evaluations(found: Sequence[Evaluations]) -> Iterator[Markup]:
                 "n": len(each.found),
                 "top-1 error": marked(top1, proxy),
                 "top-5 error": marked(top5, proxy),
+                "the paper, top-1 / top-5": wide(_paper(each)),
             }
         )
     if rows:
         yield table(
-            "Error in percent, mean ± standard deviation over n runs.", rows
+            "Error in percent, mean ± standard deviation over n runs. The"
+            " paper's numbers are those of the same views.",
+            rows,
         )
+
+
+def _paper(found: Evaluations) -> str:
+    """The paper's errors in the same test, if all runs may be compared."""
+    protocol = found.found[0].protocol
+    each = {
+        paper_error_of_test(run.spec, protocol, run.record)
+        for run in found.group.finished
+    }
+    return (each.pop() if len(each) == 1 else "") or NOTHING
 
 
 def runs(reported: ReportedRuns) -> Iterator[Markup]:

@@ -1,5 +1,6 @@
 """Tables for the terminal."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.table import Table
@@ -7,10 +8,16 @@ from rich.text import Text
 
 from kresnet.architecture import census
 from kresnet.printable import printable
-from kresnet.records.evaluation import Evaluation
+from kresnet.records.evaluation import (
+    EnsembleEvaluation,
+    Evaluation,
+    Measured,
+    Member,
+    Protocol,
+)
+from kresnet.records.metrics import read_metrics
 from kresnet.records.run import read_recorded_run
-from kresnet.reporting.groups import is_proxy, named
-from kresnet.reporting.metrics import read_metrics
+from kresnet.reporting.groups import NOTHING, is_proxy, named
 from kresnet.reporting.paper import beside_paper
 
 
@@ -77,22 +84,55 @@ def run_summary(folder: Path) -> Table:
     return table
 
 
-def evaluation_table(evaluation: Evaluation) -> Table:
-    """Numbers of an evaluation and its protocol, as a rich table."""
+def evaluation_table(found: Measured) -> Table:
+    """Numbers of an evaluation and its protocol, as a rich table.
+
+    Of an ensemble the errors of every member are there, too.
+    """
     table = Table(show_header=False)
-    for name, value in evaluation.protocol.model_dump(
-        exclude_none=True
-    ).items():
-        text = f"{value:,}" if isinstance(value, int) else value
-        table.add_row(name.replace("_", " "), text)
+    members = found.members if isinstance(found, EnsembleEvaluation) else ()
+    one = [found] if isinstance(found, Evaluation) else members
+    for name, value in _protocol(one):
+        table.add_row(name.replace("_", " "), value)
+    if members:
+        table.add_section()
+        for each in members:
+            table.add_row(
+                Text(printable(_member(each))),
+                f"top-1 error {_percent(each.error)}, top-5 error"
+                f" {_percent(each.top5_error)}",
+            )
     table.add_section()
-    table.add_row("loss", f"{evaluation.loss:.4f}")
-    table.add_row("top-1 error", _bold(_percent(evaluation.error)))
-    table.add_row("top-5 error", _percent(evaluation.top5_error))
+    table.add_row("loss", f"{found.loss:.4f}")
+    table.add_row("top-1 error", _bold(_percent(found.error)))
+    table.add_row("top-5 error", _percent(found.top5_error))
     table.add_section()
-    for name, error in evaluation.class_error.items():
+    for name, error in found.class_error.items():
         table.add_row(f"error on {name}", _percent(error))
     return table
+
+
+# What `views` says in words.
+_IN_WORDS = {"view", "shorter_sides", "mirrored"}
+
+
+def _protocol(members: Sequence[Evaluation]) -> Iterator[tuple[str, str]]:
+    """Each field of their protocols, and what stands there in all of them."""
+    for name in Protocol.model_fields:
+        values = [getattr(each.protocol, name) for each in members]
+        if name in _IN_WORDS or values == [None] * len(values):
+            continue
+        words = [
+            f"{value:,}" if isinstance(value, int) else str(value or NOTHING)
+            for value in values
+        ]
+        yield name, "; ".join(words if len(set(words)) > 1 else words[:1])
+
+
+def _member(member: Member) -> str:
+    """What a member of an ensemble is called: "resnet20, seed 0"."""
+    seed = member.protocol.seed
+    return member.name if seed is None else f"{member.name}, seed {seed}"
 
 
 def _bold(text: str) -> Text:

@@ -11,12 +11,15 @@ from kresnet.documents import (
     STUDIES,
     Expected,
     Fields,
+    Flag,
     Problem,
     raise_problems,
     read_document,
     validated,
 )
+from kresnet.errors import SpecError
 from kresnet.records.identity import Seed
+from kresnet.records.imported import IMPORT
 from kresnet.run_options import RunOptions
 
 Name = Annotated[
@@ -39,6 +42,18 @@ SpecName = Annotated[
         max_length=200,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
         r"|^([A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*\.yaml$",
+    ),
+]
+SOURCE = (
+    "the name of an earlier run of this study, or the folder of an import in"
+    " the study's folder or below it"
+)
+SourceName = Annotated[
+    str,
+    Expected(SOURCE),
+    Field(
+        max_length=200,
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*$",
     ),
 ]
 Text = Annotated[str, Expected("a text"), Field(min_length=1, max_length=4_000)]
@@ -70,14 +85,20 @@ class StudyRun(RunOptions):
         description="Names an earlier run. This one begins with its weights,"
         " seed by seed, as --deepen of `kresnet train` does.",
     )
-    begin_with: Name | None = Field(
+    begin_with: SourceName | None = Field(
         default=None,
-        description="The same as --begin-with of `kresnet train` does.",
+        description="The same as --begin-with of `kresnet train` does; or names"
+        " an import, as a path from the study's file.",
+    )
+    keep_transforms: Flag = Field(
+        default=False,
+        description="As --keep-transforms of `kresnet train`.",
     )
 
     @model_validator(mode="after")
     def _agrees(self) -> "StudyRun":
-        raise_problems((_seeds_differ, _begins_with_one), self)
+        checks = (_seeds_differ, _begins_with_one, _keeps_what_it_begins_with)
+        raise_problems(checks, self)
         return self
 
     @property
@@ -87,7 +108,7 @@ class StudyRun(RunOptions):
 
     @property
     def source(self) -> str | None:
-        """The label of the run with whose weights it begins."""
+        """The label of the run, or the import, with whose weights it begins."""
         return self.deepen or self.begin_with
 
 
@@ -110,26 +131,32 @@ def load_study(path: str | os.PathLike[str]) -> Study:
     """Reads a study from a file, or a shipped one by its name.
 
     Returns:
-        The study; specs of the user are named as seen from the working
-        directory.
+        The study; specs and imports of the user are named as seen from the
+        working directory.
 
     Raises:
         SpecError: The file is wrong: a line for every problem, as
             "path:line:column: field: what is wrong. Received: …".
         InputMissingError: There is no such file.
     """
-    study = validated(read_document(path, STUDIES), Study)
-    return _found_from(study, Path(path).parent)
-
-
-def _found_from(study: Study, folder: Path) -> Study:
-    """Returns the study, its own specs as paths that begin with its folder."""
-    runs = [
-        run.model_copy(update={"spec": str(folder / run.spec)})
-        if run.spec.endswith(".yaml")
-        else run
-        for run in study.runs
-    ]
+    document = read_document(path, STUDIES)
+    study = validated(document, Study)
+    folder = Path(path).parent
+    runs, labels = [], set()
+    for i, run in enumerate(study.runs):
+        found = {}
+        if run.spec.endswith(".yaml"):
+            found["spec"] = str(folder / run.spec)
+        if run.begin_with and run.begin_with not in labels:
+            found["begin_with"] = str(folder / run.begin_with)
+            if not (folder / run.begin_with / IMPORT).is_file():
+                document.report(
+                    Problem(("runs", i, "begin_with"), f"must be {SOURCE}")
+                )
+        runs.append(run.model_copy(update=found))
+        labels.add(run.label)
+    if document.problems:
+        raise SpecError(*document.lines())
     return study.model_copy(update={"runs": tuple(runs)})
 
 
@@ -144,6 +171,14 @@ def _begins_with_one(run: StudyRun) -> Iterator[Problem]:
             ("begin_with",),
             "must be left out: the run is deepened from another",
             also=(("deepen",),),
+        )
+
+
+def _keeps_what_it_begins_with(run: StudyRun) -> Iterator[Problem]:
+    if run.keep_transforms and not run.begin_with:
+        yield Problem(
+            ("keep_transforms",),
+            "must be left out: the run has no begin_with",
         )
 
 
@@ -167,15 +202,15 @@ def _folders_differ(study: Study) -> Iterator[Problem]:
 
 
 def _sources_come_first(study: Study) -> Iterator[Problem]:
-    """A run begins with an earlier one that has its seeds."""
+    """A run begins with an earlier one that has its seeds, or an import."""
     earlier: dict[str, tuple[int, StudyRun]] = {}
     for i, run in enumerate(study.runs):
-        if run.source and run.source not in earlier:
+        if run.deepen and run.deepen not in earlier:
             yield Problem(
-                ("runs", i, "deepen" if run.deepen else "begin_with"),
+                ("runs", i, "deepen"),
                 "must be the name of an earlier run of this study",
             )
-        elif run.source:
+        elif run.source in earlier:
             number, source = earlier[run.source]
             if missing := sorted(set(run.seeds) - set(source.seeds)):
                 how = "is deepened from" if run.deepen else "begins with"

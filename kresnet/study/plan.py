@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from kresnet.files import make_folder, replace_file, visible_names
 from kresnet.records.checkpoints import weights_sum
 from kresnet.records.folder import RunFolder
 from kresnet.records.identity import Beginning, Identity
+from kresnet.records.imported import read_import
 from kresnet.records.run import RecordedRun, RunRecord, read_recorded_run
 from kresnet.records.study import STUDY, StudyRecord, read_study
 from kresnet.records.typed_file import as_json
@@ -96,8 +97,8 @@ class PlannedRun:
         seed: Its seed.
         spec_file: The file that the spec is written to.
         folder: The run folder.
-        source: The folder of an earlier run, with whose weights this one
-            begins, deepened or as they are.
+        source: The folder of an earlier run or an import, with whose weights
+            this one begins, deepened or as they are.
     """
 
     run: StudyRun
@@ -112,7 +113,12 @@ def read_records(planned: Sequence[PlannedRun]) -> list[RunRecord | None]:
     """What each run of a whole study wrote down; `None` if it is not begun.
 
     All have the precision that the study names, and all runs on a data set
-    are on the same data. Raises a SpecError for a run of another experiment.
+    are on the same data.
+
+    Raises:
+        SpecError: A run is of another experiment.
+        BadDataError: A record of a run or an import is damaged.
+        InputMissingError: An import that a run begins with is gone.
     """
     begun: dict[Path, RecordedRun | None] = {}
     for each in planned:
@@ -127,9 +133,14 @@ def read_records(planned: Sequence[PlannedRun]) -> list[RunRecord | None]:
     float64 = numbers[:1] == ["float64"]
     meant: dict[Path, Identity] = {}
     for each in planned:
-        beginning = each.source and Beginning(
-            source=meant[each.source], weights=_weights(begun[each.source])
-        )
+        beginning = None
+        if each.source in meant:
+            weights = _weights(begun[each.source])
+            beginning = Beginning(source=meant[each.source], weights=weights)
+        elif each.source:
+            beginning = _with_import(each.source)
+        if beginning and each.run.keep_transforms:
+            beginning = beginning.model_copy(update={"kept_transforms": True})
         precision = each.run.precision
         meant[each.folder] = Identity.of(
             each.spec,
@@ -148,6 +159,12 @@ def read_records(planned: Sequence[PlannedRun]) -> list[RunRecord | None]:
                 *(f"  {line}" for line in other),
             )
     return [run.record if run else None for run in begun.values()]
+
+
+def _with_import(folder: Path) -> Beginning:
+    record = read_import(folder)
+    source = record.identity(load_spec(folder / "spec.yaml"))
+    return Beginning(source=source, weights=record.weights)
 
 
 def _weights(source: RecordedRun | None) -> str | None:
@@ -176,7 +193,6 @@ def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
         spec = scaled(load_spec(run.spec, run.set), budget)
         # Named as in the study, so that the report tells them apart.
         spec = spec.model_copy(update={"name": run.label})
-        specs[run.label] = spec
         shallow = specs.get(run.deepen or "")
         if shallow and (reasons := reasons_not_deeper(shallow, spec)):
             raise SpecError(
@@ -191,11 +207,23 @@ def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
                 seed,
                 out / "specs" / f"{run.label}.yaml",
                 out / run.label / f"seed{seed}",
-                out / run.source / f"seed{seed}" if run.source else None,
+                _source(run, seed, out, specs),
             )
             for seed in run.seeds
         ]
+        specs[run.label] = spec
     return planned
+
+
+def _source(
+    run: StudyRun, seed: int, out: Path, earlier: Mapping[str, Spec]
+) -> Path | None:
+    """The folder of the run or of the import that a run begins with."""
+    if run.source is None:
+        return None
+    if run.source in earlier:
+        return out / run.source / f"seed{seed}"
+    return Path(run.source)
 
 
 def refuse_other_folder(out: Path, study: Study) -> None:

@@ -137,7 +137,7 @@ def run_study(
     for each in chosen:
         source = each.run.source
         if (
-            each.source
+            each.source in state_of
             and source not in (only or labels)
             and state_of[each.source] != "finished"
         ):

@@ -15,8 +15,12 @@ from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.machine.surroundings import check_floatx
 from kresnet.records.checkpoints import Arrays
 from kresnet.records.identity import Identity
-from kresnet.records.imported import IMPORT, WEIGHTS, ImportRecord
-from kresnet.records.typed_file import read_typed
+from kresnet.records.imported import (
+    IMPORT,
+    WEIGHTS,
+    ImportRecord,
+    read_import,
+)
 from kresnet.spec import load_spec, recipe_digest
 from kresnet.trained.layered import Layered
 
@@ -63,12 +67,19 @@ class Import(Layered):
         return f"import of {names}"
 
     def inference_model(self) -> keras.Model:
+        self._check_classifier()
+        return super().inference_model()
+
+    def model_of_any_size(self) -> keras.Model:
+        self._check_classifier()
+        return super().model_of_any_size()
+
+    def _check_classifier(self) -> None:
         if not self.record.has_classifier:
             raise SpecError(
                 f"{self.folder}: has no classifier: it was imported without;"
                 " begin a run with it"
             )
-        return super().inference_model()
 
 
 def load_import(
@@ -85,9 +96,9 @@ def load_import(
         raise InputMissingError(
             f"{folder}: cannot be read: {error.strerror}"
         ) from error
-    record = read_typed(folder / IMPORT, ImportRecord)
+    record = read_import(folder)
     spec = load_spec(folder / "spec.yaml", stages=stages)
-    if record is None or recipe_digest(spec) != record.recipe:
+    if recipe_digest(spec) != record.recipe:
         raise BadDataError(f"{folder}: spec.yaml is not that of {IMPORT}")
     opened = Import(
         folder,

@@ -15,7 +15,9 @@ from kresnet.network import (
     all_variables,
     build_model,
     build_transforms,
+    fully_convolutional,
     inference_model,
+    transforms_of_any_size,
 )
 from kresnet.records.checkpoints import Arrays
 from kresnet.trained.arrays import from_arrays
@@ -55,6 +57,20 @@ class Layered(Trained):
     def inference_model(self) -> keras.Model:
         """Builds the model, uint8 pixels to logits, with the weights."""
         return inference_model(*self.layers())
+
+    def model_of_any_size(self) -> keras.Model:
+        """Builds the model, images of any size to logits at each position.
+
+        See `kresnet.network.fully_convolutional`.
+
+        Raises:
+            SpecError: A transform is of one size only.
+        """
+        transforms, network = self.layers()
+        return inference_model(
+            transforms_of_any_size(transforms),
+            fully_convolutional(network, self.spec.model),
+        )
 
     @functools.cached_property
     def _model(self) -> keras.Model:

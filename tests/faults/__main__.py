@@ -14,8 +14,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import clusters
 from faults import (
     checkpoints,
+    cluster_faults,
     damage,
     data,
     endurance,
@@ -37,6 +39,8 @@ COUNTS = {
     "batches": 100,
     "calls": 1_000,
     "kills": 100,
+    "preemptions": 20,
+    "cuts": 10,
 }
 
 
@@ -160,6 +164,34 @@ def _kills(folder, options):
     yield f"{done}"
 
 
+def _preemptions(folder, options):
+    reason = clusters.reason_without_slurm()
+    if reason is not None:
+        yield f"not run: {reason}"
+        return
+    runs = cluster_faults.preempted_often(
+        folder / "runs", options.preemptions, options.generator
+    )
+    yield f"{options.preemptions} preemptions of {runs} runs, bits equal"
+
+
+def _cuts(folder, options):
+    reason = clusters.reason_without_hosts()
+    if reason is not None:
+        yield f"not run: {reason}"
+        return
+    for backend in ("tensorflow", "jax"):
+        seen, runs = cluster_faults.cut_often(
+            folder / backend, options.cuts, backend, options.generator
+        )
+        harmless = [seconds for seconds, ended in seen if not ended]
+        ending = [seconds for seconds, ended in seen if ended]
+        yield (
+            f"{backend}: cuts of {harmless} s did nothing, of {ending} s ended"
+            f" both processes with 75; {runs} runs, bits equal"
+        )
+
+
 CAMPAIGNS = {
     "checkpoints": _damage(checkpoints.damaged_often, FLIPS_AND_CUTS),
     "cache": _damage(data.damaged_cache, FLIPS_AND_CUTS),
@@ -176,6 +208,8 @@ CAMPAIGNS = {
     "endurance": _endurance,
     "export": _export,
     "kills": _kills,
+    "preemptions": _preemptions,
+    "cuts": _cuts,
 }
 
 

@@ -36,5 +36,6 @@ def command(
     return [
         *("train", str(planned.spec_file)),
         *(f"--{name}={value}" for name, value in given.items()),
+        *(["--keep-transforms"] if planned.run.keep_transforms else []),
         *planned.run.arguments(),
     ]

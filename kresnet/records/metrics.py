@@ -1,4 +1,4 @@
-"""Reading metrics.csv."""
+"""metrics.csv of a run, read and checked; training/logs writes it."""
 
 import csv
 import io
