@@ -6,6 +6,7 @@ Training and `predict` decode by this alone.
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,7 +37,7 @@ def versions() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def opened_file(path: Path | str) -> Iterator[BinaryIO]:
+def opened_file(path: Path | str) -> Iterator[BufferedReader]:
     """Opens a file to be decoded.
 
     Raises:

@@ -211,8 +211,9 @@ class Folder(Source):
         """What `decode` returns, with the channels that are asked for."""
         image, whole = decode(file, [], least)
         mode = "RGB" if self.shape[2] == 3 else "L"
-        # `convert` would copy an image that has the mode.
-        return image if image.mode == mode else image.convert(mode), whole
+        if image.mode != mode:  # else `convert` would copy it
+            image = image.convert(mode)
+        return image, whole
 
 
 def open_folder(

@@ -170,8 +170,7 @@ def main(name, job_file, result_file):
     batches = SUBJECTS[name](job)
     count = len(job["paths"]) // BATCH
     # Memory that is touched for the first time is dear.
-    warm = [batch.copy() for batch in batches(count)]
-    first = warm[0]
+    first, *_ = (batch.copy() for batch in batches(count))
     cpu, wall = cpu_seconds(), time.perf_counter()
     images = sum(len(batch) for batch in batches(count))
     cpu, wall = cpu_seconds() - cpu, time.perf_counter() - wall
