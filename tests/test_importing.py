@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import re
 import zipfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import save, save_file
 
 from kresnet.architecture import ModelSpec, inventory
@@ -270,6 +272,7 @@ def cifar():
     return state_dict(load_spec("resnet20-b").model, "chenyaofo")
 
 
+CLASSES = "model.classes=100"
 KERNEL = "layer1.0.conv1.weight"
 WRONG = {
     "NaN": ({KERNEL: np.full((16, 16, 3, 3), np.nan, "f4")}, 65, KERNEL),
@@ -510,6 +513,26 @@ def test_akamaster_s_networks_have_their_published_errors(
     measured = evaluate(tmp_path / "in")
 
     assert measured.error == pytest.approx(published, abs=1e-9)
+
+
+def test_classes_are_numbered_where_only_the_data_have_names(
+    tmp_path, monkeypatch, capsys
+):
+    """As of CIFAR-100, or of ImageNet's networks."""
+    monkeypatch.chdir(tmp_path)
+    spec = load_spec("resnet20-b", ["data.dataset=cifar100", CLASSES])
+    arrays = state_dict(spec.model, "chenyaofo")
+    small = {name: array / 30 for name, array in arrays.items()}
+    save_file(small, "x.safetensors")
+    import_weights(["x.safetensors"], spec, "in")
+    Image.new("RGB", (32, 32)).save("x.png")
+
+    got = run(app, ["predict", "in", "x.png", "--top", "2"])
+
+    assert got == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r" +[\d.]+ % +class \d+", lines[1])
+    assert open_trained(tmp_path / "in").class_names[99] == "class 99"
 
 
 def test_a_changed_import_is_not_used(cifar, tmp_path):
