@@ -16,6 +16,7 @@ from faults import (
     data,
     endurance,
     full_disk,
+    photos,
     specs,
     tiny_disk,
 )
@@ -64,6 +65,18 @@ def test_damage_to_a_description_is_refused_or_changes_nothing(
     tmp_path, kind, generator
 ):
     data.damaged_description(tmp_path, kind, 12, generator)
+
+
+def test_photos_that_are_none_are_named_by_every_command(tmp_path, generator):
+    """One of each kind; not even a pipe stops a command."""
+    counts = photos.beyond_use(tmp_path, len(photos.BEYOND_USE), generator)
+
+    assert set(counts.values()) == {1}
+
+
+def test_a_flipped_bit_of_a_photo_is_found_by_its_sum(tmp_path, generator):
+    """Most of them decode without a word."""
+    assert 10 <= photos.silent_flips(tmp_path, 20, generator) < 20
 
 
 def test_whatever_fails_in_a_save_a_good_checkpoint_is_left(tmp_path):

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
@@ -64,7 +65,7 @@ def opened_file(path: Path | str) -> Iterator[BufferedReader]:
 
 
 def decode(
-    file: BufferedReader,
+    file: BinaryIO,
     notices: list[str],
     least: Callable[[tuple[int, int]], float] | None = None,
 ) -> tuple[Image.Image, tuple[int, int]]:
@@ -103,8 +104,9 @@ def decode(
                 _shrink(image, least(whole))
             image.load()
             opaque = _opaque(image, packed, file, notices)
-            opaque.info = image.info.copy()  # has the orientation
-            opaque.info.pop("transparency", None)
+            if opaque is not image:
+                opaque.info = image.info.copy()  # has the orientation
+                opaque.info.pop("transparency", None)
             upright = _upright(opaque, notices)
             return upright, whole or upright.size
     except BadDataError:
@@ -146,10 +148,12 @@ def _too_large(what) -> BadDataError:
 
 def _upright(image, notices):
     try:
+        if image.getexif().get(_ORIENTATION, 1) == 1:
+            return image  # and not a copy, as Pillow would
         return ImageOps.exif_transpose(image)
     except Exception:  # the image is sound, its metadata are not
         notices.append("its EXIF data are damaged: orientation unknown")
-        return image.copy()
+        return image
 
 
 def _opaque(image, packed, file, notices):

@@ -82,7 +82,9 @@ class Feed(Order):
             if iteration not in self._reads:
                 self._reads[iteration] = self._begin_to_read(iteration)
         reads = [self._reads[i] for i in range(first_iteration, end)]
-        return *batches, np.stack([read.result() for read in reads])
+        pixels = [read.result() for read in reads]
+        # One batch is not copied; it is what a large network takes on a CPU.
+        return *batches, pixels[0][None] if count == 1 else np.stack(pixels)
 
     def _begin_to_read(self, iteration: int) -> concurrent.futures.Future:
         if self._thread is None:

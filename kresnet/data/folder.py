@@ -3,14 +3,14 @@
 import concurrent.futures
 import contextlib
 import hashlib
+import io
 import itertools
 import json
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -161,31 +161,31 @@ class Folder(Source):
             row[:] = self._seen(file, key)
 
     @contextlib.contextmanager
-    def _checked(self, split: str, index: int) -> Iterator[BufferedReader]:
+    def _checked(self, split: str, index: int) -> Iterator[BinaryIO]:
         """Opens an image whose file is the one that was found; says whose."""
         files = self.splits[split]
         path = os.path.join(files.folder, files.names[index])
         try:
             with opened_file(path) as file:
-                size = os.fstat(file.fileno()).st_size
+                content = file.read()
+                size = len(content)
                 if size != files.sizes[index]:
                     raise BadDataError(
                         f"has changed: it had {files.sizes[index]:,} bytes and"
                         f" has {size:,}"
                     )
                 if sums := self.sums:
-                    digest = hashlib.file_digest(file, "sha256").digest()
-                    file.seek(0)
+                    digest = hashlib.sha256(content).digest()
                     if digest != sums[split][index].tobytes():
                         raise BadDataError(
                             "is damaged: its sum is not the one that `kresnet"
                             " data --verify` stored"
                         )
-                yield file
+                yield io.BytesIO(content)
         except KresnetError as error:
             raise type(error)(f"{path}: {error}") from error
 
-    def _seen(self, file: BufferedReader, key: int | None) -> np.ndarray:
+    def _seen(self, file: BinaryIO, key: int | None) -> np.ndarray:
         """The pixels of a view of an image."""
         height, width, _ = self.shape
         output = width, height
@@ -210,7 +210,10 @@ class Folder(Source):
     def _colours(self, file, least=None):
         """What `decode` returns, with the channels that are asked for."""
         image, whole = decode(file, [], least)
-        return image.convert("RGB" if self.shape[2] == 3 else "L"), whole
+        mode = "RGB" if self.shape[2] == 3 else "L"
+        if image.mode != mode:  # else `convert` would copy it
+            image = image.convert(mode)
+        return image, whole
 
 
 def open_folder(

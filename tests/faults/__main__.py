@@ -22,6 +22,7 @@ from faults import (
     data,
     endurance,
     full_disk,
+    photos,
     serving,
     specs,
     tiny_disk,
@@ -31,6 +32,7 @@ from faults.kills import killed_often
 
 COUNTS = {
     "flips": 1_000,
+    "photos": 100,
     "truncations": 100,
     "full-runs": 5,
     "specs": 10_000,
@@ -145,6 +147,21 @@ def _endurance(folder, options):
         raise AssertionError("the process grows")
 
 
+def _photos(folder, options):
+    counts = photos.beyond_use(
+        folder / "files", options.photos, options.generator
+    )
+    said = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    yield f"each named by training, verifying and predicting: {said}"
+    silent = photos.silent_flips(
+        folder / "flips", options.flips, options.generator
+    )
+    yield (
+        f"{options.flips:,} flipped bits, each found by its sum;"
+        f" {silent:,} decoded without a word"
+    )
+
+
 def _export(folder, options):
     run, exported = serving.exported(folder)
     largest = serving.equal_to_predict(
@@ -204,6 +221,7 @@ CAMPAIGNS = {
     ),
     "saves": _saves,
     "full-disk": _full_disk,
+    "photos": _photos,
     "specs": _specs,
     "endurance": _endurance,
     "export": _export,

@@ -25,7 +25,7 @@ def cut_at_record(path, generator):
 def damaged_cache(folder, kind, times, generator):
     """The cache of a small data set is hurt: it must be built again."""
     want = _small()
-    with _cache_below(folder) as warnings:
+    with cache_below(folder) as warnings:
         cached("small", KEY, _small)
         (entry,) = cache_folder().iterdir()
         sound = _content(entry)
@@ -53,7 +53,7 @@ def damaged_shards(folder, kind, times, generator):
     """
     root = prepare(folder / "data")
     shards = sorted(root.rglob("*.tfrecord-*"))
-    with taken_for_cifar10(), _cache_below(folder):
+    with taken_for_cifar10(), cache_below(folder):
         want = load_dataset("cifar10", root)
         for _ in range(times):
             shard = shards[int(generator.integers(len(shards)))]
@@ -75,7 +75,7 @@ def damaged_description(folder, kind, times, generator):
     files = sorted(
         p for p in root.rglob("*.*") if p.suffix in (".json", ".txt")
     )
-    with taken_for_cifar10(), _cache_below(folder):
+    with taken_for_cifar10(), cache_below(folder):
         want = load_dataset("cifar10", root)
         for _ in range(times):
             path = files[int(generator.integers(len(files)))]
@@ -121,7 +121,7 @@ def _check_equal(got, want):
 
 
 @contextlib.contextmanager
-def _cache_below(folder):
+def cache_below(folder):
     """Moves the cache there; yields what it warns of."""
     before = os.environ.get("XDG_CACHE_HOME")
     lines = []
