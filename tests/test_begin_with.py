@@ -6,11 +6,16 @@ import shutil
 import numpy as np
 import pytest
 import small_network
+from safetensors.numpy import save_file
 
+from kresnet.architecture import inventory
 from kresnet.errors import SpecError
 from kresnet.importing import import_weights
+from kresnet.network import build_model
+from kresnet.spec import load_spec
 from kresnet.trained import open_trained
 from kresnet.training import train
+from kresnet.training.begin_with import open_begin_with
 
 OVERRIDES = (
     *small_network.OVERRIDES,
@@ -104,6 +109,46 @@ def test_statistics_of_transforms_are_adapted_or_kept(source, tmp_path):
 
     np.testing.assert_array_equal(kept, own)
     assert (adapted != own).any()
+
+
+def test_a_classifier_that_does_not_fit_or_is_not_there_is_drawn(
+    source, tmp_path
+):
+    """From the seed, as without any beginning; the rest is taken."""
+    given = open_trained(source)
+    checkpoint = max((source / "checkpoints").iterdir())
+    weights = checkpoint / "weights.safetensors"
+    folder = tmp_path / "import"
+    import_weights([weights], given.spec, folder, classifier=False)
+
+    out = begun(folder, tmp_path / "run", seed=3)
+
+    run = open_trained(out)
+    drawn = build_model(given.spec.model, 3).get_layer("fc").kernel
+    np.testing.assert_array_equal(run.weights["fc/kernel"], np.asarray(drawn))
+    kernel = "conv2_1_conv1/kernel"
+    np.testing.assert_array_equal(run.weights[kernel], given.weights[kernel])
+    record = json.loads((out / "run.json").read_text())
+    assert record["begun_with"]["drawn"] == ["fc"]
+
+
+def test_a_classifier_of_other_classes_is_drawn(tmp_path):
+    """CIFAR-10's network begins one for CIFAR-100."""
+    ten = load_spec("resnet20")
+    arrays = {
+        f"{part.name}/{array}": np.ones(shape, "float32")
+        for part in inventory(ten.model)
+        for array, shape in part.shapes.items()
+    }
+    arrays["per_pixel_mean/mean"] = np.ones((32, 32, 3), "float32")
+    save_file(arrays, tmp_path / "x.safetensors")
+    import_weights([tmp_path / "x.safetensors"], ten, tmp_path / "import")
+    changes = ["data.dataset=cifar100", "model.classes=100"]
+
+    begun = open_begin_with(tmp_path / "import", load_spec("resnet20", changes))
+
+    assert begun.drawn == ("fc",)
+    assert begun.about.endswith("drawn anew: fc")
 
 
 def test_another_network_is_refused_with_its_layers(source, tmp_path):

@@ -2,30 +2,34 @@
 
 import gzip
 import hashlib
+import io
 import json
 import os
+import pickle
+import re
+import zipfile
 from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from PIL import Image
+from safetensors.numpy import save, save_file
 
-from kresnet.architecture import ModelSpec
+from kresnet.architecture import ModelSpec, inventory
 from kresnet.cli import app, run
 from kresnet.errors import BadDataError, CannotWriteError, SpecError
 from kresnet.evaluation import evaluate
-from kresnet.importing import NAMINGS, import_weights, open_files
+from kresnet.importing import NAMINGS, import_weights
 from kresnet.importing.fit import fit, match
-from kresnet.importing.held import Held
-from kresnet.importing.inventory import inventory
 from kresnet.importing.layout import theirs, turned, turned_back
 from kresnet.importing.recognise import matches, recognise
 from kresnet.network import build_model
 from kresnet.records.evaluation import read_evaluation
 from kresnet.spec import load_spec
 from kresnet.trained import open_trained
+from kresnet.weight_files import Held, open_files
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = os.environ.get("KRESNET_WEIGHTS_DIR")
@@ -268,6 +272,7 @@ def cifar():
     return state_dict(load_spec("resnet20-b").model, "chenyaofo")
 
 
+CLASSES = "model.classes=100"
 KERNEL = "layer1.0.conv1.weight"
 WRONG = {
     "NaN": ({KERNEL: np.full((16, 16, 3, 3), np.nan, "f4")}, 65, KERNEL),
@@ -321,6 +326,110 @@ def test_what_is_wrong_is_one_message_and_nothing_is_written(
     assert message in said
     assert "Traceback" not in said
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def stored(*entries, compression=zipfile.ZIP_STORED):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", compression) as archive:
+        for name, content in entries:
+            archive.writestr(f"x/{name}", content)
+    return data.getvalue()
+
+
+class Program:
+    def __reduce__(self):
+        return os.mkdir, ("ran",)
+
+
+def of_header(text):
+    return len(text).to_bytes(8, "little") + text
+
+
+UNRELATED = json.dumps(
+    {
+        f"other.{i}": {
+            "dtype": "F32",
+            "shape": [250_000_000],
+            "data_offsets": [i * 10**9, (i + 1) * 10**9],
+        }
+        for i in range(3)
+    }
+).encode()
+TWICE = b'"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
+# What is written of sound weights, the exit code and what is said.
+BAD_FILES = {
+    "truncated": (lambda whole: whole[:-1_000], 65, "header speaks of"),
+    "emptied": (lambda whole: bytes(len(whole)), 65, "neither safetensors nor"),
+    "zero length": (lambda whole: b"", 65, "it is empty"),
+    "text": (lambda whole: b"no weights\n" * 9, 65, "neither safetensors nor"),
+    "a program": (
+        lambda whole: pickle.dumps({"conv1.weight": Program()}, 2),
+        65,
+        "a pickle that torch.save did not write",
+    ),
+    "a program in a zip file": (
+        lambda whole: stored(
+            ("data.pkl", pickle.dumps({"conv1.weight": Program()}, 2))
+        ),
+        65,
+        "it holds no arrays by name",
+    ),
+    "a bomb": (
+        lambda whole: stored(
+            ("data.pkl", pickle.dumps({}, 2)),
+            ("data/0", bytes(30_000_000)),
+            compression=zipfile.ZIP_DEFLATED,
+        ),
+        65,
+        "is compressed",
+    ),
+    "3 GB of other arrays": (
+        lambda whole: of_header(UNRELATED),
+        2,
+        "no names are found",
+    ),
+    "two arrays of a name": (
+        lambda whole: of_header(b"{%b,%b}" % (TWICE, TWICE)) + bytes(4),
+        65,
+        "two of its arrays have one name",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_a_bad_file_is_one_message_and_nothing_is_written(
+    case, cifar, tmp_path, monkeypatch, capsys
+):
+    make, code, message = BAD_FILES[case]
+    monkeypatch.chdir(tmp_path)
+    path = Path("x.pth")
+    path.write_bytes(make(save(cifar)))
+    if case == "3 GB of other arrays":  # zeros that take no room on the disk
+        os.truncate(path, path.stat().st_size + 3 * 10**9)
+
+    got = run(app, ["import", "x.pth", "--spec", "resnet20-b", "--out", "out"])
+
+    said = capsys.readouterr().err
+    assert got == code
+    assert message in said
+    assert "Traceback" not in said
+    assert [each.name for each in tmp_path.iterdir()] == ["x.pth"]
+
+
+def test_two_files_of_one_network_are_refused(cifar, tmp_path, capsys):
+    files = [str(tmp_path / f"{i}.safetensors") for i in range(2)]
+    for file in files:
+        save_file(cifar, file)
+
+    got = run(
+        app,
+        ["import", *files, "--spec", "resnet20-b", f"--out={tmp_path / 'out'}"],
+    )
+
+    assert got == 65
+    said = capsys.readouterr().err
+    assert "holds bn1.bias, as another of the files does" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_another_network_s_weights_name_the_specs_that_they_fit(
@@ -404,6 +513,26 @@ def test_akamaster_s_networks_have_their_published_errors(
     measured = evaluate(tmp_path / "in")
 
     assert measured.error == pytest.approx(published, abs=1e-9)
+
+
+def test_classes_are_numbered_where_only_the_data_have_names(
+    tmp_path, monkeypatch, capsys
+):
+    """As of CIFAR-100, or of ImageNet's networks."""
+    monkeypatch.chdir(tmp_path)
+    spec = load_spec("resnet20-b", ["data.dataset=cifar100", CLASSES])
+    arrays = state_dict(spec.model, "chenyaofo")
+    small = {name: array / 30 for name, array in arrays.items()}
+    save_file(small, "x.safetensors")
+    import_weights(["x.safetensors"], spec, "in")
+    Image.new("RGB", (32, 32)).save("x.png")
+
+    got = run(app, ["predict", "in", "x.png", "--top", "2"])
+
+    assert got == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r" +[\d.]+ % +class \d+", lines[1])
+    assert open_trained(tmp_path / "in").class_names[99] == "class 99"
 
 
 def test_a_changed_import_is_not_used(cifar, tmp_path):

@@ -30,6 +30,7 @@ ORDER = (
     "network",
     "data",
     "trained",
+    "weight_files",
     "importing",
     "figures",
     "instruments",

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from kresnet.importing import open_files
 from kresnet.importing.fit import fit
 from kresnet.importing.recognise import recognise
 from kresnet.network import build_model
 from kresnet.spec import load_spec
+from kresnet.weight_files import open_files
 
 keras_hub = pytest.importorskip("keras_hub", reason="needs keras-hub")
 pytestmark = pytest.mark.slow

@@ -14,6 +14,7 @@ import typer
 from kresnet import cli, errors
 from kresnet.architecture import STAGES
 from kresnet.cli import run
+from kresnet.evaluation.views import KINDS
 from kresnet.network.transforms import TRANSFORMS
 from kresnet.spec import Spec, json_schema, load_spec, shipped_specs
 
@@ -137,6 +138,12 @@ def test_the_table_of_transforms_has_all_and_their_arguments():
         ]
         assert set(words[1:]) >= fields - {"layer"}, words[0]
     assert first_column(table) == list(TRANSFORMS)
+
+
+def test_the_table_of_views_has_all_of_them():
+    text = section("Using a trained network").split("| `--view` |")[1]
+
+    assert re.findall(r"^\| `([\w-]+)` \|", text, re.M) == [*KINDS]
 
 
 def test_the_table_of_exit_codes_is_that_of_the_errors():

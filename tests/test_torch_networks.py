@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from kresnet.importing import convert, import_weights, open_files
+from kresnet.importing import convert, import_weights
 from kresnet.importing.fit import fit
 from kresnet.importing.recognise import recognise
 from kresnet.network import build_model
 from kresnet.spec import load_spec
+from kresnet.weight_files import open_files
 
 PYTHON = os.environ.get("KRESNET_TORCH_PYTHON")
 PROGRAM = Path(__file__).parent / "torch_networks.py"

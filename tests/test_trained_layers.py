@@ -86,6 +86,36 @@ def test_a_stage_is_trained_by_its_name(source, tmp_path):
     assert changed(source, out) == {f"conv2_1_{name}" for name in names}
 
 
+def test_statistics_of_frozen_layers_are_not_re_estimated(source, tmp_path):
+    """The rest was trained with them; whose norms are all frozen has none."""
+    runs = [
+        train(
+            "digits",
+            tmp_path / name,
+            overrides=[*OVERRIDES, f"training.trained=[{name}]"],
+            begin_with=source,
+        )
+        for name in ("conv2_x", "fc")
+    ]
+    some, none = (open_trained(each).with_layers("a test") for each in runs)
+    images, _ = some.data().parts(some.spec.data.validation)
+
+    again = some.re_estimated(images)
+
+    moved = {
+        path
+        for path, array in some.weights.items()
+        if array.tobytes() != again.weights[path].tobytes()
+    }
+    assert moved == {
+        f"conv2_1_bn{number}/moving_{statistic}"
+        for number in (1, 2)
+        for statistic in ("mean", "variance")
+    }
+    with pytest.raises(SpecError, match="all of it is frozen; trained is fc"):
+        none.re_estimated(images)
+
+
 def test_it_goes_on_to_the_same_weights(source, tmp_path):
     """A run without its last checkpoint goes on from the one before."""
     out = tmp_path / "run"

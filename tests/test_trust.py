@@ -39,7 +39,7 @@ UNSAFE_OF_YAML = {
     "unsafe_load_all",
 }
 # It reads entries that are not compressed, and unpacks none.
-READS_ENTRIES = {"kresnet/importing/torch_file.py": ["zipfile"]}
+READS_ENTRIES = {"kresnet/weight_files/torch_file.py": ["zipfile"]}
 # What may not be imported by itself: its calls would not be found.
 UNSAFE_NAMES = {
     "yaml": UNSAFE_OF_YAML,

@@ -21,8 +21,7 @@ from safetensors.numpy import save, save_file
 from weight_mutants import mutants, read_all
 
 from kresnet.errors import BadDataError, InputMissingError, SpecError
-from kresnet.importing import hdf5_process, open_files
-from kresnet.importing.open_files import with_shards
+from kresnet.weight_files import hdf5_process, open_files, with_shards
 
 # Written by tests/fixtures/README.md's program with PyTorch 2.14: the weights
 # lie beside an argparse.Namespace and a NumPy scalar.

@@ -40,7 +40,7 @@ def change(mutant, rng):
 def read_all(path):
     """Reads a file's arrays and says how it ended; raises what is a bug."""
     from kresnet.errors import BadDataError
-    from kresnet.importing import open_files
+    from kresnet.weight_files import open_files
 
     try:
         with open_files([path]) as held:
@@ -58,7 +58,7 @@ def read_hdf5_in_forks(source, folder, count):
 
     import h5py  # noqa: F401
 
-    from kresnet.importing import hdf5_file, hdf5_process  # noqa: F401
+    from kresnet.weight_files import hdf5_file, hdf5_process  # noqa: F401
 
     ends = Counter()
     path = Path(folder, "mutant")

@@ -14,6 +14,7 @@ from kresnet.architecture.census import (
     layer_table,
 )
 from kresnet.architecture.convolutions import ConvolutionsStage
+from kresnet.architecture.inventory import Part, inventory
 from kresnet.architecture.model import (
     STAGES,
     BatchNorm,
@@ -43,6 +44,7 @@ __all__ = [
     "Head",
     "Map",
     "ModelSpec",
+    "Part",
     "Parts",
     "Place",
     "PlainStage",
@@ -54,6 +56,7 @@ __all__ = [
     "Stride",
     "Width",
     "census",
+    "inventory",
     "layer_table",
     "model_class",
     "walk",

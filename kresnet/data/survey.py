@@ -68,7 +68,7 @@ def survey(root: Path, verify: bool = False) -> Survey:
         with opened_file(path) as file:
             digest = b""
             if verify:
-                digest = hashlib.file_digest(file, "sha256").digest()
+                digest = hashlib.sha256(file.read()).digest()
                 file.seek(0)
                 decode(file, [])
                 file.seek(0)

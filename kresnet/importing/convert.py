@@ -9,10 +9,9 @@ import keras
 import numpy as np
 from safetensors.numpy import save
 
-from kresnet.architecture import ModelSpec
+from kresnet.architecture import ModelSpec, Part, inventory
 from kresnet.errors import CannotWriteError, SpecError, write_error
 from kresnet.files import check_file, replace_file
-from kresnet.importing.inventory import Part, inventory
 from kresnet.importing.layout import turned_back
 from kresnet.importing.naming import Naming
 from kresnet.importing.namings import NAMINGS

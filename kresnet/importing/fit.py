@@ -5,10 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kresnet.architecture import ModelSpec
+from kresnet.architecture import ModelSpec, Part, inventory
 from kresnet.errors import BadDataError, SpecError
-from kresnet.importing.held import FLOATS, Held, Listing
-from kresnet.importing.inventory import Part, inventory
 from kresnet.importing.layout import (
     centred_orders,
     reordered,
@@ -16,6 +14,7 @@ from kresnet.importing.layout import (
     turned,
 )
 from kresnet.importing.naming import Naming
+from kresnet.weight_files import FLOATS, Held, Listing
 
 # What files hold beside weights, and why it is not taken.
 COUNTER = "num_batches_tracked"

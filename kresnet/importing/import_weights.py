@@ -9,15 +9,12 @@ import numpy as np
 from safetensors.numpy import save
 
 from kresnet import sealed_folder
-from kresnet.architecture import StageFields
+from kresnet.architecture import StageFields, inventory
 from kresnet.errors import CannotWriteError, SpecError, write_error
 from kresnet.files import open_plain_file
 from kresnet.importing.fit import Fitted, Match, fit
-from kresnet.importing.held import Listing
-from kresnet.importing.inventory import inventory
 from kresnet.importing.misfit import refuse_misfit
 from kresnet.importing.namings import NAMINGS
-from kresnet.importing.open_files import open_files, with_shards
 from kresnet.importing.recognise import recognise
 from kresnet.importing.transforms import (
     about_view,
@@ -34,6 +31,7 @@ from kresnet.records.imported import (
 )
 from kresnet.records.typed_file import as_json
 from kresnet.spec import Spec, dump_spec, load_spec, recipe_digest
+from kresnet.weight_files import Listing, open_files, with_shards
 
 Notify = Callable[[str], None]
 

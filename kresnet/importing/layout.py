@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from kresnet.importing.held import Shape
-from kresnet.importing.inventory import Part
+from kresnet.architecture import Part
 from kresnet.importing.naming import Naming
+from kresnet.weight_files import Shape
 
 
 def theirs(part: Part, array: str, naming: Naming) -> Shape:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from kresnet.errors import KresnetError, SpecError
 from kresnet.importing.fit import Match
-from kresnet.importing.held import Listing
 from kresnet.importing.layout import theirs
 from kresnet.importing.recognise import matches
 from kresnet.spec import load_spec, shipped_specs
+from kresnet.weight_files import Listing
 
 # Lines about single arrays in a message.
 MOST_LINES = 10

@@ -12,9 +12,9 @@ from kresnet.architecture import (
     BottleneckStage,
     ConvolutionsStage,
     ModelSpec,
+    Part,
     ResidualStage,
 )
-from kresnet.importing.inventory import Part
 
 # What others call our arrays.
 TORCH = {

@@ -1,7 +1,6 @@
 """The namings that are known."""
 
-from kresnet.architecture import BottleneckStage, ModelSpec
-from kresnet.importing.inventory import Part
+from kresnet.architecture import BottleneckStage, ModelSpec, Part
 from kresnet.importing.naming import (
     CAFFE,
     CHENYAOFO,

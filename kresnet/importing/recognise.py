@@ -1,11 +1,10 @@
 """Whose names a file has, and what stands before them."""
 
-from kresnet.architecture import ModelSpec
+from kresnet.architecture import ModelSpec, inventory
 from kresnet.errors import SpecError
 from kresnet.importing.fit import Match, match
-from kresnet.importing.held import Listing
-from kresnet.importing.inventory import inventory
 from kresnet.importing.namings import NAMINGS
+from kresnet.weight_files import Listing
 
 # What may stand between a prefix and a name.
 BETWEEN = "./"

@@ -5,6 +5,7 @@ from kresnet.network.build import (
     find_places,
     keyed_network,
 )
+from kresnet.network.frozen import freeze
 from kresnet.network.fully_convolutional import (
     fully_convolutional,
     transforms_of_any_size,
@@ -31,6 +32,7 @@ __all__ = [
     "build_model",
     "build_transforms",
     "find_places",
+    "freeze",
     "fully_convolutional",
     "inference_layers",
     "inference_model",

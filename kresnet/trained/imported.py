@@ -39,8 +39,9 @@ class Import(Layered):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """See `Trained.class_names`."""
-        return self.facts.class_names
+        """See `Trained.class_names`; numbers where only the data have names."""
+        numbers = range(self.spec.model.classes)
+        return self.facts.class_names or tuple(f"class {i}" for i in numbers)
 
     @property
     def weights(self) -> Arrays:

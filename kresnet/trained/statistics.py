@@ -10,6 +10,7 @@ from kresnet.network import (
     all_variables,
     build_model,
     build_transforms,
+    freeze,
     training_inputs,
     training_model,
 )
@@ -52,7 +53,8 @@ def re_estimate(
     that is the whole batch), each group normalised by its own statistics; every
     layer then gets the plain average over the groups of their means and of
     their (biased) variances, in float64. All layers are done in one pass.
-    Images that do not fill a group are left out.
+    Images that do not fill a group are left out. Batch norm of frozen layers
+    keeps the statistics that the rest was trained with.
 
     They are augmented as in training, always by the same draws: the weights
     were learned with the statistics of such images. With those of images as
@@ -64,7 +66,7 @@ def re_estimate(
 
     Raises:
         ValueError: There are fewer images than a group holds.
-        SpecError: The network has no batch norm.
+        SpecError: The network has no batch norm, or all of it is frozen.
 
     Reference:
         Release notes of He et al. 2015: "the mean and variance are computed
@@ -89,14 +91,20 @@ def re_estimate(
     )
     transforms = build_transforms(spec.data, spec.model.input)
     network = build_model(forgetful, 0)
+    freeze(network, spec)
     observing = observer(training_model(transforms, network, spec.model))
     from_arrays(all_variables(transforms, network), weights)
     statistics = [
         variable
         for layer in network.layers
-        if isinstance(layer, BatchNormalization)
+        if isinstance(layer, BatchNormalization) and layer.trainable
         for variable in (layer.moving_mean, layer.moving_variance)
     ]
+    if not statistics:
+        raise SpecError(
+            f"{spec.name}: batch norm cannot be re-estimated: all of it is"
+            f" frozen; trained is {', '.join(spec.training.trained or ())}"
+        )
     sums = [np.zeros(variable.shape) for variable in statistics]
     order = Order(np.arange(len(images)), group, 0, spec.model.draws)
     for i in range(groups):

@@ -10,10 +10,9 @@ import keras
 import numpy as np
 from safetensors.numpy import save
 
-from kresnet.architecture import Counting, Map, ModelSpec, walk
+from kresnet.architecture import Counting, Map, ModelSpec, inventory, walk
 from kresnet.data import Images
 from kresnet.errors import InputMissingError, SpecError
-from kresnet.importing import inventory
 from kresnet.network.build import find_places
 from kresnet.network.transforms import inference_model
 from kresnet.records.checkpoints import Arrays

@@ -10,11 +10,10 @@ import numpy as np
 from kresnet.callbacks import copy_weights, undistributed
 from kresnet.data import Images, Source
 from kresnet.data.feed import most_batches
-from kresnet.importing.inventory import inventory
-from kresnet.layers import Rematerialized
 from kresnet.network import (
     build_model,
     build_transforms,
+    freeze,
     inference_model,
     training_model,
 )
@@ -96,35 +95,13 @@ def make_models(
 
     with scope():
         transforms, network = build()
-        _freeze(network, spec)
+        freeze(network, spec)
         model = training_model(transforms, network, spec.model)
         _compile(model, spec.training)
     own = transforms, network
     if scope is not contextlib.nullcontext:
         own = build()
     return Models(transforms, model, inference_model(*own), own[0])
-
-
-def _freeze(network: keras.Model, spec: Spec) -> None:
-    """Freezes what is not trained, before an optimiser is built for the rest.
-
-    Layers, not variables: batch norm of a frozen layer keeps its statistics.
-    """
-    trained = spec.training.trained
-    if trained is None:
-        return
-    frozen = {
-        part.name
-        for part in inventory(spec.model)
-        if part.shapes and not {part.place.name, part.group} & {*trained}
-    }
-    layers = [network]
-    for layer in layers:  # which grows meanwhile
-        layers += getattr(layer, "layers", ())
-        if isinstance(layer, Rematerialized):
-            layers.append(layer.model)
-        if layer.name in frozen:
-            layer.trainable = False
 
 
 def _compile(model: keras.Model, training: TrainingSpec) -> None:

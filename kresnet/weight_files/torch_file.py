@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from kresnet.importing.held import (
+from kresnet.weight_files.held import (
     Held,
     Listing,
     as_numbers,
     item_size,
     whole_numbers,
 )
-from kresnet.importing.pickle_as_data import Call, Stored, read_pickle
+from kresnet.weight_files.pickle_as_data import Call, Stored, read_pickle
 
 # Named values; a small file can name the same one very often.
 MOST_VALUES = 200_000

@@ -20,7 +20,7 @@ from typing import IO, cast
 import numpy as np
 
 import kresnet
-from kresnet.importing.held import (
+from kresnet.weight_files.held import (
     Held,
     Listing,
     explained,
@@ -111,7 +111,7 @@ def serve(path: str, requests: IO[bytes], answers: IO[bytes]) -> None:
     """What the child does: lists a file, then reads what it is asked for."""
     import h5py
 
-    from kresnet.importing.hdf5_file import list_hdf5
+    from kresnet.weight_files.hdf5_file import list_hdf5
 
     def say(**content) -> None:
         answers.write(f"{json.dumps(content)}\n".encode())

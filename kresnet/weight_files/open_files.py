@@ -8,10 +8,10 @@ from pathlib import Path
 
 from kresnet.errors import BadDataError, InputMissingError, SpecError
 from kresnet.files import open_plain_file
-from kresnet.importing.hdf5_process import open_hdf5
-from kresnet.importing.held import Held, Listing, explained
-from kresnet.importing.safetensors_file import list_index, list_safetensors
-from kresnet.importing.torch_file import list_torch_stream, list_torch_zip
+from kresnet.weight_files.hdf5_process import open_hdf5
+from kresnet.weight_files.held import Held, Listing, explained
+from kresnet.weight_files.safetensors_file import list_index, list_safetensors
+from kresnet.weight_files.torch_file import list_torch_stream, list_torch_zip
 
 ZIP = b"PK\3\4"
 HDF5 = b"\x89HDF\r\n\x1a\n"

@@ -9,7 +9,7 @@ import os
 from io import BufferedReader
 from typing import Any
 
-from kresnet.importing.held import (
+from kresnet.weight_files.held import (
     Held,
     Listing,
     as_numbers,

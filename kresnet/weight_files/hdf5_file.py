@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import h5py
 import numpy as np
 
-from kresnet.importing.held import Held, Listing
+from kresnet.weight_files.held import Held, Listing
 
 # Groups in groups; keras-hub's tasks have about ten.
 DEEPEST = 32

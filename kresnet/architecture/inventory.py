@@ -4,8 +4,12 @@ import dataclasses
 import math
 from typing import NamedTuple
 
-from kresnet.architecture import Counting, Map, ModelSpec, Place, walk
-from kresnet.importing.held import Shape
+from kresnet.architecture.census import Counting, Map
+from kresnet.architecture.model import ModelSpec
+from kresnet.architecture.parts import Place
+from kresnet.architecture.walk import walk
+
+Shape = tuple[int, ...]
 
 
 class Part(NamedTuple):
