@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 from kresnet.architecture import inventory
 from kresnet.errors import SpecError
+from kresnet.explain import explain
 from kresnet.importing import import_weights
 from kresnet.network import build_model
 from kresnet.spec import load_spec
@@ -130,6 +131,9 @@ def test_a_classifier_that_does_not_fit_or_is_not_there_is_drawn(
     np.testing.assert_array_equal(run.weights[kernel], given.weights[kernel])
     record = json.loads((out / "run.json").read_text())
     assert record["begun_with"]["drawn"] == ["fc"]
+    points = {p.topic: p for p in explain(run.spec, run.record)}
+    here = points["initial weights"].here
+    assert here == f"those of {folder}, digits; drawn: fc"
 
 
 def test_a_classifier_of_other_classes_is_drawn(tmp_path):

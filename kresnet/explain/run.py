@@ -54,7 +54,8 @@ def run_points(
         yield Point(
             "initial weights",
             "drawn: all nets from scratch",
-            f"those of {begun.name} at iteration {begun.iteration:,}"
+            f"those of {begun.folder}, {begun.name}"
+            + (f" at iteration {begun.iteration:,}" if begun.iteration else "")
             + (f"; drawn: {', '.join(begun.drawn)}" if begun.drawn else ""),
             DEVIATES,
             source="section 3.4",
