@@ -271,7 +271,7 @@ def test_a_photo_that_vanishes_or_changes_is_named(open_photos, copy):
 
 
 def test_modes_are_treated_as_predict_does(open_photos, copy):
-    """Grey, palette, transparent, 16 bits and CMYK, and one pixel."""
+    """Grey, palette, transparent, 16 bits and CMYK, one pixel, 20,000 wide."""
     folder = copy / "train" / "apple"
     rng = np.random.default_rng(1)
     rgba = Image.fromarray(rng.integers(0, 256, (40, 50, 4)).astype("uint8"))
@@ -280,6 +280,7 @@ def test_modes_are_treated_as_predict_does(open_photos, copy):
     rgba.convert("RGB").convert("P").save(folder / "c.png")
     rgba.convert("CMYK").save(folder / "d.jpg")
     Image.new("RGB", (1, 1), (1, 2, 3)).save(folder / "e.png")
+    Image.new("RGB", (20_000, 3), (3, 2, 1)).save(folder / "g.png")
     deep = rng.integers(0, 2**16, (40, 50)).astype("uint16")
     Image.fromarray(deep).save(folder / "f.png")
     source = open_photos(copy)
@@ -287,7 +288,15 @@ def test_modes_are_treated_as_predict_does(open_photos, copy):
     places = np.array(
         [
             names.index(f"apple/{n}")
-            for n in ("a.png", "b.png", "c.png", "d.jpg", "e.png", "f.png")
+            for n in (
+                "a.png",
+                "b.png",
+                "c.png",
+                "d.jpg",
+                "e.png",
+                "f.png",
+                "g.png",
+            )
         ]
     )
 
@@ -298,7 +307,8 @@ def test_modes_are_treated_as_predict_does(open_photos, copy):
         want, _ = read_image(path, source.shape, FACTS, source.views.test)
         np.testing.assert_array_equal(pixels, want)
     assert (got[4] == (1, 2, 3)).all()
-    source.read("train", places, KEYS[:6])
+    assert (got[6] == (3, 2, 1)).all()
+    source.read("train", places, KEYS[:7])
 
 
 @pytest.fixture

@@ -80,3 +80,18 @@ def test_a_batch_gives_what_its_images_give_and_sizes_may_change():
 def test_a_crop_lies_within_the_shorter_side():
     with pytest.raises(ValueError, match="`shorter_side` must be"):
         CenterView(63, 64, 40)
+
+
+def test_jax_gives_the_same_bits(on_jax):
+    image = image_of((333, 500))
+    program = (
+        "import sys, numpy as np\n"
+        "from kresnet.layers import CenterView\n"
+        "pixels = np.load('pixels.npy')\n"
+        "seen = np.asarray(CenterView(64, 56, 56)(pixels[None]))\n"
+        "sys.stdout.buffer.write(seen.tobytes())\n"
+    )
+
+    got = on_jax(program, pixels=np.asarray(image))
+
+    assert got == by_pillow(image, 64, (56, 56)).tobytes()
