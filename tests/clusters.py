@@ -42,8 +42,8 @@ KillWait=30
 SlurmdTimeout=20
 InactiveLimit=0
 MinJobAge=300
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=1
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=1 RealMemory=4000
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1 RealMemory=4000
 PartitionName=main Nodes=n1,n2 Default=YES MaxTime=1:00:00 PriorityTier=1
 PartitionName=urgent Nodes=n1,n2 MaxTime=1:00:00 PriorityTier=10 PreemptMode=OFF
 """

@@ -8,9 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import photo_folder
 import pytest
+
+import kresnet
+from kresnet.data import feed
+from kresnet.errors import InputMissingError
 
 pytestmark = pytest.mark.slow
 
@@ -158,3 +163,50 @@ def test_a_photo_that_breaks_ends_a_run_with_its_name_and_loses_nothing(home):
     assert "Traceback" not in said(home, "broken")
     process = train(home, "tensorflow", "broken")
     assert process.wait() == 0, said(home, "broken")
+
+
+class Moves(keras.callbacks.Callback):
+    """Moves a file away after the first iterations."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.path.exists():
+            self.path.rename(self.path.with_suffix(".away"))
+
+
+def test_a_photo_that_vanishes_in_a_run_ends_it_and_back_it_goes_on(
+    tmp_path, monkeypatch
+):
+    """Read one batch ahead; each epoch of 3.4 iterations reads the photo."""
+    photos = photo_folder.write_photos(tmp_path / "photos")
+    spec = photo_folder.write_spec(tmp_path / "photos.yaml")
+    monkeypatch.setattr(feed, "MOST_BYTES", 1)
+
+    def train(out, *callbacks):
+        return kresnet.train(
+            spec,
+            tmp_path / out,
+            data_dir=photos,
+            checkpoint_every=1,
+            callbacks=callbacks,
+        )
+
+    whole = train("whole")
+    photo = photos / "train" / "öl" / "3.bmp"
+
+    with pytest.raises(
+        InputMissingError, match=r"3\.bmp: there is no"
+    ) as ended:
+        train("broken", Moves(photo))
+
+    assert ended.value.exit_code == 66
+    saved = max((tmp_path / "broken" / "checkpoints").iterdir())
+    assert 1 <= int(saved.name) < 12
+    photo.with_suffix(".away").rename(photo)
+    again = train("broken")
+    for name in ("losses.csv", "metrics.csv"):
+        assert (again / name).read_bytes() == (whole / name).read_bytes()
+    assert weights(again) == weights(whole)

@@ -32,8 +32,9 @@ def draw_confusion(
         of = f"ensemble of {len(evaluation.members)}, "
     else:
         protocol, of = evaluation.protocol, ""
+    seen = "" if protocol.view == "single" else f"{protocol.view}, "
     title = (
-        f"{of}{protocol.data}, {protocol.split}, {protocol.images:,} "
+        f"{of}{protocol.data}, {protocol.split}, {seen}{protocol.images:,} "
         f"images: error {evaluation.error:.2f} %"
     )
     figure = confusion_figure(

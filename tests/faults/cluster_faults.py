@@ -12,13 +12,7 @@ import time
 import clusters
 from faults.kills import content
 
-LAST = 10_000  # iterations, some minutes
 SECONDS = 900  # that anything may take, far more than it needs
-FIELDS = (
-    f"training.iterations={LAST}",
-    f"training.learning_rate={{start: 0.01, divide_by: 10, at: [{LAST // 2}]}}",
-    f"training.evaluate_every={LAST // 10}",
-)
 ONE_THREAD = {
     "NPROC": "1",
     "OMP_NUM_THREADS": "1",
@@ -26,6 +20,16 @@ ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "CUDA_VISIBLE_DEVICES": "",
 }
+
+
+def fields(last):
+    """What is set of a run of so many iterations."""
+    return (
+        f"training.iterations={last}",
+        "training.learning_rate="
+        f"{{start: 0.01, divide_by: 10, at: [{last // 2}]}}",
+        f"training.evaluate_every={last // 10}",
+    )
 
 
 def preempted_often(folder, times, generator):
@@ -47,7 +51,7 @@ def preempted_often(folder, times, generator):
     file.write_text(
         "name: preempted\nshows: That a preemption changes nothing.\nruns:\n"
         "  - {name: run, spec: digits, seeds: [0], checkpoint_every: 20,\n"
-        f"     set: {json.dumps(FIELDS)}}}\n"
+        f"     set: {json.dumps(fields(10_000))}}}\n"
     )
 
     def study(out, *options, **environment):
@@ -109,7 +113,7 @@ def cut_often(folder, cuts, backend, generator):
                     [
                         *(*hosts.command(host), sys.executable),
                         *("-m", "kresnet", "train", "digits"),
-                        *(f"--set={field}" for field in FIELDS),
+                        *(f"--set={field}" for field in fields(2_000)),
                         *("--checkpoint-every=20", "--devices=cpu"),
                         *("--coordinator=10.77.0.1:7711", "--processes=2"),
                         *(f"--process={i}", f"--out={out}"),

@@ -71,6 +71,8 @@ def main():
                 rates[name].append(float(result["images"] / result["cpu"]))
                 walls[name].append(float(result["images"] / result["wall"]))
                 firsts[name] = result["first"].astype(float)
+            turn = (f"{name} {rates[name][-1]:.0f}" for name in names)
+            print("turn:", ", ".join(turn), flush=True)
     own = rates.get("kresnet")
     for name in names:
         print(
