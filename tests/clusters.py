@@ -42,11 +42,12 @@ KillWait=30
 SlurmdTimeout=20
 InactiveLimit=0
 MinJobAge=300
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=1 RealMemory=4000
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1 RealMemory=4000
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} {node}
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} {node}
 PartitionName=main Nodes=n1,n2 Default=YES MaxTime=1:00:00 PriorityTier=1
 PartitionName=urgent Nodes=n1,n2 MaxTime=1:00:00 PriorityTier=10 PreemptMode=OFF
 """
+NODE = "CPUs=1 RealMemory=4000"  # MB
 PROGRAMS = "munged", "slurmctld", "slurmd", "srun", "sbatch"
 HOST_PROGRAMS = "ip", "nsenter", "unshare", "iptables"
 
@@ -91,7 +92,9 @@ class Slurm:
         (folder / "munge").chmod(0o711)
         host = socket.gethostname().split(".")[0]
         (folder / "slurm.conf").write_text(
-            CONFIGURATION.format(folder=folder, host=host, ports=_ports(3))
+            CONFIGURATION.format(
+                folder=folder, host=host, ports=_ports(3), node=NODE
+            )
         )
         key = folder / "munge" / "key"
         key.touch(0o600)

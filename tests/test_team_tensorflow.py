@@ -267,3 +267,21 @@ def test_a_link_carries_messages_whole_and_says_when_it_ends():
         assert time.monotonic() < give_up
     assert lost == ["a process has closed its connection"]
     near.close()
+
+
+@pytest.mark.parametrize("name", ["UnavailableError", "DeadlineExceededError"])
+def test_an_operation_that_the_network_broke_is_a_loss(name):
+    """A cut may end before the links notice it, and break TensorFlow's own."""
+    tf = pytest.importorskip("tensorflow")
+    # It imports parts of TensorFlow that a process without a team does not.
+    from kresnet.machine.team import ProcessLostError
+    from kresnet.machine.team_tensorflow import TensorFlowTeam
+
+    team = TensorFlowTeam(0, 2, [], None)
+    broken = getattr(tf.errors, name)(None, None, "Graph execution error:\n\n")
+
+    with (
+        pytest.raises(ProcessLostError, match=r"Graph execution error:\)$"),
+        team.watch(),
+    ):
+        raise broken

@@ -5,10 +5,12 @@ safetensors; it makes the networks, since torch and TensorFlow do not always
 get on in one process.
 """
 
+import gc
 import os
 import subprocess
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -60,6 +62,14 @@ pytestmark = [
         " in KRESNET_TORCH_PYTHON",
     ),
 ]
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    """Keras keeps every network that was built, 200 MB of ResNet-34."""
+    yield
+    keras.utils.clear_session()
+    gc.collect()
 
 
 def there(*arguments):

@@ -33,7 +33,14 @@ from kresnet.machine.team import (
     refuse_unequal_devices,
 )
 
-# An operation may fail before the link to the lost process does.
+# What fails because of another process, also where its link goes on: a network
+# that was silent for half a minute breaks TensorFlow's own connections before.
+OF_THE_NETWORK = (
+    LinkLostError,
+    tf.errors.UnavailableError,
+    tf.errors.DeadlineExceededError,
+)
+# Another operation may fail before the link to the lost process does.
 SECONDS_TO_NOTICE = 5
 # A process that does not come to hear of a loss is ended after so long.
 SECONDS_TO_END = 20
@@ -97,14 +104,14 @@ class TensorFlowTeam(Team):
             yield
         except (tf.errors.OpError, LinkLostError) as error:
             if not (
-                isinstance(error, LinkLostError)
+                isinstance(error, OF_THE_NETWORK)
                 or self._lost.wait(SECONDS_TO_NOTICE)
             ):
                 raise
             self._end.cancel()
-            raise ProcessLostError(
-                f"{LOST} ({self._reason or error})"
-            ) from error
+            # TensorFlow's message is a page about its graph.
+            reason = self._reason or str(error).partition("\n")[0]
+            raise ProcessLostError(f"{LOST} ({reason})") from error
 
     def _lose(self, reason: str) -> None:
         """Is called in a thread, at the end of a link."""
