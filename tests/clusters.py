@@ -48,6 +48,14 @@ PartitionName=main Nodes=n1,n2 Default=YES MaxTime=1:00:00 PriorityTier=1
 PartitionName=urgent Nodes=n1,n2 MaxTime=1:00:00 PriorityTier=10 PreemptMode=OFF
 """
 NODE = "CPUs=1 RealMemory=4000"  # MB
+# As SLURM's jobs of one CPU have them here; the bits depend on it.
+ONE_THREAD = {
+    "NPROC": "1",
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+}
 PROGRAMS = "munged", "slurmctld", "slurmd", "srun", "sbatch"
 HOST_PROGRAMS = "ip", "nsenter", "unshare", "iptables"
 

@@ -34,13 +34,6 @@ runs:
 """
 ONE = STUDY.partition("  - name: bad")[0].replace("[0, 1]", "[0]")
 SECONDS = 400  # that anything may take, far more than it needs
-THREADS = {
-    "NPROC": "1",
-    "OMP_NUM_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "CUDA_VISIBLE_DEVICES": "",
-}
 
 reason = clusters.reason_without_slurm()
 if importlib.util.find_spec("submitit") is None:
@@ -93,7 +86,7 @@ def alone(tmp_path_factory, whole_form):
         ],
         capture_output=True,
         text=True,
-        env={**os.environ, **THREADS},
+        env={**os.environ, **clusters.ONE_THREAD},
     )
     assert ran.returncode == 0, ran.stderr
     return folder / "out"

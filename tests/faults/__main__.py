@@ -181,11 +181,20 @@ def _kills(folder, options):
     yield f"{done}"
 
 
+def _possible(reason_without, campaign):
+    """A campaign that says why it is not run where it cannot be."""
+
+    def tried(folder, options):
+        reason = reason_without()
+        if reason is None:
+            yield from campaign(folder, options)
+        else:
+            yield f"not run: {reason}"
+
+    return tried
+
+
 def _preemptions(folder, options):
-    reason = clusters.reason_without_slurm()
-    if reason is not None:
-        yield f"not run: {reason}"
-        return
     runs = cluster_faults.preempted_often(
         folder / "runs", options.preemptions, options.generator
     )
@@ -193,10 +202,6 @@ def _preemptions(folder, options):
 
 
 def _cuts(folder, options):
-    reason = clusters.reason_without_hosts()
-    if reason is not None:
-        yield f"not run: {reason}"
-        return
     for backend in ("tensorflow", "jax"):
         seen, runs = cluster_faults.cut_often(
             folder / backend, options.cuts, backend, options.generator
@@ -226,8 +231,8 @@ CAMPAIGNS = {
     "endurance": _endurance,
     "export": _export,
     "kills": _kills,
-    "preemptions": _preemptions,
-    "cuts": _cuts,
+    "preemptions": _possible(clusters.reason_without_slurm, _preemptions),
+    "cuts": _possible(clusters.reason_without_hosts, _cuts),
 }
 
 

@@ -13,13 +13,6 @@ import clusters
 from faults.kills import content
 
 SECONDS = 900  # that anything may take, far more than it needs
-ONE_THREAD = {
-    "NPROC": "1",
-    "OMP_NUM_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "CUDA_VISIBLE_DEVICES": "",
-}
 
 
 def fields(last):
@@ -66,7 +59,7 @@ def preempted_often(folder, times, generator):
             env={**os.environ, **environment},
         )
 
-    _ends(study(folder / "alone", **ONE_THREAD), 0)
+    _ends(study(folder / "alone", **clusters.ONE_THREAD), 0)
     expected = content(folder / "alone" / "run" / "seed0")
     done = runs = 0
     with clusters.Slurm(folder / "slurm") as slurm:
