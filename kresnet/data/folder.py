@@ -5,17 +5,17 @@ import contextlib
 import hashlib
 import io
 import itertools
-import json
 import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
 from kresnet import sealed_folder
 from kresnet.data.decode import decode, opened_file, versions
+from kresnet.data.listing import ENDINGS, Files, fingerprint, list_splits
 from kresnet.data.order import seedless_sample
 from kresnet.data.source import Images, Source
 from kresnet.data.views import Box, Size, resized, test_box, train_box
@@ -27,28 +27,7 @@ from kresnet.errors import (
 )
 from kresnet.files import cache_home
 from kresnet.notices import notify
-from kresnet.printable import is_utf8
 from kresnet.spec import DataSpec, Views
-
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-
-
-class Files(NamedTuple):
-    """The images of a split, in the order of classes and then of names.
-
-    Attributes:
-        folder: Its path.
-        names: Paths below the folder, "class/file".
-        labels: int32, shape `(N,)`.
-        sizes: Bytes of the files, int64, shape `(N,)`.
-        passed_over: Names of files that are not named as images are.
-    """
-
-    folder: Path
-    names: list[str]
-    labels: np.ndarray
-    sizes: np.ndarray
-    passed_over: list[str]
 
 
 class Folder(Source):
@@ -273,37 +252,6 @@ def folder_of(
     return Path(os.path.expanduser(data_dir)).absolute()
 
 
-def list_splits(root: Path) -> tuple[dict[str, Files], tuple[str, ...]]:
-    """Lists the images below a folder, without opening them."""
-    train = root / "train"
-    if not train.is_dir():
-        raise InputMissingError(
-            f"{train}: there is no such folder; it holds a folder of training"
-            " images for each class"
-        )
-    folders = {"train": train} | _other_folders(root)
-    class_names = tuple(_names(train, folders_only=True)[0])
-    if not class_names:
-        raise BadDataError(
-            f"{train}: holds no folders; each is a class, with its images"
-        )
-    splits = {}
-    for split, folder in folders.items():
-        splits[split] = _list(folder, class_names)
-    counts = np.bincount(splits["train"].labels, minlength=len(class_names))
-    if empty := [
-        name for name, n in zip(class_names, counts, strict=True) if not n
-    ]:
-        raise BadDataError(
-            f"{train / empty[0]}: holds no images whose names end in"
-            f" {', '.join(ENDINGS)}; every class has some"
-        )
-    for split in ("test", "validation"):
-        if split in splits and not splits[split].names:
-            raise BadDataError(f"{folders[split]}: holds no images")
-    return splits, class_names
-
-
 def sums_folder(fingerprint: str) -> Path:
     """Where `kresnet data --verify` stores the sums of files.
 
@@ -335,90 +283,3 @@ def _usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _other_folders(root: Path) -> dict[str, Path]:
-    there = [n for n in ("test", "val", "validation") if (root / n).is_dir()]
-    match there:
-        case ["test" | "val" as test]:
-            return {"test": root / test}
-        case ["test" | "val" as test, "val" | "validation" as validation]:
-            return {"test": root / test, "validation": root / validation}
-        case ["test", "val", "validation"]:
-            raise BadDataError(
-                f"{root}: must not have both val/ and validation/ beside test/"
-            )
-    raise InputMissingError(
-        f"{root}: has no folder test/ or val/; it holds a folder of test"
-        " images for each class"
-    )
-
-
-def _list(folder: Path, class_names: tuple[str, ...]) -> Files:
-    found, _ = _names(folder, folders_only=True)
-    if others := sorted(set(found) - set(class_names)):
-        raise BadDataError(
-            f"{folder / others[0]}: must be one of the {len(class_names)}"
-            " classes that train/ has a folder for"
-        )
-    names: list[str] = []
-    labels: list[int] = []
-    sizes: list[int] = []
-    passed_over: list[str] = []
-    for label, class_name in enumerate(class_names):
-        if class_name not in found:
-            continue
-        files, others = _names(folder / class_name, folders_only=False)
-        names += [f"{class_name}/{name}" for name in files]
-        labels += [label] * len(files)
-        sizes += files.values()
-        passed_over += [f"{class_name}/{name}" for name in others]
-    return Files(
-        folder,
-        names,
-        np.array(labels, np.int32),
-        np.array(sizes, np.int64),
-        passed_over,
-    )
-
-
-def _names(
-    folder: Path, folders_only: bool
-) -> tuple[dict[str, int], list[str]]:
-    """Visible folders, or images with their sizes, and what is neither."""
-    taken, others = {}, []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if folders_only:
-                    if not entry.is_dir():
-                        continue
-                    if not is_utf8(entry.name):
-                        raise BadDataError(
-                            f"{folder / entry.name}: must be named by UTF-8"
-                            " text, since it is the name of a class"
-                        )
-                    taken[entry.name] = 0
-                elif entry.name.lower().endswith(ENDINGS):
-                    taken[entry.name] = entry.stat().st_size
-                else:
-                    others.append(entry.name)
-    except OSError as error:
-        raise InputMissingError(
-            f"{error.filename or folder}: cannot be read: {error.strerror}"
-        ) from error
-    return {name: taken[name] for name in sorted(taken)}, sorted(others)
-
-
-def fingerprint(class_names: tuple[str, ...], splits: dict[str, Files]) -> str:
-    """SHA-256 of classes, names, labels and sizes; the path is no part."""
-    digest = hashlib.sha256(json.dumps(["photos", class_names]).encode())
-    for split, files in sorted(splits.items()):
-        digest.update(f"{split} {len(files.names)}\n".encode())
-        for name in files.names:
-            digest.update(os.fsencode(name) + b"\0")
-        digest.update(files.labels.astype("<i4").tobytes())
-        digest.update(files.sizes.astype("<i8").tobytes())
-    return digest.hexdigest()

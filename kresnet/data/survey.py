@@ -15,7 +15,8 @@ from PIL import Image
 
 from kresnet import sealed_folder
 from kresnet.data.decode import FORMATS, decode, opened_file
-from kresnet.data.folder import Files, fingerprint, list_splits, sums_folder
+from kresnet.data.folder import sums_folder
+from kresnet.data.listing import Files, fingerprint, list_splits
 from kresnet.errors import BadDataError, KresnetError
 from kresnet.printable import printable
 
@@ -57,7 +58,7 @@ def survey(root: Path, verify: bool = False) -> Survey:
             of each file if all are sound. Else only their beginnings are read.
 
     Raises:
-        KresnetError: As of `kresnet.data.folder.list_splits`.
+        KresnetError: As of `kresnet.data.listing.list_splits`.
     """
     splits, class_names = list_splits(root)
     sizes, modes, broken = [], collections.Counter[str](), []
