@@ -285,7 +285,7 @@ def evaluations(found: Sequence[Evaluations]) -> Iterator[Markup]:
             {
                 "network": each.group.label,
                 "split": protocol.split,
-                "views": protocol.views,
+                "views": wide(protocol.views),
                 "batch-norm statistics": protocol.batch_norm_statistics,
                 "images": protocol.images,
                 "n": len(each.found),
