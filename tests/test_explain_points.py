@@ -127,12 +127,40 @@ def test_networks_of_table_1_deviate_in_their_tests_alone(name):
     assert deviations(spec) == {TESTING, "evaluation"}
 
 
+@pytest.mark.parametrize("name", ["vgg11", "vgg13", "vgg16", "vgg19"])
+def test_vgg_stands_beside_its_own_paper(name):
+    """Its deeper nets began with the weights of configuration A."""
+    spec = load_spec(name)
+
+    assert experiments_of(spec).title == "Simonyan, Zisserman 2014 on ImageNet"
+    assert deviations(spec) == {"initialisation", "evaluation"}
+
+
+VGG16 = {
+    (256, 512): "25.6 / 8.1 (table 3: dense), 24.8 / 7.5 (table 4: dense),"
+    " 24.6 / 7.5 (table 5: multi-crop), 24.4 / 7.2 (table 5: dense-and-crop)",
+    (384, 384): "26.8 / 8.7 (table 3: dense), 26.5 / 8.6 (table 4: dense)",
+    (256, 256): "27.0 / 8.8 (table 3: dense), 26.6 / 8.6 (table 4: dense)",
+}
+
+
+@pytest.mark.parametrize("side", VGG16)
+def test_the_errors_of_vgg_are_those_of_its_sizes_in_training(side):
+    """Simonyan, Zisserman 2014, tables 3 to 5."""
+    change = f"data.views.train.shorter_side={list(side)}"
+    spec = load_spec("vgg16", [change])
+
+    said = {point.topic: point.paper for point in explain(spec)}
+    assert said["evaluation"].endswith(f"; of vgg16: {VGG16[side]}")
+    assert "augmentation" not in deviations(spec)
+
+
 @pytest.mark.parametrize(
     ("name", "topics"),
     [
         ("resnet50-v1.5", {"architecture", "counts", "augmentation"}),
         ("wrn28-10", {"architecture", "learning rate", "momentum, form"}),
-        ("vgg16", {"architecture", "dropout", "batch norm, place"}),
+        ("vgg16-bn", {"architecture", "batch norm, place"}),
         ("resnet110-fixup", {"initialisation", "batch norm, place"}),
         ("resnet110-group", {"model.group_norm", "batch norm, place"}),
         ("stochastic110", {"model.survival", "dropout", "iterations"}),

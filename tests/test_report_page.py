@@ -125,6 +125,34 @@ def test_evaluations_are_in_a_table(report_page):
     )
 
 
+def test_ensembles_stand_beside_their_members(tmp_path):
+    """They need not lie below a run, nor must a run be there."""
+    folders = [
+        make_run(tmp_path / f"runs/{seed}", load_spec("resnet20"), seed)
+        for seed in (3, 5)
+    ]
+    members = [
+        make_evaluation(folder, name="resnet20", error=50.0 + i)
+        for i, folder in enumerate(folders)
+    ]
+    together = tmp_path / "together"
+    together.mkdir()
+    ensemble = make_evaluation(folders[0], members=members, error=25.0)
+    del ensemble["identity"], ensemble["protocol"]
+    path = together / "ensemble-test-moving-averages.json"
+    path.write_text(json.dumps(ensemble))
+    (together / "ensemble-test-re-estimated.json").write_text("{}")
+
+    page = page_of(together, out=tmp_path / "out")
+
+    (row,) = page.table("ensemble, top-1 / top-5")
+    assert row["members"] == "resnet20, seed 3; resnet20, seed 5"
+    assert row["members, top-1 / top-5"] == "50.00 / 0.00; 51.00 / 0.00"
+    assert row["ensemble, top-1 / top-5"] == "25.00 / 0.00"
+    text = (tmp_path / "out" / "index.html").read_text("utf-8")
+    assert "ensemble-test-re-estimated.json: " in text  # not shown, and why
+
+
 ATTACK = "</title></svg><script>alert(1)</script>\"'&<b>"
 
 

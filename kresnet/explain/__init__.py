@@ -5,7 +5,6 @@ Importing this imports neither Keras nor NumPy.
 
 from kresnet.explain.explain import as_text, explain
 from kresnet.explain.papers import (
-    IMAGENET_SIDES,
     experiments_of,
     printed_network,
     shape_known,
@@ -25,7 +24,6 @@ __all__ = [
     "EQUAL",
     "EQUIVALENT",
     "GRADES",
-    "IMAGENET_SIDES",
     "Point",
     "as_text",
     "caveats",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kresnet.explain.papers import Experiments
+from kresnet.explain.experiments import Experiments
 from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, Point, equal_if
 from kresnet.spec import Spec, TrainView
 from kresnet.spec.transforms import Transform
@@ -51,7 +51,7 @@ def data_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
         "augmentation",
         paper.augmentation[0],
         ", ".join(random) or "none",
-        equal_if(sorted(random) == paper.augmentation[1]),
+        equal_if(sorted(random) in paper.augmentation[1]),
     )
     names = [t.layer for t in data.transforms]
     if "random_crop" in names:

@@ -8,12 +8,9 @@ from dataclasses import replace
 from pydantic import BaseModel
 
 from kresnet.explain.data import data_points
+from kresnet.explain.experiments import Experiments
 from kresnet.explain.network import batch_norm_points, network_points
-from kresnet.explain.papers import (
-    Experiments,
-    experiments_of,
-    printed_network,
-)
+from kresnet.explain.papers import experiments_of, printed_network
 from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, GRADES, Point
 from kresnet.explain.run import run_points
 from kresnet.explain.training import training_points
@@ -79,17 +76,31 @@ def _others(part: BaseModel, path: str) -> Iterator[tuple[str, object]]:
                     yield from _others(each, f"{here}[{i}].")
 
 
-def measurement_points(paper: Experiments) -> Iterator[Point]:
+def measurement_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
     """What a reported test error is."""
-    whole = paper.dataset == "cifar10"
+    whole, said = paper.dataset == "cifar10", paper.evaluation
+    known = printed_network(spec.model, paper)
+    if known and (tests := known[1].tests_of(spec)):
+        said += f"; of {known[0]}: {', '.join(map(str, tests))}"
     yield Point(
         "evaluation",
-        paper.evaluation,
+        said,
         "one whole image, not augmented" if whole else "one view of each image",
         EQUAL if whole else DEVIATES,
         caveat=not whole,
     )
+    if spec.model.batch_norm is not None:
+        yield _statistics_in_testing()
     yield Point(
+        "which result is reported",
+        paper.reported,
+        "the last iteration; the best by validation is kept apart",
+        EQUIVALENT,
+    )
+
+
+def _statistics_in_testing() -> Point:
+    return Point(
         "batch norm, statistics in testing",
         "not in the paper; in the authors' release notes: averages over a"
         " large training batch, taken after training",
@@ -98,12 +109,6 @@ def measurement_points(paper: Experiments) -> Iterator[Point]:
         DEVIATES,
         caveat=True,
         source="release notes",
-    )
-    yield Point(
-        "which result is reported",
-        paper.reported,
-        "the last iteration; the best by validation is kept apart",
-        EQUIVALENT,
     )
 
 
@@ -141,8 +146,8 @@ def counted(points: Sequence[Point]) -> str:
 def explain(spec: Spec, record: RunRecord | None = None) -> list[Point]:
     """Compares a spec, or a run of it, with the paper's experiments.
 
-    Those are of He et al. 2015 on CIFAR-10 or on ImageNet, or of He et al.
-    2016 on CIFAR-10; see `experiments_of`.
+    Those are of He et al. 2015 on CIFAR-10 or on ImageNet, of He et al. 2016
+    on CIFAR-10, or of Simonyan, Zisserman 2014; see `experiments_of`.
 
     Args:
         spec: The spec, as run if it was.
@@ -153,7 +158,8 @@ def explain(spec: Spec, record: RunRecord | None = None) -> list[Point]:
 
     Reference:
         He et al. 2015, sections 3.4 and 4; He et al. 2016, arXiv:1603.05027;
-        conventions of their systems where the papers leave them to those.
+        Simonyan, Zisserman 2014, arXiv:1409.1556; conventions of their
+        systems where the papers leave them to those.
     """
     paper = experiments_of(spec)
     points = [
@@ -161,7 +167,7 @@ def explain(spec: Spec, record: RunRecord | None = None) -> list[Point]:
         *batch_norm_points(spec, paper),
         *data_points(spec, paper),
         *training_points(spec, paper),
-        *measurement_points(paper),
+        *measurement_points(spec, paper),
         *other_points(spec, paper),
     ]
     if record is not None:

@@ -9,14 +9,9 @@ from kresnet.architecture import (
     Pool,
     census,
 )
-from kresnet.explain.papers import (
-    CIFAR10,
-    IDENTITY_MAPPINGS,
-    Experiments,
-    printed_network,
-    shape_known,
-    size_known,
-)
+from kresnet.explain.experiments import Experiments
+from kresnet.explain.he2015 import CIFAR10
+from kresnet.explain.papers import printed_network, shape_known, size_known
 from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, Point, equal_if
 from kresnet.spec import Spec
 
@@ -34,14 +29,12 @@ def network_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
     yield _shortcuts(model, paper)
     yield Point(
         "initialisation",
-        "normal with variance 2 / fan_in (He et al., Delving deep into"
-        " rectifiers), all nets from scratch",
+        paper.initialisation[0],
         "untruncated normal with variance 2 / fan_in for every kernel, the"
         " classifier's included; biases 0"
         if model.initialisation == "he"
         else "Fixup (Zhang et al. 2019)",
-        equal_if(model.initialisation == "he"),
-        source="sections 3.4 and 4.2",
+        equal_if(model.initialisation == paper.initialisation[1]),
     )
 
 
@@ -102,19 +95,20 @@ def _counts(model: ModelSpec, paper: Experiments) -> Point:
     otherwise = EQUIVALENT if printed_network(model, paper) else DEVIATES
     if not known.size:
         return Point("counts", "layers alone are given", here, EQUIVALENT)
-    if paper.dataset == "imagenet":
-        said, same = f"{known.size}e9 multiply-adds; parameters", False
-    else:
-        decimals = len(known.size.split(".")[1])
+    if paper.size == "M parameters":
+        decimals = len(known.size.partition(".")[2])
         said = f"{known.size} M parameters; multiply-adds"
         same = f"{millions:.{decimals}f}" == known.size
+    else:
+        said, same = f"{known.size}e9 multiply-adds; parameters", False
     grade = EQUAL if same else otherwise
     return Point("counts", f"{said} are not given", here, grade)
 
 
 def _shortcuts(model: ModelSpec, paper: Experiments) -> Point:
     kinds = _kinds(model)
-    here = "none" if kinds == {"plain"} else ", ".join(sorted(kinds))
+    without = kinds <= {"plain", "convolutions"}
+    here = "none" if without else ", ".join(sorted(kinds))
     known = printed_network(model, paper)
     if paper is CIFAR10:
         grade = equal_if(bool(known) or kinds in ({"plain"}, {"basic A"}))
@@ -133,19 +127,19 @@ def batch_norm_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
     norm, batch = spec.model.batch_norm, spec.training.batch_size
     orders = {getattr(s, "order", "original") for s in spec.model.stages}
     if norm is None:
-        here, known = "there is none", False
+        here, known = "there is none", not paper.images_per_statistic
+    elif not paper.images_per_statistic:
+        here, known = "after each convolution", False
     elif orders == {"original"} or shape_known(spec.model, paper):
         here, known = "the same; on projections too", True
     else:
         here, known = f"as in orders {', '.join(sorted(orders))}", False
     yield Point(
         "batch norm, place",
-        "after each convolution and before the activation"
-        if paper is not IDENTITY_MAPPINGS
-        else "as in figure 4, by the order of batch norm, ReLU and addition",
+        paper.batch_norm[0],
         here,
         equal_if(known),
-        source="section 3.4" if paper is not IDENTITY_MAPPINGS else "",
+        source=paper.batch_norm[1],
     )
     if norm is None:
         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kresnet.explain.papers import Experiments
+from kresnet.explain.experiments import Experiments
 from kresnet.explain.point import DEVIATES, EQUIVALENT, Point, equal_if
 from kresnet.records.run import RunRecord
 from kresnet.spec import Spec

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from kresnet.explain.papers import (
-    CIFAR10,
-    IDENTITY_MAPPINGS,
-    Experiments,
-    printed_network,
-)
+from kresnet.explain.experiments import Experiments
+from kresnet.explain.he2015 import CIFAR10
+from kresnet.explain.he2016 import IDENTITY_MAPPINGS
+from kresnet.explain.papers import printed_network
 from kresnet.explain.point import DEVIATES, EQUAL, EQUIVALENT, Point, equal_if
 from kresnet.spec import Spec
 
@@ -25,8 +23,10 @@ def training_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
         f"{training.iterations:,}",
         equal_if(training.iterations == number),
     )
-    as_printed = paper.drops in (None, rate.at)
-    by_ten = (rate.start, rate.divide_by) == (0.1, 10) and len(rate.at) > 1
+    left_open = isinstance(paper.drops, int)
+    as_printed = paper.drops in (rate.at, len(rate.at), 0)
+    by_ten = (rate.start, rate.divide_by) == (paper.rate, 10)
+    by_ten = by_ten and len(rate.at) > 1
     yield Point(
         "learning rate",
         paper.learning_rate,
@@ -35,9 +35,9 @@ def training_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
         else f"{rate.start:g} throughout",
         DEVIATES
         if not (by_ten and as_printed)
-        else EQUAL
-        if paper.drops
-        else EQUIVALENT,
+        else EQUIVALENT
+        if left_open
+        else EQUAL,
     )
     yield _warm_up(spec, paper)
     yield _number("momentum", 0.9, training.momentum)
@@ -50,7 +50,7 @@ def training_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
         else "the same: the rate is inside v",
         equal_if(not training.nesterov),
     )
-    yield _number("weight decay", 1e-4, training.weight_decay)
+    yield _number("weight decay", paper.weight_decay, training.weight_decay)
     yield Point(
         "weight decay, form",
         "that of its system (Caffe): decay · w is added to the gradient and"
@@ -81,9 +81,9 @@ def training_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
     )
     drops = spec.model.draws
     here = "inside the network; see its fields" if drops else "none"
-    known = printed_network(spec.model, paper)  # has it on its shortcuts
-    said = "none" if not (drops and known) else "on shortcuts (figure 2f)"
-    yield Point("dropout", said, here, equal_if(not drops or bool(known)))
+    said, always = paper.dropout
+    known = printed_network(spec.model, paper)  # with its dropout, or without
+    yield Point("dropout", said, here, equal_if(bool(known) or drops == always))
 
 
 def _number(topic: str, paper: float, here: float, unit: str = "") -> Point:

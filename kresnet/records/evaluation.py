@@ -19,7 +19,8 @@ from kresnet.records.identity import Identity, Seed
 from kresnet.records.run import Count, Loss, Percent
 from kresnet.records.typed_file import as_json, read_typed
 
-PATTERN = "evaluation-*.json"
+# The names of their files.
+EVALUATIONS, ENSEMBLES = "evaluation-*.json", "ensemble-*.json"
 Images = Annotated[Integer, Field(ge=0, le=2**53)]
 Split = Literal["test", "validation", "train"]
 ViewName = Literal[
@@ -109,6 +110,12 @@ class Member(Evaluation):
 
     name: str
 
+    @property
+    def title(self) -> str:
+        """What it is called: "resnet20, seed 0"; an import has no seed."""
+        seed = self.protocol.seed
+        return self.name if seed is None else f"{self.name}, seed {seed}"
+
 
 class EnsembleEvaluation(Measured):
     """What was measured of the mean of several networks' probabilities.
@@ -137,6 +144,11 @@ def _matrix_is_square(evaluation: Measured) -> Iterator[Problem]:
 def read_evaluation(path: Path) -> Evaluation | None:
     """Reads an evaluation; `None` if it is gone. Errors as of `read_typed`."""
     return read_typed(path, Evaluation)
+
+
+def read_ensemble(path: Path) -> EnsembleEvaluation | None:
+    """Reads the evaluation of an ensemble, as `read_evaluation` does."""
+    return read_typed(path, EnsembleEvaluation)
 
 
 def write_evaluation(path: Path, evaluation: Measured) -> None:

@@ -16,7 +16,8 @@ from kresnet.figures import (
     set_title,
 )
 from kresnet.records.evaluation import EnsembleEvaluation, Evaluation
-from kresnet.reporting.groups import Evaluations, caption
+from kresnet.reporting.evaluations import Evaluations
+from kresnet.reporting.groups import caption
 
 MOST_NAMED = 30  # classes whose names and counts can be read in a figure
 # A black that stays black on a dark page: it stands on a light cell.

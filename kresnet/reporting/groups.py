@@ -1,5 +1,6 @@
 """The runs of a report: found, and averaged by experiment."""
 
+import fnmatch
 import os
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from kresnet.errors import InputMissingError, KresnetError
 from kresnet.explain.run import FLOAT32, progress
-from kresnet.records.evaluation import PATTERN, Evaluation, read_evaluation
+from kresnet.records.evaluation import ENSEMBLES
 from kresnet.records.identity import Identity
 from kresnet.records.run import RUN, RecordedRun, read_recorded_run
 from kresnet.records.study import study_of
@@ -42,10 +43,14 @@ def is_proxy(run: RecordedRun) -> bool:
     study = study_of(run.folder)
     if study is not None and study.proxy:
         return True
-    if run.spec.name not in shipped_specs():
+    return is_shortened(run.spec.name, run.spec.training.iterations)
+
+
+def is_shortened(name: str, iterations: int) -> bool:
+    """Whether the shipped spec of that name, if any, has more iterations."""
+    if name not in shipped_specs():
         return False
-    meant = load_spec(run.spec.name).training.iterations
-    return run.spec.training.iterations < meant
+    return iterations < load_spec(name).training.iterations
 
 
 def named(name: str, proxy: bool) -> str:
@@ -84,8 +89,11 @@ def _find_runs(paths: Iterable[Path | str], unseen: Unseen) -> list[Path]:
             raise InputMissingError(f"{path}: there is no such folder")
         below = [path]
         if not (path / RUN).exists():
-            walked = _walk(path, unseen)
+            walked = list(walk(path, unseen))
             below = sorted(folder for folder, names in walked if RUN in names)
+            ensembles = (fnmatch.filter(n, ENSEMBLES) for _, n in walked)
+            if not below and any(ensembles):
+                continue
         if not below:
             raise InputMissingError(
                 f"{path}: no run folder here or below: none has a run.json"
@@ -95,7 +103,7 @@ def _find_runs(paths: Iterable[Path | str], unseen: Unseen) -> list[Path]:
     return list(found.values())
 
 
-def _walk(top: Path, unseen: Unseen) -> Iterator[tuple[Path, list[str]]]:
+def walk(top: Path, unseen: Unseen) -> Iterator[tuple[Path, list[str]]]:
     """Every folder once, with the names of its files; links are followed."""
 
     def failed(error: OSError) -> None:
@@ -245,38 +253,3 @@ def _against(run: RecordedRun, group: Group) -> str | None:
         if other.seed == run.seed:
             return f"has the seed of {other.folder}: no other experiment"
     return None
-
-
-@dataclass(frozen=True)
-class Evaluations:
-    """Evaluations of the runs of a group by one protocol: files of one name."""
-
-    group: Group
-    file: str
-    found: list[Evaluation]
-
-
-def read_all_evaluations(
-    reported: ReportedRuns, notify: Notify
-) -> list[Evaluations]:
-    """The evaluations of finished runs at their last iteration."""
-    evaluations = []
-    for group in reported.groups:
-        by_file: dict[str, list[Evaluation]] = {}
-        for run in group.finished:
-            for path in sorted(run.folder.glob(PATTERN)):
-                try:
-                    each = read_evaluation(path)
-                except KresnetError as error:
-                    notify(str(error))
-                    continue
-                if each is None:
-                    continue
-                if run.identity.differences(each.identity):
-                    notify(f"{path}: is of another run than the one it is in")
-                elif each.protocol.iteration == run.record.iteration:
-                    by_file.setdefault(path.name, []).append(each)
-        evaluations += [
-            Evaluations(group, file, found) for file, found in by_file.items()
-        ]
-    return evaluations

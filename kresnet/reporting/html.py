@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from matplotlib.figure import Figure
 
-from kresnet.figures import DARK_GREY, svg_bytes
+from kresnet.figures import DARK_GREY, ReportFigure, svg_bytes
 from kresnet.printable import printable
 
 # White space that does not print, and that a browser shows as such.
@@ -19,6 +19,7 @@ class Markup(str):
 
 
 Content = str | int | float | None
+Row = dict[str, Content]  # of a table, by column
 
 
 def element(name: str, /, *children: Content, **attributes: Content) -> Markup:
@@ -133,6 +134,15 @@ def inline_svg(
     text = ElementTree.tostring(root, "unicode", short_empty_elements=False)
     start = text.index(">") + 1
     return Markup(text[:start] + "".join(described) + text[start:])
+
+
+def figure(shown: ReportFigure) -> Markup:
+    """A figure with its caption."""
+    return element(
+        "figure",
+        inline_svg(shown.figure, shown.place, shown.title, shown.description),
+        element("figcaption", f"{shown.title}. {shown.caption}"),
+    )
 
 
 def _local(name: str) -> str:

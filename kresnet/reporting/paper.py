@@ -1,7 +1,6 @@
 """The papers' test errors, and when a run may stand beside them."""
 
 from kresnet.explain import (
-    IMAGENET_SIDES,
     experiments_of,
     explain,
     printed_network,
@@ -16,9 +15,8 @@ from kresnet.spec import Spec
 def paper_test_error(spec: Spec) -> str:
     """What the paper prints for a network: "8.75 (table 6)"; or nothing."""
     network = printed_network(spec.model, experiments_of(spec))
-    if network is None or not network[1].error:
-        return ""
-    return f"{network[1].error} ({network[1].where})"
+    single = network and network[1].single
+    return str(single or "")
 
 
 def beside_paper(spec: Spec, record: RunRecord | None = None) -> str:
@@ -38,8 +36,8 @@ def paper_error_of_test(
 ) -> str:
     """The paper's errors of a network in one test, and of no other; or nothing.
 
-    Whether its dense tests saw mirror images the paper does not state, so such
-    a number stands beside tests with and without them.
+    Whether the dense tests of He et al. 2015 saw mirror images is not stated,
+    so such a number stands beside tests with and without them.
 
     Args:
         spec: The network and its training, which are the paper's too, or else
@@ -51,30 +49,24 @@ def paper_error_of_test(
     network = printed_network(spec.model, paper)
     if network is None or protocol.split != "test" or _against(spec, record):
         return ""
-    if not spec.data.facts.photos:
-        whole = protocol.view == "single" and not protocol.mirrored
-        return paper_test_error(spec) if whole else ""
-    if protocol.shorter_sides != IMAGENET_SIDES.get(protocol.view):
-        return ""
-    _, printed = network
-    found = {
-        "single": None if protocol.mirrored else (printed.error, printed.where),
-        "ten-crop": printed.ten_crop,
-        "dense": printed.dense,
-    }[protocol.view]
-    if not found or not found[0]:
-        return ""
-    errors, where = found
-    return f"{errors} ({where})"
+    seen = (protocol.view, protocol.shorter_sides)
+    for test in network[1].tests_of(spec):
+        if (test.view, test.shorter_sides) == seen and test.mirrored in (
+            None,
+            protocol.mirrored,
+        ):
+            return f"{test.errors} ({test.where})"
+    return ""
 
 
 def not_comparable(spec: Spec, record: RunRecord | None = None) -> list[str]:
     """Why a result may not stand beside the paper's; empty if it may."""
     reasons = _against(spec, record)
     network = printed_network(spec.model, experiments_of(spec))
-    if not reasons and network and not network[1].error:
-        if others := network[1].others:
-            return [f"the paper's numbers are of other tests: {others}"]
+    if not reasons and network and not network[1].single:
+        if tests := network[1].tests_of(spec):
+            errors = ", ".join(map(str, tests))
+            return [f"the paper's numbers are of other tests: {errors}"]
         return ["the paper gives no number"]
     return reasons
 

@@ -12,18 +12,18 @@ from kresnet.figures import ReportFigure, save_figure
 from kresnet.files import make_folder, replace_file
 from kresnet.instruments import INSTRUMENTS, Instrument, Measured
 from kresnet.records.metrics import read_rows
-from kresnet.reporting import sections
+from kresnet.reporting import evaluations, sections
 from kresnet.reporting.confusion import confusion_figures
 from kresnet.reporting.curves import curve_figures
+from kresnet.reporting.evaluations import read_all_evaluations, read_ensembles
 from kresnet.reporting.families import read_families
 from kresnet.reporting.groups import (
     Notify,
     ReportedRuns,
     caption,
-    read_all_evaluations,
     read_runs,
 )
-from kresnet.reporting.html import Markup, bullets, element, joined
+from kresnet.reporting.html import Markup, bullets, element, figure, joined
 from kresnet.reporting.losses import loss_figures
 
 PAGE = "index.html"
@@ -49,7 +49,8 @@ def write_report(
         The page's path and what was read.
 
     Raises:
-        InputMissingError: A path does not exist, or has no run.
+        InputMissingError: A path does not exist, or has neither a run nor the
+            evaluation of an ensemble.
         CannotWriteError: The folder cannot be written.
         DiskFullError: The disk is full.
     """
@@ -58,7 +59,8 @@ def write_report(
     make_folder(folder)
     problems: list[str] = []
     every = [*(each() for each in INSTRUMENTS), *instruments]
-    evaluations = read_all_evaluations(reported, problems.append)
+    evaluated = read_all_evaluations(reported, problems.append)
+    ensembles = read_ensembles(paths, problems.append)
     families = read_families(reported, problems.append)
     number = itertools.count(1)
     curves, losses, *measured, confusion = (
@@ -67,7 +69,7 @@ def write_report(
             curve_figures(families),
             loss_figures(families),
             *(instrument_figures(x, reported, problems.append) for x in every),
-            confusion_figures(evaluations),
+            confusion_figures(evaluated),
         )
     )
     parts: list[tuple[str, Iterable[Markup]]] = [
@@ -75,16 +77,17 @@ def write_report(
         ("Results", sections.results(reported)),
         ("Not averaged", sections.left_out(reported)),
         ("Deepened networks", sections.deepened(reported)),
-        ("Learning curves", map(sections.figure, curves)),
-        ("Validation loss", map(sections.figure, losses)),
+        ("Learning curves", map(figure, curves)),
+        ("Validation loss", map(figure, losses)),
         *(
-            (each.title, map(sections.figure, found))
+            (each.title, map(figure, found))
             for each, found in zip(every, measured, strict=True)
         ),
-        ("Evaluations", sections.evaluations(evaluations)),
+        ("Evaluations", evaluations.evaluations(evaluated)),
+        ("Ensembles", evaluations.ensembles(ensembles)),
         (
             "Confusion matrices",
-            sections.confusion(reported, evaluations, confusion),
+            evaluations.confusion(reported, evaluated, confusion),
         ),
         ("Beside the paper", sections.points(reported)),
         ("Specs", sections.recipes(reported)),

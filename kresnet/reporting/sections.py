@@ -15,35 +15,26 @@ from kresnet.explain import (
 )
 from kresnet.explain.explain import counted
 from kresnet.explain.run import machine
-from kresnet.figures import ReportFigure
 from kresnet.records.run import Deepened, RecordedRun
 from kresnet.records.study import study_of
 from kresnet.reporting.groups import (
     NOTHING,
-    Evaluations,
     Group,
     ReportedRuns,
     marked,
     mean_and_deviation,
 )
 from kresnet.reporting.html import (
-    Content,
     Markup,
+    Row,
     bullets,
     element,
-    inline_svg,
     joined,
     table,
     wide,
 )
-from kresnet.reporting.paper import (
-    not_comparable,
-    paper_error_of_test,
-    paper_test_error,
-)
+from kresnet.reporting.paper import not_comparable, paper_test_error
 from kresnet.spec import dump_spec
-
-Row = dict[str, Content]
 
 
 def studies(reported: ReportedRuns) -> Iterator[Markup]:
@@ -238,78 +229,6 @@ def left_out(reported: ReportedRuns) -> Iterator[Markup]:
     ]
     if rows:
         yield table("These runs are in no average.", rows)
-
-
-def figure(shown: ReportFigure) -> Markup:
-    """A figure with its caption."""
-    return element(
-        "figure",
-        inline_svg(shown.figure, shown.place, shown.title, shown.description),
-        element("figcaption", f"{shown.title}. {shown.caption}"),
-    )
-
-
-def confusion(
-    reported: ReportedRuns,
-    evaluated: Sequence[Evaluations],
-    figures: Sequence[ReportFigure],
-) -> Iterator[Markup]:
-    """The confusion matrices, and how to get those that are missing."""
-    yield from map(figure, figures)
-    there = {each.group.label for each in evaluated}
-    missing = [
-        group.label
-        for group in reported.groups
-        if group.finished and group.label not in there
-    ]
-    if missing:
-        yield element(
-            "p",
-            "No confusion matrix of ",
-            ", ".join(missing),
-            ": ",
-            element("code", "kresnet evaluate RUN"),
-            " measures one.",
-            class_="muted",
-        )
-
-
-def evaluations(found: Sequence[Evaluations]) -> Iterator[Markup]:
-    """What `kresnet evaluate` measured, by protocol."""
-    rows: list[Row] = []
-    for each in found:
-        protocol, proxy = each.found[0].protocol, each.group.proxy
-        top1 = mean_and_deviation([e.error for e in each.found])
-        top5 = mean_and_deviation([e.top5_error for e in each.found])
-        rows.append(
-            {
-                "network": each.group.label,
-                "split": protocol.split,
-                "views": wide(protocol.views),
-                "batch-norm statistics": protocol.batch_norm_statistics,
-                "images": protocol.images,
-                "n": len(each.found),
-                "top-1 error": marked(top1, proxy),
-                "top-5 error": marked(top5, proxy),
-                "the paper, top-1 / top-5": wide(_paper(each)),
-            }
-        )
-    if rows:
-        yield table(
-            "Error in percent, mean ± standard deviation over n runs. The"
-            " paper's numbers are those of the same views.",
-            rows,
-        )
-
-
-def _paper(found: Evaluations) -> str:
-    """The paper's errors in the same test, if all runs may be compared."""
-    protocol = found.found[0].protocol
-    each = {
-        paper_error_of_test(run.spec, protocol, run.record)
-        for run in found.group.finished
-    }
-    return (each.pop() if len(each) == 1 else "") or NOTHING
 
 
 def runs(reported: ReportedRuns) -> Iterator[Markup]:

@@ -12,7 +12,6 @@ from kresnet.records.evaluation import (
     EnsembleEvaluation,
     Evaluation,
     Measured,
-    Member,
     Protocol,
 )
 from kresnet.records.metrics import read_metrics
@@ -98,7 +97,7 @@ def evaluation_table(found: Measured) -> Table:
         table.add_section()
         for each in members:
             table.add_row(
-                Text(printable(_member(each))),
+                Text(printable(each.title)),
                 f"top-1 error {_percent(each.error)}, top-5 error"
                 f" {_percent(each.top5_error)}",
             )
@@ -127,12 +126,6 @@ def _protocol(members: Sequence[Evaluation]) -> Iterator[tuple[str, str]]:
             for value in values
         ]
         yield name, "; ".join(words if len(set(words)) > 1 else words[:1])
-
-
-def _member(member: Member) -> str:
-    """What a member of an ensemble is called: "resnet20, seed 0"."""
-    seed = member.protocol.seed
-    return member.name if seed is None else f"{member.name}, seed {seed}"
 
 
 def _bold(text: str) -> Text:
