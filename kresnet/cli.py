@@ -14,15 +14,14 @@ from typing import Annotated, Any
 
 import typer
 
-from kresnet.commands.convert import convert
 from kresnet.commands.devices_bench import bench, devices
 from kresnet.commands.evaluate_responses import evaluate, responses
 from kresnet.commands.export_predict import export, predict
-from kresnet.commands.import_weights import import_weights
 from kresnet.commands.photos import data
 from kresnet.commands.specs import check, diff, explain, schema, show, specs
 from kresnet.commands.study_report import report, study
 from kresnet.commands.train import train
+from kresnet.commands.weights import convert, import_weights
 from kresnet.errors import DiskFullError, InputMissingError, KresnetError
 from kresnet.machine.children import end, is_member
 from kresnet.machine.signals import (

@@ -9,14 +9,11 @@ import dataclasses
 import os
 import re
 import shutil
-import subprocess
 import time
 import types
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, Field
+from typing import Any
 
 from kresnet.errors import (
     DeviceMissingError,
@@ -26,10 +23,9 @@ from kresnet.errors import (
     SpecError,
     StoppedError,
 )
-from kresnet.files import make_folder, replace_file
+from kresnet.files import make_folder
 from kresnet.machine.signals import Signals
 from kresnet.notices import notify
-from kresnet.records.typed_file import as_json, read_typed
 from kresnet.study.engines.on_nodes import (
     RETRIES,
     arguments_on_node,
@@ -38,30 +34,18 @@ from kresnet.study.engines.on_nodes import (
     ready,
     say_last_lines,
 )
+from kresnet.study.engines.slurm_jobs import (
+    CANCELLED,
+    ENDS,
+    GONE,
+    JOBS,
+    Jobs,
+    ask_slurm,
+    run_name,
+)
 from kresnet.study.engines.slurm_task import Run
 from kresnet.study.plan import PlannedRun
 
-# submitit's own files, and which job is whose; below the study's folder.
-JOBS = "jobs"
-# SLURM is asked so often; what ended by itself is noticed at once.
-SECONDS_BETWEEN_QUESTIONS = 5
-# SLURM is believed that a job is gone when it says so so many times: between
-# an end and a requeue it may.
-TIMES_GONE = 3
-# States of a job that has ended, whatever its run did.
-ENDS = (
-    "BOOT_FAIL",
-    "CANCELLED",
-    "COMPLETED",
-    "DEADLINE",
-    "FAILED",
-    "NODE_FAIL",
-    "OUT_OF_MEMORY",
-    "PREEMPTED",
-    "TIMEOUT",
-)
-CANCELLED = "CANCELLED"
-GONE = "GONE"
 # A run has so long to save before its time is over: it needs half a minute,
 # and SLURM may be late by as much.
 SECONDS_TO_SAVE = 120
@@ -172,7 +156,7 @@ class SlurmEngine:
         if not planned:
             return
         asked = types.SimpleNamespace(signal=None)
-        jobs = _Jobs(self.folder / JOBS)
+        jobs = Jobs(self.folder / JOBS)
         failed: list[tuple[PlannedRun, int]] = []
         waiting, pending = list(planned), list[PlannedRun]()
         with Signals(asked):
@@ -214,7 +198,7 @@ class SlurmEngine:
 
     def cancel(self) -> int:
         """Cancels the jobs of the study; each saves. Returns their number."""
-        jobs = _Jobs(self.folder / JOBS)
+        jobs = Jobs(self.folder / JOBS)
         jobs.ask()
         ids = [
             each.job
@@ -222,12 +206,12 @@ class SlurmEngine:
             if jobs.states.get(each.job, GONE) not in (*ENDS, GONE)
         ]
         if ids:
-            _ask_slurm(["scancel", *ids])
+            ask_slurm(["scancel", *ids])
         return len(ids)
 
     def _code(
         self,
-        jobs: "_Jobs",
+        jobs: Jobs,
         each: PlannedRun,
         data_dir: str | os.PathLike[str] | None,
     ) -> int | None:
@@ -242,7 +226,7 @@ class SlurmEngine:
             return OutOfMemoryError.exit_code
         if state not in (*ENDS, GONE):
             return None
-        known = jobs.known[_name(each)]
+        known = jobs.known[run_name(each)]
         notify(
             f"{each.folder}: job {known.job} ended ({state.lower()}) and the"
             " run had not"
@@ -261,7 +245,7 @@ class SlurmEngine:
 
     def _submit(
         self,
-        jobs: "_Jobs",
+        jobs: Jobs,
         each: PlannedRun,
         data_dir: str | os.PathLike[str] | None,
         tries: int = 1,
@@ -276,7 +260,7 @@ class SlurmEngine:
             str(outcome),
         )
         options: dict[str, Any] = {**self.options, "requeue": True}
-        source = jobs.known.get(_name(each.source)) if each.source else None
+        source = jobs.known.get(run_name(each.source)) if each.source else None
         if source:
             options["dependency"] = f"afterok:{source.job}"
             options["kill-on-invalid-dep"] = "yes"
@@ -304,7 +288,7 @@ class SlurmEngine:
             max_num_timeout=1_000_000,
         )
         executor.update_parameters(
-            job_name=f"{self.folder.name}/{_name(each)}",
+            job_name=f"{self.folder.name}/{run_name(each)}",
             time=self.minutes,
             cpus_per_task=self.cpus,
             signal_delay_s=min(SECONDS_TO_SAVE, self.minutes * 60 // 3),
@@ -318,125 +302,3 @@ class SlurmEngine:
             raise DeviceMissingError(
                 f"{each.folder}: SLURM does not take its job: {said}"
             ) from error
-
-
-class _Job(BaseModel):
-    """The job of a run, and how often one was submitted until then."""
-
-    job: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
-    tries: Annotated[int, Field(ge=1)]
-
-
-class _Submitted(BaseModel):
-    """What stands in jobs.json: jobs by the names of their runs."""
-
-    jobs: dict[str, _Job] = {}
-
-
-class _Jobs:
-    """Which job is whose, in a file; and what SLURM says of them.
-
-    Attributes:
-        known: Jobs whose end was not seen yet, by the names of their runs.
-        states: What SLURM said last, by the number of the job.
-    """
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.states: dict[str, str] = {}
-        self._gone: dict[str, int] = {}
-        self._asked = float("-inf")
-        self._silent = False
-        self._file = folder / "jobs.json"
-        submitted = read_typed(self._file, _Submitted)
-        self.known = submitted.jobs if submitted else {}
-
-    def is_known(self, each: PlannedRun) -> bool:
-        """Says whether a run was submitted and its end not seen yet."""
-        return _name(each) in self.known
-
-    def note(self, each: PlannedRun, job: str, tries: int) -> None:
-        """Remembers the job of a run."""
-        self.known[_name(each)] = _Job(job=job, tries=tries)
-        self._asked = float("-inf")
-        self._write()
-
-    def forget(self, each: PlannedRun) -> None:
-        """Forgets the job of a run that has ended."""
-        del self.known[_name(each)]
-        self._write()
-
-    def _write(self) -> None:
-        replace_file(self._file, as_json(_Submitted(jobs=self.known)))
-
-    def outcome_file(self, each: PlannedRun) -> Path:
-        """The file of the exit code of a run that ended by itself."""
-        return self.folder.absolute() / f"{_name(each)}.exit"
-
-    def outcome(self, each: PlannedRun) -> int | None:
-        """The exit code of a run that ended by itself."""
-        try:
-            return int(self.outcome_file(each).read_text("utf-8"))
-        except (OSError, ValueError):
-            return None
-
-    def state(self, each: PlannedRun) -> str:
-        """SLURM's word for the state of a run's job; else "UNKNOWN"."""
-        job = self.known[_name(each)].job
-        state = self.states.get(job, "UNKNOWN")
-        if state in ENDS and state != CANCELLED:
-            return state if self._gone.get(job, 0) >= TIMES_GONE else "UNKNOWN"
-        return state
-
-    def is_in_doubt(self, pending: Sequence[PlannedRun]) -> bool:
-        """Says whether a job seems gone and may be requeued yet."""
-        counts = (self._gone.get(self.known[_name(p)].job, 0) for p in pending)
-        return any(0 < count < TIMES_GONE for count in counts)
-
-    def ask(self) -> None:
-        """Asks SLURM, unless it was asked a moment ago."""
-        if time.monotonic() - self._asked < SECONDS_BETWEEN_QUESTIONS:
-            return
-        said = _ask_slurm(
-            ["squeue", "--me", "-h", "-t", "all", "-o", "%i %T"], True
-        )
-        self._asked = time.monotonic()
-        if said is None:
-            if not self._silent:
-                notify("SLURM does not answer; asking again")
-            self._silent = True
-            return
-        self._silent = False
-        there = dict(
-            line.split()[:2] for line in said.splitlines() if " " in line
-        )
-        for each in self.known.values():
-            job = each.job
-            state = there.get(job, GONE)
-            over = state in (*ENDS, GONE)
-            self._gone[job] = self._gone.get(job, 0) + 1 if over else 0
-            if state == GONE and self._gone[job] < TIMES_GONE:
-                state = "UNKNOWN"
-            self.states[job] = state
-
-
-def _name(each: PlannedRun | Path) -> str:
-    folder = each if isinstance(each, Path) else each.folder
-    return f"{folder.parent.name}-{folder.name}"
-
-
-def _ask_slurm(command: list[str], may_fail: bool = False) -> str | None:
-    """Returns what a command of SLURM says; `None` if it fails and may."""
-    try:
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=60
-        ).stdout
-    except FileNotFoundError as error:
-        raise DeviceMissingError(
-            f"--engine slurm: this machine has no {command[0]}"
-        ) from error
-    except (subprocess.SubprocessError, OSError) as error:
-        if may_fail:
-            return None
-        said = (getattr(error, "stderr", None) or str(error)).strip()
-        raise DeviceMissingError(f"{command[0]}: {said}") from error

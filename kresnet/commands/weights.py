@@ -1,6 +1,6 @@
-"""The command `kresnet import`."""
+"""Commands on weights of other programs: import, convert."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -92,3 +92,29 @@ def import_weights(
     if record.drawn:
         say(f"zeros stand for: {', '.join(record.drawn)}")
     say(f"import: {out}")
+
+
+def convert(
+    folder: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER", help="The folder of a run or of an import."
+        ),
+    ],
+    to: Annotated[
+        str,
+        typer.Option(metavar="PROGRAM", help="torchvision or keras."),
+    ],
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="The file to make: .safetensors, .weights.h5."
+        ),
+    ],
+) -> None:
+    """Write the weights of a network for another program."""
+    import_keras_quietly()
+    from kresnet.importing import Program, convert
+
+    name = convert(folder, cast(Program, to), out)
+    say(f"weights of {to}'s {name}, without the transforms: {out}")
