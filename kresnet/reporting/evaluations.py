@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kresnet.errors import KresnetError
 from kresnet.figures import ReportFigure
 from kresnet.records.evaluation import (
     ENSEMBLES,
@@ -14,6 +13,7 @@ from kresnet.records.evaluation import (
     Evaluation,
     Measured,
     Member,
+    Protocol,
     read_ensemble,
     read_evaluation,
 )
@@ -25,6 +25,7 @@ from kresnet.reporting.groups import (
     is_shortened,
     marked,
     mean_and_deviation,
+    read_or_notify,
     walk,
 )
 from kresnet.reporting.html import (
@@ -56,11 +57,7 @@ def read_all_evaluations(
         by_file: dict[str, list[Evaluation]] = {}
         for run in group.finished:
             for path in sorted(run.folder.glob(EVALUATIONS)):
-                try:
-                    each = read_evaluation(path)
-                except KresnetError as error:
-                    notify(str(error))
-                    continue
+                each = read_or_notify(notify, read_evaluation, path)
                 if each is None:
                     continue
                 if run.identity.differences(each.identity):
@@ -81,11 +78,7 @@ def read_ensembles(
     for path in map(Path, paths):
         for folder, _ in walk(path, lambda *_: None):
             for file in sorted(folder.glob(ENSEMBLES)):
-                try:
-                    each = read_ensemble(file)
-                except KresnetError as error:
-                    notify(str(error))
-                    continue
+                each = read_or_notify(notify, read_ensemble, file)
                 if each is not None:
                     found.setdefault(file.resolve(), each)
     return list(found.values())
@@ -101,10 +94,7 @@ def evaluations(found: Sequence[Evaluations]) -> Iterator[Markup]:
         rows.append(
             {
                 "network": each.group.label,
-                "split": protocol.split,
-                "views": wide(protocol.views),
-                "batch-norm statistics": protocol.batch_norm_statistics,
-                "images": protocol.images,
+                **_test(protocol),
                 "n": len(each.found),
                 "top-1 error": marked(top1, proxy),
                 "top-5 error": marked(top5, proxy),
@@ -133,15 +123,11 @@ def ensembles(found: Sequence[EnsembleEvaluation]) -> Iterator[Markup]:
     """Means of several networks' probabilities, beside each network."""
     rows: list[Row] = []
     for each in found:
-        protocol = each.members[0].protocol
         proxy = any(map(_proxy, each.members))
         rows.append(
             {
                 "members": wide("; ".join(m.title for m in each.members)),
-                "split": protocol.split,
-                "views": wide(protocol.views),
-                "batch-norm statistics": protocol.batch_norm_statistics,
-                "images": protocol.images,
+                **_test(each.members[0].protocol),
                 "members, top-1 / top-5": wide(
                     "; ".join(map(_both, each.members))
                 ),
@@ -158,15 +144,24 @@ def ensembles(found: Sequence[EnsembleEvaluation]) -> Iterator[Markup]:
         )
 
 
+def _test(protocol: Protocol) -> Row:
+    """The columns that say how something was tested."""
+    return {
+        "split": protocol.split,
+        "views": wide(protocol.views),
+        "batch-norm statistics": protocol.batch_norm_statistics,
+        "images": protocol.images,
+    }
+
+
 def _both(found: Measured) -> str:
     return f"{found.error:.2f} / {found.top5_error:.2f}"
 
 
 def _proxy(member: Member) -> bool:
     """Whether it was trained for less than was meant; an import was not."""
-    protocol = member.protocol
-    trained_here = protocol.seed is not None
-    return trained_here and is_shortened(member.name, protocol.iteration)
+    imported = member.protocol.seed is None
+    return not imported and is_shortened(member.name, member.protocol.iteration)
 
 
 def confusion(
