@@ -225,11 +225,6 @@ class ModelSpec(Fields):
         return self.initialisation == "fixup"
 
     @property
-    def unnormed(self) -> bool:
-        """Whether convolutions need biases."""
-        return not self.normed and not self.fixup
-
-    @property
     def draws(self) -> bool:
         """Whether training draws inside the network: dropout, survival."""
         return bool(Counting.of(self).drawing)

@@ -115,7 +115,9 @@ class Parts(abc.ABC):
 
     def biased(self, bias: float | bool | None) -> bool:
         """Whether a convolution has biases; see `convolution`."""
-        return self.model.unnormed if bias is None else bias is not False
+        if bias is None:
+            return not (self.model.normed or self.model.fixup)
+        return bias is not False
 
     @abc.abstractmethod
     def channels(self, x: Tensor) -> int:

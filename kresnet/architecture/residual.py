@@ -168,8 +168,12 @@ class ResidualStage(StageFields):
             if step == "c":
                 x = self._convolution(x, number, parts)
             elif step == "n":
+                norm, scale = parts.model.batch_norm, 1.0
+                is_last = number == len(self.convolutions())
+                if norm and is_last and word.endswith("cn"):
+                    scale = norm.last_scale
                 name = f"bn{number}" if number else "out_bn"
-                x = parts.norm(x, name, self._first_scale(word, number, parts))
+                x = parts.norm(x, name, scale)
             else:
                 name = f"relu{number}" if number else "out"
                 if parts.model.fixup:
@@ -203,12 +207,6 @@ class ResidualStage(StageFields):
     def drops(self) -> float | None:
         """The rate of dropout before the last convolution."""
         return None
-
-    def _first_scale(self, word: str, number: int, parts: Parts) -> float:
-        """What the scales of a norm are at the start."""
-        norm = parts.model.batch_norm
-        ends = number == len(self.convolutions()) and word.endswith("cn")
-        return norm.last_scale if norm and ends else 1.0
 
     def _dilation_before(self, parts: Parts) -> int:
         """The dilation of the stage before."""

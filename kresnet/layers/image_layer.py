@@ -43,12 +43,9 @@ def check_images(
     sizes: tuple[int | None, ...],
     known: Sequence[str] = (),
 ) -> None:
-    """Raises a ValueError if a shape is not that of a batch of images.
+    """Raises a ValueError if a shape, or `None`, is no batch of such images.
 
-    Args:
-        shape: The shape; `None` if not even its rank is known.
-        sizes: Height, width and channels that images must have; `None` is any.
-        known: Those of "height", "width" and "channels" that must be known.
+    `None` among the sizes is any; those of `known` must be known all the same.
     """
     if (
         shape is None
@@ -74,7 +71,7 @@ def check_images(
 
 
 def _in_graph(value: object) -> bool:
-    """Says whether a value is a tensor of a TensorFlow graph."""
+    """Whether a value is a tensor of a TensorFlow graph."""
     # Whoever has such a tensor has imported TensorFlow.
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and tensorflow.is_symbolic_tensor(value)

@@ -120,7 +120,9 @@ class Checkpoints:
         path = self._path(checkpoint.iteration)
         try:
             self.folder.mkdir(exist_ok=True)
-            self._remove_temporary()
+            # What a killed process left; the run's lock is held.
+            for left in self.folder.glob(f"{sealed_folder.TEMPORARY}*"):
+                shutil.rmtree(left, ignore_errors=True)
             if not path.exists():
                 content = {
                     "iteration": checkpoint.iteration,
@@ -268,11 +270,6 @@ class Checkpoints:
             rubbish = self.folder / f"{sealed_folder.TEMPORARY}{iteration}"
             os.rename(self._path(iteration), rubbish)
             shutil.rmtree(rubbish)
-
-    def _remove_temporary(self) -> None:
-        """Removes what a killed process left; the run's lock is held."""
-        for path in self.folder.glob(f"{sealed_folder.TEMPORARY}*"):
-            shutil.rmtree(path, ignore_errors=True)
 
     def _set_aside(self, path: Path) -> None:
         self.check_lock()

@@ -12,7 +12,6 @@ from kresnet.records.evaluation import (
     EnsembleEvaluation,
     Evaluation,
     Measured,
-    Member,
     Protocol,
     read_ensemble,
     read_evaluation,
@@ -123,7 +122,11 @@ def ensembles(found: Sequence[EnsembleEvaluation]) -> Iterator[Markup]:
     """Means of several networks' probabilities, beside each network."""
     rows: list[Row] = []
     for each in found:
-        proxy = any(map(_proxy, each.members))
+        proxy = any(  # an import was not trained here
+            is_shortened(member.name, member.protocol.iteration)
+            for member in each.members
+            if member.protocol.seed is not None
+        )
         rows.append(
             {
                 "members": wide("; ".join(m.title for m in each.members)),
@@ -156,12 +159,6 @@ def _test(protocol: Protocol) -> Row:
 
 def _both(found: Measured) -> str:
     return f"{found.error:.2f} / {found.top5_error:.2f}"
-
-
-def _proxy(member: Member) -> bool:
-    """Whether it was trained for less than was meant; an import was not."""
-    imported = member.protocol.seed is None
-    return not imported and is_shortened(member.name, member.protocol.iteration)
 
 
 def confusion(
