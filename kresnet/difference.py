@@ -30,9 +30,7 @@ Described = tuple[Spec, RunRecord | None]
 def difference(a: Described, b: Described) -> str:
     """Lists the fields that differ and both networks, side by side.
 
-    Args:
-        a: A spec, and what run.json says for a run.
-        b: The other spec, likewise.
+    Beside a spec stands what run.json says for a run.
     """
     (old, before), (new, now) = a, b
     fields = differing_fields(old, new)

@@ -33,9 +33,6 @@ def cache_home() -> Path:
 def check_file(path: Path) -> None:
     """Finds out whether `replace_file` could work, before hours of computing.
 
-    Args:
-        path: The file, which is left as it is.
-
     Raises:
         CannotWriteError: It is a folder, its folder is not there or read-only,
             its name is too long, and the like.
@@ -52,11 +49,9 @@ def check_file(path: Path) -> None:
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
-    """Writes a file so that a reader sees the old or the new content, whole.
+    """Writes a file, new or to be replaced, text as UTF-8.
 
-    Args:
-        path: The file, new or to be replaced.
-        content: Text, written as UTF-8, or bytes.
+    A reader sees the old or the new content, whole.
 
     Raises:
         CannotWriteError: The folder is read-only, gone, and the like.

@@ -84,14 +84,7 @@ class Census:
 
 
 def census(model: "ModelSpec") -> Census:
-    """Counts a network without building it.
-
-    Args:
-        model: The `model` part of a spec.
-
-    Returns:
-        The census; its numbers are exact.
-    """
+    """Counts a network without building it; the numbers are exact."""
     rows = tuple(Counting.of(model).rows)
     return Census(
         rows,

@@ -270,10 +270,7 @@ class ModelSpec(Fields):
 
 
 def model_class(stages: tuple[type[StageFields], ...]) -> type[ModelSpec]:
-    """The class of networks that may also have other stages.
-
-    Args:
-        stages: Kinds of stages that kresnet does not have.
+    """The class of networks that may also have stages that kresnet has not.
 
     Raises:
         ValueError: One is no kind of stage, or its name is taken.

@@ -156,13 +156,9 @@ class ResidualStage(StageFields):
         return self._steps(x, after, 0, parts)
 
     def _steps(self, x: Tensor, word: str, number: int, parts: Parts) -> Tensor:
-        """A convolution, norm and ReLU in the order of a word such as "cnr".
+        """A convolution, norm and ReLU in the order of a word of `ORDERS`.
 
-        Args:
-            x: What comes in.
-            word: See `ORDERS`.
-            number: Of the convolution, from 1; 0 after the addition.
-            parts: At the place of the block.
+        The convolutions are numbered from 1; 0 is after the addition.
         """
         for step in word:
             if step == "c":
@@ -215,10 +211,7 @@ class ResidualStage(StageFields):
         return before.dilation if isinstance(before, ResidualStage) else 1
 
     def _changes_shape(self, x: Tensor, parts: Parts) -> bool:
-        """Whether what the block emits is shaped unlike what it takes.
-
-        Dilation that takes the place of a stride counts as one.
-        """
+        """Whether the shape changes, be it by dilation in a stride's place."""
         return (
             parts.place.stride > 1
             or parts.channels(x) != self.emits

@@ -18,16 +18,12 @@ def split_train_validation(
     with different seeds train on the same images and share adapted statistics.
     A smaller validation part is a subset of a larger one.
 
-    Args:
-        count: Number of images, at least 1.
-        validation: How many of them are held out, from 0 to `count` - 1.
-
     Returns:
         Two sorted int64 arrays of positions, `(count - validation,)` of the
         training part and `(validation,)` of the validation part.
 
     Raises:
-        ValueError: `validation` is out of range.
+        ValueError: `validation` is not from 0 to `count` - 1.
     """
     if not 0 <= validation < count:
         raise ValueError(
@@ -150,11 +146,7 @@ class Order:
         return tuple(each[0] for each in self.batches(iteration, 1))
 
     def view_keys(self, iteration: int) -> np.ndarray:
-        """The keys by which a source draws the images of an iteration.
-
-        Returns:
-            uint64, shape `(batch_size,)`.
-        """
+        """The keys by which a source draws an iteration's images, uint64."""
         return self._images_and_views(iteration)[1]
 
     def close(self) -> None:

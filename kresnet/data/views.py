@@ -71,12 +71,7 @@ def crop_box(
 
 
 def whole_size(shorter_side: int, image: Size) -> Size:
-    """The size of a whole image that is resized, in whole pixels.
-
-    Args:
-        shorter_side: The length that the image's shorter side is resized to.
-        image: Width and height of the image as it is.
-    """
+    """The size of a whole image that is resized, in whole pixels."""
     scale = shorter_side / min(image)
     return round(image[0] * scale), round(image[1] * scale)
 

@@ -112,15 +112,9 @@ def match(
 ) -> Match:
     """Compares names and shapes; nothing is read.
 
-    Args:
-        model: The network.
-        naming: Whose names they are.
-        prefix: What stands before every name of the network.
-        held: What the file holds.
-        classifier: Whether the classifier is taken. If not, what else stands
-            after the stages may be missing as well.
-        channels: Whether the first kernels may take other channels.
-        parts: The network's layers; found if not given.
+    Without the classifier what else stands after the stages may be missing,
+    too. With `channels` the first kernels may take other channels. `parts` are
+    the network's layers, found if not given.
     """
     made = Match(model, naming, prefix, model.input[2])
     reasons, last, first = {}, "", True

@@ -17,10 +17,7 @@ MOST_LINES = 10
 def refuse_misfit(best: Match, held: Listing, name: str) -> None:
     """Raises a SpecError unless every array is there and no other.
 
-    Args:
-        best: The match that would be taken.
-        held: What the files hold.
-        name: The name of the spec.
+    `best` is the match that would be taken, `name` that of the spec.
     """
     if best.fits:
         return

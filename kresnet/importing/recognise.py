@@ -17,15 +17,7 @@ def matches(
     prefix: str | None = None,
     **how: bool,
 ) -> list[Match]:
-    """Every naming and prefix under which a file has names, best first.
-
-    Args:
-        model: The network.
-        held: What the file holds.
-        naming: The only one to look for.
-        prefix: Likewise.
-        **how: See `match`.
-    """
+    """Every naming and prefix under which names are found, best first."""
     parts = inventory(model)
     first = next(part for part in parts if part.shapes)
     found = []

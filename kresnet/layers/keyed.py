@@ -48,7 +48,7 @@ def random_integers(keys: KerasTensor, stream: int, bound: int) -> KerasTensor:
     bias below bound / 2**32.
 
     Args:
-        keys: Integer tensor of any shape, values from 0 to 2**32 - 1.
+        keys: As in `random_bits`.
         stream: As in `random_bits`.
         bound: Integer from 1 to 2**16.
 
@@ -71,19 +71,13 @@ def random_integers(keys: KerasTensor, stream: int, bound: int) -> KerasTensor:
 
 
 def random_normal(keys: KerasTensor, stream: int) -> KerasTensor:
-    """Draws one float of the standard normal distribution per key.
+    """Draws one float32 of the standard normal distribution per key.
 
     The draw is the quantile of `(i + 1/2) / 2**16`, `i` the random integer
     below 2**16: one of 65,536 equally likely numbers from -4.32 to 4.32, of
     mean 0 and variance 1 - 2e-5. They are looked up, because backends, and
-    even places in a batch, round logarithms and cosines differently.
-
-    Args:
-        keys: Integer tensor of any shape, values from 0 to 2**32 - 1.
-        stream: As in `random_bits`.
-
-    Returns:
-        float32 tensor, same shape as `keys`.
+    even places in a batch, round logarithms and cosines differently. Keys and
+    stream are as in `random_bits`.
     """
     places = random_integers(keys, stream, 2**16)
     return ops.take(ops.convert_to_tensor(_normal_quantiles()), places)

@@ -22,11 +22,9 @@ from kresnet.network.precision import full_precision, layer_precision
 
 
 def fully_convolutional(network: keras.Model, spec: ModelSpec) -> keras.Model:
-    """The same layers, with the same weights, on images of any size.
+    """The layers of a network and their weights, on images of any size.
 
-    Args:
-        network: As `build_model` returns it, not rematerialised.
-        spec: What it was built from.
+    It is one as `build_model` returns it for the spec, not rematerialised.
 
     Returns:
         A functional model from preprocessed images, float
@@ -44,12 +42,9 @@ def fully_convolutional(network: keras.Model, spec: ModelSpec) -> keras.Model:
 def transforms_of_any_size(
     transforms: Sequence[keras.layers.Layer],
 ) -> list[keras.layers.Layer]:
-    """The transforms for images of any size.
+    """Transforms, with their statistics, for images of any size.
 
     In the place of a mean image stands its mean colour.
-
-    Args:
-        transforms: As `build_transforms` returns them, with their statistics.
 
     Raises:
         SpecError: One of them is of one size only.

@@ -87,12 +87,8 @@ def adapt_transforms(
 
     Those that were given constants keep them.
     Random layers are passed over on the way to later ones: statistics are
-    those of images that are not augmented.
-
-    Args:
-        layers: As `build_transforms` returns them.
-        images: The raw pixels of the training split alone, uint8
-            `(count, height, width, channels)`.
+    those of images that are not augmented. The images are raw pixels of the
+    training split alone, uint8 `(count, height, width, channels)`.
 
     Raises:
         SpecError: A layer cannot be adapted to these images.
@@ -166,12 +162,8 @@ def training_model(
     """Raw pixels and their keys, uint32 `(batch,)`, to logits.
 
     A network that draws has a third input, the keys of the iteration, of the
-    same kind: one number for all images, processes and replicas.
-
-    Args:
-        transforms: As `build_transforms` returns them.
-        network: As `build_model` returns it.
-        spec: What it was built from; needed if it draws.
+    same kind: one number for all images, processes and replicas. It needs the
+    spec that it was built from.
     """
     pixels = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
     keys = keras.Input((), dtype="uint32", name="keys")

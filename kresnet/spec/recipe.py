@@ -145,14 +145,8 @@ def reasons_not_deeper(shallow: Spec, deep: Spec) -> list[str]:
 
     A residual block that does nothing is another construction than He et al.
     2015, section 1, has in mind, so all stages must be plain. The data must be
-    the same, split and transforms too: the network's function is theirs.
-
-    Args:
-        shallow: What was trained.
-        deep: The same with blocks added at the end of stages.
-
-    Returns:
-        Lines as those of `differing_fields`, with what is wrong.
+    the same, split and transforms too: the network's function is theirs. Lines
+    are as those of `differing_fields`, with what is wrong.
     """
     reasons = [
         f"model.stages[{i}].block: must be plain. Received: {stage.block}"
