@@ -9,7 +9,6 @@ from kresnet.architecture.census import (
     Census,
     Counting,
     Map,
-    Row,
     census,
     layer_table,
 )
@@ -18,8 +17,6 @@ from kresnet.architecture.inventory import Part, inventory
 from kresnet.architecture.model import (
     STAGES,
     BatchNorm,
-    GroupNorm,
-    Head,
     ModelSpec,
     Stem,
     model_class,
@@ -40,8 +37,6 @@ __all__ = [
     "Census",
     "ConvolutionsStage",
     "Counting",
-    "GroupNorm",
-    "Head",
     "Map",
     "ModelSpec",
     "Part",
@@ -50,7 +45,6 @@ __all__ = [
     "PlainStage",
     "Pool",
     "ResidualStage",
-    "Row",
     "StageFields",
     "Stem",
     "Stride",

@@ -17,7 +17,7 @@ Reference:
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from kresnet.architecture.parts import Parts, Place
 from kresnet.architecture.walk import walk
@@ -92,9 +92,7 @@ def census(model: "ModelSpec") -> Census:
     Returns:
         The census; its numbers are exact.
     """
-    parts = Counting()
-    walk(model, Map(model.input), parts)
-    rows = tuple(parts.rows)
+    rows = tuple(Counting.of(model).rows)
     return Census(
         rows,
         sum(row.layers for row in rows),
@@ -112,10 +110,17 @@ class Map:
         shape: Height, width and channels.
         layers: Weighted layers on the longest way to it. Projections are on
             the shorter way, so they do not count in the paper either.
+        flattened: The shape before it lost its rows and columns, if it did.
     """
 
     shape: Shape
     layers: int = 0
+    flattened: Shape | None = None
+
+    def smaller(self, stride: int, channels: int) -> Shape:
+        """Its shape after a stride, with so many channels."""
+        height, width, _ = self.shape
+        return -(-height // stride), -(-width // stride), channels
 
 
 class Counting(Parts):
@@ -131,6 +136,13 @@ class Counting(Parts):
         self.drawing: list[Place] = []
         self._convolutions: list[str] = []
         self._counts: list[tuple[int, int]] = []
+
+    @classmethod
+    def of(cls, model: "ModelSpec") -> Self:
+        """The parts after a walk over a network."""
+        parts = cls()
+        walk(model, Map(model.input), parts)
+        return parts
 
     def define(self, definition, x):
         """Counts the place and writes its row."""
@@ -168,12 +180,10 @@ class Counting(Parts):
         bias=None,
         zeros=False,
     ):
-        height, side, channels = x.shape
-        shape = (-(-height // stride), -(-side // stride), width)
-        weights = kernel**2 * (channels // groups) * width
+        shape = x.smaller(stride, width)
+        weights = kernel**2 * (x.shape[2] // groups) * width
         work = weights * shape[0] * shape[1]
-        biased = self.model.unnormed if bias is None else bias is not False
-        self._counts.append((weights + width * biased, work))
+        self._counts.append((weights + width * self.biased(bias), work))
         self._convolutions.append(name)
         return Map(shape, x.layers + 1)
 
@@ -193,8 +203,7 @@ class Counting(Parts):
         return x
 
     def pad_channels(self, x, width, stride, name):
-        height, side, _ = x.shape
-        return Map((-(-height // stride), -(-side // stride), width), x.layers)
+        return Map(x.smaller(stride, width), x.layers)
 
     def add(self, shortcut, residual, name):
         if self.place.survival < 1:
@@ -215,15 +224,13 @@ class Counting(Parts):
         return x
 
     def max_pool(self, x, kernel, stride, padding, name=""):
-        height, side, channels = x.shape
-        shape = (-(-height // stride), -(-side // stride), channels)
-        return Map(shape, x.layers)
+        return Map(x.smaller(stride, x.shape[2]), x.layers)
 
     def average(self, x, name=""):
         return Map((1, 1, x.shape[2]), x.layers)
 
     def flatten(self, x, name):
-        return Map((1, 1, math.prod(x.shape)), x.layers)
+        return Map((1, 1, math.prod(x.shape)), x.layers, x.shape)
 
     def dense(self, x, width, name="", *, zeros=False):
         weights = x.shape[2] * width

@@ -9,7 +9,7 @@ from pydantic import Field, create_model, model_validator
 
 from kresnet.architecture.basic import BasicStage
 from kresnet.architecture.bottleneck import BottleneckStage
-from kresnet.architecture.census import Counting, Map
+from kresnet.architecture.census import Counting
 from kresnet.architecture.convolutions import ConvolutionsStage
 from kresnet.architecture.model_checks import MODEL_CHECKS
 from kresnet.architecture.parts import Parts, Place, Placed, Tensor
@@ -17,7 +17,6 @@ from kresnet.architecture.plain import PlainStage
 from kresnet.architecture.pool import Pool
 from kresnet.architecture.residual import Rate
 from kresnet.architecture.stage import StageFields, Stride, Width
-from kresnet.architecture.walk import walk
 from kresnet.documents import (
     Expected,
     Fields,
@@ -233,9 +232,7 @@ class ModelSpec(Fields):
     @property
     def draws(self) -> bool:
         """Whether training draws inside the network: dropout, survival."""
-        parts = Counting()
-        walk(self, Map(self.input), parts)
-        return bool(parts.drawing)
+        return bool(Counting.of(self).drawing)
 
     def before_stages(self) -> Iterator[Placed]:
         """What stands where between the images and the stages: the stem."""

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kresnet.architecture.bottleneck import BottleneckStage
-from kresnet.architecture.census import Counting, Map, census
+from kresnet.architecture.census import Counting, census
 from kresnet.architecture.parts import Place
 from kresnet.architecture.residual import ResidualStage
 from kresnet.architecture.stage import StageFields
-from kresnet.architecture.walk import walk
 from kresnet.documents import Path, Problem
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def norms_agree(model: "ModelSpec") -> Iterator[Problem]:
             also=(("stages",),),
         )
     if group is not None and norm is None:
-        for width in sorted(_Normed(model).widths):
+        for width in sorted(_Normed.of(model).widths):
             if width % group.channels:
                 yield Problem(
                     ("group_norm", "channels"),
@@ -172,10 +171,9 @@ def dilations_follow(model: "ModelSpec") -> Iterator[Problem]:
 class _Normed(Counting):
     """Notes how many channels each norm of a network has."""
 
-    def __init__(self, model: "ModelSpec"):
+    def __init__(self):
         super().__init__()
         self.widths: set[int] = set()
-        walk(model, Map(model.input), self)
 
     def norm(self, x, name, scale=1.0):
         self.widths.add(self.channels(x))

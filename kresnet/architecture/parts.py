@@ -113,6 +113,10 @@ class Parts(abc.ABC):
         x = self.convolution(x, width, kernel, stride, conv, **more)
         return self.norm(x, f"bn{number}") if norm else x
 
+    def biased(self, bias: float | bool | None) -> bool:
+        """Whether a convolution has biases; see `convolution`."""
+        return self.model.unnormed if bias is None else bias is not False
+
     @abc.abstractmethod
     def channels(self, x: Tensor) -> int:
         """The number of channels of a map."""

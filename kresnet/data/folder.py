@@ -7,7 +7,7 @@ import io
 import itertools
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +27,7 @@ from kresnet.errors import (
 )
 from kresnet.files import cache_home
 from kresnet.notices import notify
-from kresnet.spec import DataSpec, Views
+from kresnet.spec import DataSpec
 
 
 class Folder(Source):
@@ -37,31 +37,28 @@ class Folder(Source):
     what was read: an image's pixels depend on its file, its view and its key.
 
     Args:
-        name: The name that a spec uses.
+        data: The `data` part of a spec, which has views.
         splits: By name, "train", "test" and perhaps "validation".
         class_names: In the order of the labels.
-        views: What is seen in training, and without a key.
         shape: Height, width and channels to give.
-        statistics: Images that statistics are measured on, at most.
         threads: How many; `None` for as many as there are cores.
     """
 
     def __init__(
         self,
-        name: str,
+        data: DataSpec,
         splits: dict[str, Files],
         class_names: tuple[str, ...],
-        views: Views,
         shape: tuple[int, int, int],
-        statistics: int,
         threads: int | None = None,
     ):
-        self.name = name
+        assert data.views is not None  # noqa: S101, the spec was checked
+        self.name = data.dataset
         self.splits = splits
         self.class_names = class_names
-        self.views = views
+        self.views = data.views
         self.shape = shape
-        self.most_measured = statistics
+        self.most_measured = data.statistics
         self.fingerprint = fingerprint(class_names, splits)
         self.sums = _stored_sums(self.fingerprint, splits)
         self.threads = threads or _usable_cores()
@@ -72,36 +69,25 @@ class Folder(Source):
 
     @property
     def versions(self) -> dict[str, str]:
-        """See `Source.versions`."""
         return versions()
 
     @property
     def input(self) -> tuple[int, ...]:
-        """See `Source.input`."""
         return self.shape
 
     def labels(self, split):
-        """See `Source.labels`."""
         return self.splits[split].labels
 
     def parts(self, validation: int) -> tuple[Images, Images]:
-        """See `Source.parts`; the folder validation/ has its images."""
         if "validation" not in self.splits:
             return super().parts(validation)
         return self.images("train"), self.images("validation")
 
     def measured(self, images: Images) -> Images:
-        """See `Source.measured`."""
         chosen = seedless_sample(images.indices, self.most_measured)
         return Images(self, images.split, chosen)
 
     def read(self, split, indices, keys=None):
-        """See `Source.read`.
-
-        Raises:
-            InputMissingError: A file is gone.
-            BadDataError: A file is no image, is damaged, or has changed.
-        """
         files = self.splits[split]
         if isinstance(indices, slice):
             indices = np.arange(len(files.names))[indices]
@@ -127,7 +113,6 @@ class Folder(Source):
         return pixels
 
     def whole(self, split, index, use):
-        """See `Source.whole`; errors as of `read`."""
         with self._checked(split, index) as file:
             image, _ = self._colours(file)
             pixels = np.asarray(image)
@@ -197,7 +182,7 @@ class Folder(Source):
 
 def open_folder(
     data: DataSpec,
-    shape: Sequence[int],
+    shape: tuple[int, int, int],
     data_dir: str | os.PathLike[str] | None,
 ) -> Folder:
     """Opens a folder with train/ and test/, which hold a folder for a class.
@@ -212,7 +197,6 @@ def open_folder(
         BadDataError: A class has no training images, a file's name or a
             folder's cannot be used, or several folders could be meant.
     """
-    assert data.views is not None  # noqa: S101, the spec was checked
     root = folder_of(data_dir, data.dataset)
     splits, class_names = list_splits(root)
     if "validation" in splits and data.validation:
@@ -228,15 +212,7 @@ def open_folder(
                 f" over, such as {files.passed_over[0]}, whose names do not"
                 f" end in {', '.join(ENDINGS)}"
             )
-    height, width, channels = shape
-    return Folder(
-        data.dataset,
-        splits,
-        class_names,
-        data.views,
-        (height, width, channels),
-        data.statistics,
-    )
+    return Folder(data, splits, class_names, shape)
 
 
 def folder_of(
@@ -253,11 +229,7 @@ def folder_of(
 
 
 def sums_folder(fingerprint: str) -> Path:
-    """Where `kresnet data --verify` stores the sums of files.
-
-    Raises:
-        OSError: The user has no home directory.
-    """
+    """Where `kresnet data --verify` stores sums; OSError without a home."""
     return cache_home() / "sums" / fingerprint[:32]
 
 

@@ -42,17 +42,10 @@ def split_train_validation(
 
 
 def seedless_sample(indices: np.ndarray, most: int) -> np.ndarray:
-    """Chooses `most` of some images, or all of them where there are no more.
+    """Chooses `most` of some indices, or all of them where there are no more.
 
     As `split_train_validation` it depends on no seed, and a smaller sample is
-    a subset of a larger one.
-
-    Args:
-        indices: Integers, shape `(count,)`, not empty.
-        most: At least 1.
-
-    Returns:
-        Indices, rising.
+    a subset of a larger one. They rise.
     """
     if len(indices) <= most:
         return indices

@@ -74,7 +74,7 @@ class Source:
             uint8, shape `(count, height, width, channels)`.
 
         Raises:
-            KresnetError: An image is missing or damaged.
+            KresnetError: An image is missing, damaged, or has changed.
         """
         raise NotImplementedError
 
@@ -186,15 +186,12 @@ class Dataset(Source):
 
     @property
     def input(self) -> tuple[int, ...]:
-        """See `Source.input`."""
         return self.train_images.shape[1:]
 
     def labels(self, split):
-        """See `Source.labels`."""
         return {"train": self.train_labels, "test": self.test_labels}[split]
 
     def read(self, split, indices, keys=None):
-        """See `Source.read`; an image is the same whatever its key."""
         images = {"train": self.train_images, "test": self.test_images}[split]
         return images[indices]
 

@@ -19,7 +19,7 @@ _TRIES = 10
 
 
 def draw(key: int, stream: int) -> float:
-    """A number in [0, 1), the output number `stream` of SplitMix64.
+    """A number in [0, 1), from the output number `stream` of SplitMix64.
 
     Args:
         key: Integer from 0 to 2**64 - 1, the seed of the generator.
@@ -87,11 +87,7 @@ def train_box(view: TrainView, image: Size, output: Size, key: int) -> Box:
         return _area_box(view, image, key)
     low, high = view.shorter_side
     side = low + int(draw(key, 0) * (high - low + 1))
-    scale = min(image) / side
-    width, height = output[0] * scale, output[1] * scale
-    left = draw(key, 1) * (image[0] - width)
-    top = draw(key, 2) * (image[1] - height)
-    return left, top, left + width, top + height
+    return crop_box(side, image, output, draw(key, 1), draw(key, 2))
 
 
 def _area_box(view: TrainView, image: Size, key: int) -> Box:

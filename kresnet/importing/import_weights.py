@@ -16,11 +16,7 @@ from kresnet.importing.fit import Fitted, Match, fit
 from kresnet.importing.misfit import refuse_misfit
 from kresnet.importing.namings import NAMINGS
 from kresnet.importing.recognise import recognise
-from kresnet.importing.transforms import (
-    about_view,
-    refuse_unknown,
-    with_constants,
-)
+from kresnet.importing.transforms import about_view, with_constants
 from kresnet.machine.surroundings import check_floatx
 from kresnet.network import build_transforms
 from kresnet.records.imported import (
@@ -137,7 +133,12 @@ def _statistics(
                 missing.append(name)
             else:
                 found[variable.path] = there.read().astype("float32")
-    refuse_unknown(spec, missing)
+    if missing:
+        raise SpecError(
+            f"{spec.name}: the files have no {', '.join(missing)}; the spec"
+            " must give constants, such as --set data.transforms=[{layer:"
+            " channel_mean, mean: [125, 123, 114]}]"
+        )
     return found
 
 

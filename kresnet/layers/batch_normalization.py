@@ -65,7 +65,6 @@ class BatchNormalization(keras.layers.Layer):
         self.first_scale = check_number("first_scale", first_scale, least=0)
 
     def build(self, input_shape):
-        """Creates scale, offset and moving averages, one per channel."""
         shape = (input_shape[-1],)
         if shape == (None,):
             raise ValueError(
@@ -101,7 +100,6 @@ class BatchNormalization(keras.layers.Layer):
         )
 
     def call(self, inputs, training=False):
-        """See the class."""
         inputs = ops.cast(inputs, self.compute_dtype)  # bytes too
         if not (training and self.trainable):
             scale = self.gamma * ops.rsqrt(self.moving_variance + self.epsilon)
@@ -119,10 +117,9 @@ class BatchNormalization(keras.layers.Layer):
                 "`images_per_statistic` must divide the batch. Received: "
                 f"images_per_statistic={per_group}, a batch of {batch}"
             )
-        on_tensorflow = keras.backend.backend() == "tensorflow"
-        normalize = (
-            fused_normalize_groups if on_tensorflow else normalize_groups
-        )
+        normalize = normalize_groups
+        if keras.backend.backend() == "tensorflow":
+            normalize = fused_normalize_groups
         outputs, mean, variance = normalize(
             inputs, self.gamma, self.beta, per_group, self.epsilon
         )
@@ -138,11 +135,9 @@ class BatchNormalization(keras.layers.Layer):
         average.assign(new + (average - new) * self.momentum)
 
     def compute_output_shape(self, input_shape):
-        """The input's shape."""
         return input_shape
 
     def get_config(self):
-        """The arguments of `__init__`."""
         return {
             **super().get_config(),
             "images_per_statistic": self.images_per_statistic,

@@ -129,7 +129,6 @@ class KeyedLayer(ImageLayer):
         keys: KerasTensor,
         training: bool | None = None,
     ) -> KerasTensor:
-        """Changes the images; see the class for arguments and result."""
         if training is not None and not training:
             return self.unchanged(images)
         # Other backends know every batch, and it was compared before.
@@ -151,17 +150,11 @@ class KeyedLayer(ImageLayer):
         return images
 
     def compute_output_shape(self, images_shape, keys_shape=None):
-        """Returns the shape of the images."""
         return tuple(images_shape)
 
 
 def _checked(keys, batch):
-    """Returns keys as they are, or as uint32 where that may be needed.
-
-    Raises:
-        ValueError: They are no integers from 0 to 2**32 - 1, or not one for
-            each image.
-    """
+    """Keys as they are, or as uint32 where that may be needed; or an error."""
     if not hasattr(keys, "shape") or not hasattr(keys, "dtype"):
         raise _refusal(f"keys of type {type(keys).__name__}")
     name = getattr(keys.dtype, "name", str(keys.dtype))

@@ -104,16 +104,8 @@ class _Everywhere(Again):
 class DenseEverywhere(keras.layers.Layer):
     """A dense layer at each position of a map, as a convolution.
 
-    Args:
-        dense: The layer; its weights are used, not copied.
-        window: Height and width of the maps that it was made for.
-
-    Call arguments:
-        inputs: Float tensor, shape `(batch, height, width, channels)`.
-
-    Returns:
-        Tensor of the layer's compute dtype, shape `(batch, height - window
-        height + 1, width - window width + 1, dense.units)`.
+    Its weights are used, not copied. `window` is height and width of the maps
+    that it was made for.
     """
 
     def __init__(self, dense: keras.layers.Dense, window: tuple[int, int]):
@@ -122,7 +114,7 @@ class DenseEverywhere(keras.layers.Layer):
         self.window = window
 
     def call(self, inputs):
-        """See the class."""
+        """Maps `(batch, height, width, channels)` to units at each position."""
         # Flattening goes by rows, columns and channels, as kernels do.
         shape = (*self.window, inputs.shape[-1], self.dense.units)
         kernel = ops.reshape(self.dense.kernel, shape)

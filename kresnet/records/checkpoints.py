@@ -17,7 +17,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from kresnet import sealed_folder
-from kresnet.errors import BadDataError, InputMissingError, write_error
+from kresnet.errors import (
+    BadDataError,
+    InputMissingError,
+    read_error,
+    write_error,
+)
 from kresnet.records.identity import Identity
 from kresnet.records.typed_file import checked
 
@@ -88,9 +93,7 @@ class Checkpoints:
         try:
             return self._listed()
         except OSError as error:
-            raise InputMissingError(
-                f"{self.folder}: cannot be read: {error.strerror}"
-            ) from error
+            raise read_error(self.folder, error) from error
 
     def _listed(self) -> list[int]:
         if not self.folder.is_dir():
@@ -147,9 +150,7 @@ class Checkpoints:
         try:
             content = sealed_folder.verify(path)
         except PermissionError as error:
-            raise InputMissingError(
-                f"{error.filename}: cannot be read: {error.strerror}"
-            ) from error
+            raise read_error(error.filename, error) from error
         try:
             if content["iteration"] != iteration:
                 raise ValueError(f"is of iteration {content['iteration']}")

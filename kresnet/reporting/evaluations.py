@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kresnet.errors import KresnetError
 from kresnet.figures import ReportFigure
 from kresnet.records.evaluation import (
     ENSEMBLES,
@@ -25,6 +24,7 @@ from kresnet.reporting.groups import (
     is_shortened,
     marked,
     mean_and_deviation,
+    read_or_notify,
     walk,
 )
 from kresnet.reporting.html import (
@@ -57,11 +57,7 @@ def read_all_evaluations(
         by_file: dict[str, list[Evaluation]] = {}
         for run in group.finished:
             for path in sorted(run.folder.glob(EVALUATIONS)):
-                try:
-                    each = read_evaluation(path)
-                except KresnetError as error:
-                    notify(str(error))
-                    continue
+                each = read_or_notify(notify, read_evaluation, path)
                 if each is None:
                     continue
                 if run.identity.differences(each.identity):
@@ -82,11 +78,7 @@ def read_ensembles(
     for path in map(Path, paths):
         for folder, _ in walk(path, lambda *_: None):
             for file in sorted(folder.glob(ENSEMBLES)):
-                try:
-                    each = read_ensemble(file)
-                except KresnetError as error:
-                    notify(str(error))
-                    continue
+                each = read_or_notify(notify, read_ensemble, file)
                 if each is not None:
                     found.setdefault(file.resolve(), each)
     return list(found.values())
@@ -165,9 +157,8 @@ def ensembles(found: Sequence[EnsembleEvaluation]) -> Iterator[Markup]:
 
 def _proxy(member: Member) -> bool:
     """Whether it was trained for less than was meant; an import was not."""
-    protocol = member.protocol
-    trained_here = protocol.seed is not None
-    return trained_here and is_shortened(member.name, protocol.iteration)
+    imported = member.protocol.seed is None
+    return not imported and is_shortened(member.name, member.protocol.iteration)
 
 
 def confusion(

@@ -81,16 +81,12 @@ def _listing(requests: IO[bytes], answers: IO[bytes]) -> Listing:
 
         return read
 
-    arrays = found["arrays"]
     listing = {}
-    for name, (shape, dtype) in arrays.items():
+    for name, (shape, dtype) in found["arrays"].items():
         sides = whole_numbers(shape)
-        listing[name] = Held(sides, dtype, reader(name, sides, _wide(dtype)))
+        wide = "float32" if dtype == "float16" else dtype
+        listing[name] = Held(sides, dtype, reader(name, sides, wide))
     return listing
-
-
-def _wide(dtype: str) -> str:
-    return "float32" if dtype == "float16" else dtype
 
 
 def _answer(answers: IO[bytes]) -> dict:
