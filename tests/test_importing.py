@@ -24,6 +24,7 @@ from kresnet.evaluation import evaluate
 from kresnet.importing import NAMINGS, import_weights
 from kresnet.importing.fit import fit, match
 from kresnet.importing.layout import theirs, turned, turned_back
+from kresnet.importing.misfit import refuse_misfit
 from kresnet.importing.recognise import matches, recognise
 from kresnet.network import build_model
 from kresnet.records.evaluation import read_evaluation
@@ -492,6 +493,44 @@ def test_a_biased_file_needs_the_norm_s_mean(float64):
 
     want = np.float64(arrays["bn1.running_mean"]) - 0.25
     np.testing.assert_array_equal(got["conv1_bn/moving_mean"], want)
+
+
+def test_biases_are_reordered_with_the_channels_they_belong_to():
+    """A net that pads on both sides has its channels in another order."""
+    model = load_spec("resnet20").model
+    arrays = state_dict(model, "akamaster")
+    rng = np.random.default_rng(1)
+    biases, means = {}, {}
+    for name in arrays:
+        if name.endswith("running_mean"):
+            mean = arrays[name]
+            bias = rng.integers(-8, 8, mean.shape).astype("float32")
+            layer = name.removesuffix(".running_mean").replace("bn", "conv")
+            biases[f"{layer}.bias"] = bias
+            means[name] = mean - bias
+
+    got, want = (
+        fit(recognise(model, held), held).arrays
+        for held in map(held_of, (arrays | biases, arrays | means))
+    )
+
+    for name, array in want.items():
+        np.testing.assert_allclose(got[name], array, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (0,), (9,), (8, 1), (1, 8)])
+def test_a_bias_of_another_shape_does_not_fit(shape, tmp_path):
+    """NumPy would subtract a single number from every channel's mean."""
+    arrays = state_dict(small_resnet(stride_in="3x3"))
+    arrays["conv1.bias"] = np.ones(shape, "float32")
+    held = held_of(arrays)
+    best = recognise(small_resnet(stride_in="3x3"), held)
+
+    with pytest.raises(SpecError) as refused:
+        refuse_misfit(best, held, "small")
+
+    sides = "×".join(map(str, shape)) or "a number"
+    assert f"conv1.bias: is {sides}, and small needs 8" in str(refused.value)
 
 
 @pytest.mark.skipif(

@@ -150,7 +150,13 @@ def match(
             first = first and array != "kernel"
         if part.kind == "norm":
             if last in held and "moving_mean" in part.shapes:
-                biases[part.name] = last
+                if held[last].shape == part.shapes["moving_mean"]:
+                    biases[part.name] = last
+                else:
+                    own = part._replace(
+                        shapes={"bias": part.shapes["moving_mean"]}
+                    )
+                    misshapen.append(Found(own, "bias", last))
         elif part.kind == "convolution" and "bias" not in part.shapes:
             last = prefix + naming.array(part, "bias")
         else:
@@ -235,7 +241,10 @@ def fit(matched: Match, held: Listing, dtype: str = "float32") -> Fitted:
         bias = matched.biases.get(each.part.name)
         if each.array == "moving_mean" and bias:
             names.append(bias)
-            value = value.astype("float64") - _numbers(held[bias], bias)
+            added = _numbers(held[bias], bias)
+            if orders:
+                added = reordered(added, each.part, each.array, orders)
+            value = value.astype("float64") - added
             folded.add("biases of convolutions, into the means of batch norm")
         if each.array == "moving_variance":
             value, said = _variance(value, each, matched)
