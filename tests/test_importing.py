@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors.numpy import save, save_file
+from safetensors.numpy import load_file, save, save_file
 
 from kresnet.architecture import ModelSpec, inventory
 from kresnet.cli import app, run
@@ -241,6 +241,26 @@ def digits_weights(digits_run):
     """The weights of a run, as the file that lies in its checkpoint."""
     folder = max((digits_run / "checkpoints").iterdir())
     return folder / "weights.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("mean", "said"),
+    [
+        (np.full((8, 8, 1), np.nan, "f4"), "holds NaN or infinite numbers"),
+        (np.full((8, 8, 1), 1e300), "beyond the range of float32"),
+        (np.ones((8, 8, 1), "i4"), "must hold floating-point numbers"),
+    ],
+)
+def test_statistics_are_checked_like_weights(
+    mean, said, digits_weights, tmp_path
+):
+    path, out = tmp_path / "x.safetensors", tmp_path / "out"
+    save_file(load_file(digits_weights) | {"per_pixel_mean/mean": mean}, path)
+
+    with pytest.raises(BadDataError, match=f"per_pixel_mean/mean: .*{said}"):
+        import_weights([path], "digits", out)
+
+    assert not out.exists()
 
 
 def test_kresnet_s_own_weights_come_back(digits_run, digits_weights, tmp_path):

@@ -249,15 +249,25 @@ def fit(matched: Match, held: Listing, dtype: str = "float32") -> Fitted:
         if each.array == "moving_variance":
             value, said = _variance(value, each, matched)
             folded |= said
-        with np.errstate(over="ignore"):
-            made = np.ascontiguousarray(value.astype(dtype))
-        if not np.isfinite(made).all():
-            raise BadDataError(
-                f"{each.name}: holds NaN or infinite numbers, or some beyond"
-                f" the range of {dtype}"
-            )
-        arrays[each.ours], sources[each.ours] = made.reshape(value.shape), names
+        arrays[each.ours] = _finite(value, each.name, dtype)
+        sources[each.ours] = names
     return Fitted(arrays, sources, list(_notes(matched, types, folded, dtype)))
+
+
+def read_finite(there: Held, name: str) -> np.ndarray:
+    """Reads an array as float32; errors as of `fit`."""
+    return _finite(_numbers(there, name), name, "float32")
+
+
+def _finite(value: np.ndarray, name: str, dtype: str) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        made = np.ascontiguousarray(value.astype(dtype))
+    if not np.isfinite(made).all():
+        raise BadDataError(
+            f"{name}: holds NaN or infinite numbers, or some beyond the range"
+            f" of {dtype}"
+        )
+    return made.reshape(value.shape)
 
 
 def _numbers(there: Held, name: str) -> np.ndarray:
