@@ -12,7 +12,7 @@ from kresnet.data import open_source
 from kresnet.data.folder import Folder
 from kresnet.data.survey import survey
 from kresnet.errors import BadDataError, InputMissingError, SpecError
-from kresnet.prediction.images import read_image
+from kresnet.prediction import read_image
 from kresnet.spec import DATASETS, load_spec
 
 FACTS = DATASETS["folder"]

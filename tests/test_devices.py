@@ -8,6 +8,7 @@ import pytest
 
 from kresnet.errors import DeviceMissingError, SpecError
 from kresnet.machine.devices import (
+    Batch,
     DeviceRequest,
     Devices,
     choose_devices,
@@ -44,7 +45,8 @@ def test_anything_else_is_refused_with_what_is_allowed(text):
 
 
 def choose(text, gpus=FOUR, batch=128, group=64, backend="tensorflow"):
-    return choose_devices(parse_devices(text), gpus, batch, group, backend)
+    spread = Batch(batch, group, backend)
+    return choose_devices(parse_devices(text), gpus, spread)
 
 
 def test_without_gpus_it_is_one_cpu_device():

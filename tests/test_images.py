@@ -11,7 +11,7 @@ from png_files import png
 from kresnet.data import load_dataset
 from kresnet.data.decode import LARGEST
 from kresnet.errors import BadDataError, InputMissingError
-from kresnet.prediction.images import read_image
+from kresnet.prediction import read_image
 from kresnet.spec import DATASETS
 
 CIFAR10 = DATASETS["cifar10"]

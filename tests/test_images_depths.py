@@ -15,7 +15,7 @@ from png_files import (
 )
 
 from kresnet.errors import BadDataError
-from kresnet.prediction.images import read_image
+from kresnet.prediction import read_image
 from kresnet.spec import DATASETS
 
 SIDE = 32

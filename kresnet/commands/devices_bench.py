@@ -1,5 +1,6 @@
 """Commands that look at this machine: devices, bench."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -65,8 +66,6 @@ def bench(
 ) -> None:
     """Measure how fast specs train, by turns with a reference."""
     import_keras_quietly()
-    from pathlib import Path
-
     from kresnet.benchmark import (
         bench,
         benchmark_tables,

@@ -1,21 +1,16 @@
 """Commands that measure a trained network: evaluate, responses."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kresnet.commands.arguments import (
-    CheckpointOfRun,
-    DataDir,
-    RunName,
-)
+from kresnet.commands.arguments import CheckpointOfRun, DataDir, RunName
 from kresnet.errors import CannotWriteError, DiskFullError, SpecError
 from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import notify, say, standard_output
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kresnet.records.evaluation import EnsembleEvaluation, Evaluation
 
 
@@ -87,6 +82,7 @@ def evaluate(
     sides = () if scales is None else _sides(scales)
     import_keras_quietly()
     from kresnet.evaluation import (
+        Choices,
         View,
         ensemble_path,
         measure,
@@ -97,16 +93,17 @@ def evaluate(
     from kresnet.trained import open_trained
 
     seen = View(view, sides, flip)  # type: ignore[arg-type]  # it checks
+    choices = Choices(split, batch_norm, seen)  # type: ignore[arg-type]
     notify(f"evaluating {', '.join(networks)}: {split}")
     if ensemble:
         members = open_members(networks)
-        path = ensemble_path(members, split, batch_norm, out, seen)
-        whole = measure_ensemble(members, split, batch_norm, data_dir, seen)
+        path = ensemble_path(members, choices, out)
+        whole = measure_ensemble(members, choices, data_dir)
         _show(whole, path, "an ensemble has no folder")
         return
     network = open_trained(networks[0], checkpoint)
-    path = result_path(network, split, batch_norm, out, seen)
-    found = measure(network, split, batch_norm, data_dir, seen)
+    path = result_path(network, choices, out)
+    found = measure(network, choices, data_dir)
     _show(found, path, "an export is sealed")
 
 
@@ -124,7 +121,7 @@ def _sides(scales: str) -> tuple[int, ...]:
 
 
 def _show(
-    found: "Evaluation | EnsembleEvaluation", path: "Path | None", sealed: str
+    found: "Evaluation | EnsembleEvaluation", path: Path | None, sealed: str
 ) -> None:
     """Writes what was measured, its figure, and shows it."""
     from kresnet.records.evaluation import write_evaluation
@@ -169,8 +166,6 @@ def responses(
 ) -> None:
     """Measure the layer responses of a trained network (figure 7)."""
     import_keras_quietly()
-    from pathlib import Path
-
     from kresnet.files import check_file
     from kresnet.instruments import Responses, measure_run, write_rows
     from kresnet.reporting import rows_table

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -11,7 +10,8 @@ from kresnet.data import Images
 from kresnet.errors import SpecError
 from kresnet.evaluation.evaluate import (
     ONE,
-    check_choices,
+    BatchNorm,
+    Choices,
     images_of,
     made_folder,
     measured,
@@ -33,7 +33,7 @@ from kresnet.trained import Trained, open_trained, softmax
 def evaluate_ensemble(
     networks: Sequence[Trained | str | os.PathLike[str]],
     split: Split = "test",
-    batch_norm: Literal["moving-averages", "re-estimated"] = "moving-averages",
+    batch_norm: BatchNorm = "moving-averages",
     data_dir: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     view: View = ONE,
@@ -60,9 +60,10 @@ def evaluate_ensemble(
     Reference:
         He et al. 2015, section 4.1: six models of different depth.
     """
+    choices = Choices(split, batch_norm, view)
     opened = open_members(networks)
-    path = ensemble_path(opened, split, batch_norm, out, view)
-    found = measure_ensemble(opened, split, batch_norm, data_dir, view)
+    path = ensemble_path(opened, choices, out)
+    found = measure_ensemble(opened, choices, data_dir)
     if path:
         write_evaluation(path, found)
     return found
@@ -87,37 +88,33 @@ def open_members(
 
 def ensemble_path(
     members: Sequence[Trained],
-    split: str,
-    batch_norm: str,
+    choices: Choices,
     out: str | os.PathLike[str] | None,
-    view: View = ONE,
 ) -> Path | None:
     """The file of a result, its folder made now; `None` for nowhere."""
-    check_choices(split, batch_norm)
     for network in members:
-        view.sides(network.spec)
+        choices.view.sides(network.spec)
     if out is None:
         return None
     for network in members:
         folder = made_folder(network, out)
-    return folder / f"ensemble-{split}-{batch_norm}{view.name}.json"
+    return folder / f"ensemble-{choices.name}.json"
 
 
 def measure_ensemble(
     members: Sequence[Trained],
-    split: str,
-    batch_norm: str,
+    choices: Choices,
     data_dir: str | os.PathLike[str] | None = None,
-    view: View = ONE,
 ) -> EnsembleEvaluation:
     """Evaluates an ensemble and writes nothing; else as the above."""
-    check_choices(split, batch_norm)
-    images = [images_of(network, split, data_dir) for network in members]
+    images = [
+        images_of(network, choices.split, data_dir) for network in members
+    ]
     for network, own in zip(members[1:], images[1:], strict=True):
         _check_same(members[0], images[0], network, own)
     probabilities, found = [], []
     for network, own in zip(members, images, strict=True):
-        logits, evaluation = tested(network, own, split, batch_norm, view)
+        logits, evaluation = tested(network, own, choices)
         found.append(Member(**dict(evaluation), name=network.spec.name))
         probabilities.append(softmax(logits))
     names = images[0].source.class_names

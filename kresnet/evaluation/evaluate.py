@@ -1,16 +1,18 @@
 """Measuring a run or an export, with the protocol beside every number."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from kresnet.data import Images
-from kresnet.errors import SpecError, write_error
+from kresnet.errors import SpecError
 from kresnet.evaluation.view_logits import view_logits
 from kresnet.evaluation.views import View
+from kresnet.files import make_folder
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.records.evaluation import (
     Evaluation,
@@ -20,16 +22,43 @@ from kresnet.records.evaluation import (
 )
 from kresnet.trained import Trained, measures, open_trained
 
-SPLITS = ("test", "validation", "train")
+BatchNorm = Literal["moving-averages", "re-estimated"]
 ONE = View()
-BATCH_NORMS = ("moving-averages", "re-estimated")
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """What is measured of a network, as `evaluate` says.
+
+    Raises a SpecError for a split or a choice of statistics that is none.
+    """
+
+    split: Split
+    batch_norm: BatchNorm
+    view: View
+
+    def __post_init__(self):
+        for name, value, allowed in (
+            ("split", self.split, get_args(Split)),
+            ("batch-norm", self.batch_norm, get_args(BatchNorm)),
+        ):
+            if value not in allowed:
+                raise SpecError(
+                    f"--{name}: must be one of {', '.join(allowed)}. Received:"
+                    f" {value}"
+                )
+
+    @property
+    def name(self) -> str:
+        """Their part of the name of a file."""
+        return f"{self.split}-{self.batch_norm}{self.view.name}"
 
 
 @without_retracing_warnings()
 def evaluate(
     run_or_export: Trained | str | os.PathLike[str],
     split: Split = "test",
-    batch_norm: Literal["moving-averages", "re-estimated"] = "moving-averages",
+    batch_norm: BatchNorm = "moving-averages",
     data_dir: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     checkpoint: int | None = None,
@@ -63,41 +92,29 @@ def evaluate(
         CannotWriteError: The folder cannot be written; name another.
         KresnetError: As of `open_trained`.
     """
+    choices = Choices(split, batch_norm, view)
     network = open_trained(run_or_export, checkpoint)
-    path = result_path(network, split, batch_norm, out, view)
-    evaluation = measure(network, split, batch_norm, data_dir, view)
+    path = result_path(network, choices, out)
+    evaluation = measure(network, choices, data_dir)
     if path:
         write_evaluation(path, evaluation)
     return evaluation
 
 
 def result_path(
-    network: Trained,
-    split: str,
-    batch_norm: str,
-    out: str | os.PathLike[str] | None,
-    view: View = ONE,
+    network: Trained, choices: Choices, out: str | os.PathLike[str] | None
 ) -> Path | None:
-    """The file of an evaluation, its folder made now; `None` for nowhere.
-
-    Raises:
-        SpecError: An unknown split or choice of statistics, a view that the
-            images do not have, or `out` is empty, inside an export, or another
-            run.
-        CannotWriteError: It cannot be made.
-    """
-    check_choices(split, batch_norm)
-    view.sides(network.spec)
+    """The file of an evaluation, its folder made now; `None` for nowhere."""
+    choices.view.sides(network.spec)  # refuses a view that images do not have
     folder = network.results if out is None else made_folder(network, out)
     if folder is None:
         return None
     ending = "" if network.is_last else f"-{network.iteration}"
-    name = f"evaluation-{split}-{batch_norm}{view.name}{ending}.json"
-    return folder / name
+    return folder / f"evaluation-{choices.name}{ending}.json"
 
 
 def made_folder(network: Trained, out: str | os.PathLike[str]) -> Path:
-    """The folder to write to, made now; errors as of `result_path`."""
+    """The folder to write to, made now: not in an export, no other run's."""
     if not os.fspath(out):
         raise SpecError('--out: must name a folder. Received: ""')
     folder, own = Path(out).resolve(), network.folder.resolve()
@@ -112,24 +129,18 @@ def made_folder(network: Trained, out: str | os.PathLike[str]) -> Path:
             f" Received: {out}"
         )
     folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(folder, error) from error
+    make_folder(folder)
     return folder
 
 
 def measure(
     network: Trained,
-    split: str,
-    batch_norm: str,
+    choices: Choices,
     data_dir: str | os.PathLike[str] | None = None,
-    view: View = ONE,
 ) -> Evaluation:
     """Evaluates a network and writes nothing; else as `evaluate`."""
-    check_choices(split, batch_norm)
-    images = images_of(network, split, data_dir)
-    return tested(network, images, split, batch_norm, view)[1]
+    images = images_of(network, choices.split, data_dir)
+    return tested(network, images, choices)[1]
 
 
 def images_of(
@@ -137,12 +148,7 @@ def images_of(
     split: str,
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Images:
-    """The images of a split of the data set that a network was trained on.
-
-    Raises:
-        SpecError: There are none.
-        KresnetError: As of `Trained.data`.
-    """
+    """The images of a split of the data set that a network was trained on."""
     data = network.data(data_dir)
     if split == "test":
         return data.images("test")
@@ -154,14 +160,15 @@ def images_of(
 
 
 def tested(
-    network: Trained, images: Images, split: str, batch_norm: str, view: View
+    network: Trained, images: Images, choices: Choices
 ) -> tuple[np.ndarray, Evaluation]:
     """A network's logits of images, as of `Trained.logits`, and its errors.
 
     Where there are several views of an image, the logits are the logarithms of
     the mean probabilities.
     """
-    if batch_norm == "re-estimated":
+    view = choices.view
+    if choices.batch_norm == "re-estimated":
         run = network.with_layers("--batch-norm re-estimated")
         train, _ = images.source.parts(network.spec.data.validation)
         network = run.re_estimated(train)
@@ -174,7 +181,7 @@ def tested(
         logits = view_logits(layered, images, view)
     protocol = Protocol(
         data=images.source.name,
-        split=cast(Split, split),
+        split=choices.split,
         images=len(images),
         view=view.kind,
         shorter_sides=view.sides(network.spec) or None,
@@ -211,16 +218,3 @@ def measured(
         "confusion": matrix.tolist(),
         "class_names": tuple(class_names),
     }
-
-
-def check_choices(split: str, batch_norm: str) -> None:
-    """Raises a SpecError for an unknown split or choice of statistics."""
-    for name, value, allowed in (
-        ("split", split, SPLITS),
-        ("batch-norm", batch_norm, BATCH_NORMS),
-    ):
-        if value not in allowed:
-            raise SpecError(
-                f"--{name}: must be one of {', '.join(allowed)}. Received:"
-                f" {value}"
-            )

@@ -138,7 +138,13 @@ def match(
             first = first and array != "kernel"
         if part.kind == "norm":
             if last in held and "moving_mean" in part.shapes:
-                made.biases[part.name] = last
+                if held[last].shape == part.shapes["moving_mean"]:
+                    made.biases[part.name] = last
+                else:
+                    own = part._replace(
+                        shapes={"bias": part.shapes["moving_mean"]}
+                    )
+                    made.misshapen.append(Found(own, "bias", last))
         elif part.kind == "convolution" and "bias" not in part.shapes:
             last = prefix + naming.array(part, "bias")
         else:
@@ -214,20 +220,33 @@ def fit(matched: Match, held: Listing, dtype: str = "float32") -> Fitted:
         bias = matched.biases.get(each.part.name)
         if each.array == "moving_mean" and bias:
             names.append(bias)
-            value = value.astype("float64") - _numbers(held[bias], bias)
+            added = _numbers(held[bias], bias)
+            if orders:
+                added = reordered(added, each.part, each.array, orders)
+            value = value.astype("float64") - added
             folded.add("biases of convolutions, into the means of batch norm")
         if each.array == "moving_variance":
             value, said = _variance(value, each, matched)
             folded |= said
-        with np.errstate(over="ignore"):
-            made = np.ascontiguousarray(value.astype(dtype))
-        if not np.isfinite(made).all():
-            raise BadDataError(
-                f"{each.name}: holds NaN or infinite numbers, or some beyond"
-                f" the range of {dtype}"
-            )
-        arrays[each.ours], sources[each.ours] = made.reshape(value.shape), names
+        arrays[each.ours] = _finite(value, each.name, dtype)
+        sources[each.ours] = names
     return Fitted(arrays, sources, list(_notes(matched, types, folded, dtype)))
+
+
+def read_finite(there: Held, name: str) -> np.ndarray:
+    """Reads an array as float32; errors as of `fit`."""
+    return _finite(_numbers(there, name), name, "float32")
+
+
+def _finite(value: np.ndarray, name: str, dtype: str) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        made = np.ascontiguousarray(value.astype(dtype))
+    if not np.isfinite(made).all():
+        raise BadDataError(
+            f"{name}: holds NaN or infinite numbers, or some beyond the range"
+            f" of {dtype}"
+        )
+    return made.reshape(value.shape)
 
 
 def _numbers(there: Held, name: str) -> np.ndarray:

@@ -12,7 +12,7 @@ from kresnet import sealed_folder
 from kresnet.architecture import StageFields, inventory
 from kresnet.errors import CannotWriteError, SpecError, write_error
 from kresnet.files import open_plain_file
-from kresnet.importing.fit import Fitted, Match, fit
+from kresnet.importing.fit import Fitted, Match, fit, read_finite
 from kresnet.importing.misfit import refuse_misfit
 from kresnet.importing.namings import NAMINGS
 from kresnet.importing.recognise import recognise
@@ -132,7 +132,7 @@ def _statistics(
             elif there is None or there.shape != tuple(variable.shape):
                 missing.append(name)
             else:
-                found[variable.path] = there.read().astype("float32")
+                found[variable.path] = read_finite(there, name)
     if missing:
         raise SpecError(
             f"{spec.name}: the files have no {', '.join(missing)}; the spec"

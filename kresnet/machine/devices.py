@@ -76,18 +76,74 @@ class Devices:
         return [f"{self.kind}:{number}" for number in self.ids]
 
 
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """A batch of a training, to be spread over devices.
+
+    On TensorFlow a group of batch norm never spans devices, so their number
+    must divide that of the groups; on JAX it must divide the batch.
+
+    Attributes:
+        size: Its images.
+        group: The images of a group of batch norm; `None` for all of them.
+        backend: "tensorflow" or "jax".
+    """
+
+    size: int
+    group: int | None
+    backend: str
+
+    @property
+    def least(self) -> int:
+        """The images that stay together on a device."""
+        return 1 if self.backend == "jax" else self.group or self.size
+
+    @property
+    def counts(self) -> list[int]:
+        """The numbers of devices that it can be spread over, in order."""
+        parts = self.size // self.least
+        return [n for n in range(1, parts + 1) if parts % n == 0]
+
+    @property
+    def about(self) -> str:
+        """Says over how many devices it can be spread."""
+        spread = f"can be spread over {', '.join(map(str, self.counts))}"
+        if self.backend == "jax":
+            return f"a batch of {self.size} {spread}"
+        return (
+            f"a batch of {self.size} with batch-norm groups of"
+            f" {self.group or 'all its images'} {spread}, and no group over"
+            " several"
+        )
+
+    def refuse_uneven(self, count: int) -> None:
+        """Raises a SpecError if it cannot be spread over so many devices."""
+        if count in self.counts:
+            return
+        if self.backend == "tensorflow" and self.group is None:
+            more = (
+                "name the size of a group in"
+                " model.batch_norm.images_per_statistic"
+            )
+        else:
+            unit = count * self.least
+            below = self.size // unit * unit
+            nearest = [str(n) for n in (below, below + unit) if n]
+            more = (
+                f"for {count} devices training.batch_size must be a multiple of"
+                f" {unit}, such as {' or '.join(nearest)}"
+            )
+        raise SpecError(
+            f"--devices: {self.about}; {more}. Received: {count} devices"
+        )
+
+
 def choose_devices(
-    request: DeviceRequest | None,
-    gpus: Sequence[str],
-    batch_size: int,
-    images_per_statistic: int | None,
-    backend: str,
+    request: DeviceRequest | None, gpus: Sequence[str], batch: Batch
 ) -> tuple[Devices, str | None]:
     """Chooses devices for a run, with a notice if GPUs stay idle unasked.
 
-    Without a request these are all GPUs that fit, or one CPU device. On
-    TensorFlow a group of batch norm never spans devices, so their number must
-    divide that of the groups; on JAX it must divide the batch.
+    Without a request these are all GPUs that fit, or one CPU device.
 
     Raises:
         DeviceMissingError: There are no such devices; lists those there are.
@@ -96,78 +152,27 @@ def choose_devices(
     if request is None:
         if not gpus:
             return Devices(), None
-        fits = _divisors(batch_size, images_per_statistic, backend)
-        count = max(n for n in fits if n <= len(gpus))
+        count = max(n for n in batch.counts if n <= len(gpus))
         notice = None
         if count < len(gpus):
-            notice = f"using {count} of {len(gpus)} GPUs: " + _fitting(
-                batch_size, images_per_statistic, backend
-            )
+            notice = f"using {count} of {len(gpus)} GPUs: {batch.about}"
         return Devices("gpu", tuple(range(count))), notice
     if request.kind == "cpu":
         ids = tuple(range(request.count or 1))
     else:
         ids = _existing(request, gpus)
-    refuse_uneven(len(ids), batch_size, images_per_statistic, backend)
+    batch.refuse_uneven(len(ids))
     return Devices(request.kind, ids), None
 
 
 def _existing(request: DeviceRequest, gpus: Sequence[str]) -> tuple[int, ...]:
     ids = request.ids or tuple(range(request.count or len(gpus)))
-    missing = [number for number in ids if number >= len(gpus)]
+    missing = [f"gpu:{number}" for number in ids if number >= len(gpus)]
     if missing or not ids:
         there = "; ".join(f"gpu:{i} {name}" for i, name in enumerate(gpus))
-        wanted = (
-            ", ".join(f"gpu:{number}" for number in missing)
-            if ids
-            else "any GPU"
-        )
         raise DeviceMissingError(
-            f"--devices: this machine does not have {wanted}. It has: "
+            "--devices: this machine does not have"
+            f" {', '.join(missing) or 'any GPU'}. It has: "
             f"{there or 'no GPU'}; cpu, and cpu:N for N virtual devices"
         )
     return ids
-
-
-def refuse_uneven(
-    count: int, batch_size: int, images_per_statistic: int | None, backend: str
-) -> None:
-    """Raises a SpecError if a batch cannot be spread over so many devices."""
-    if count in _divisors(batch_size, images_per_statistic, backend):
-        return
-    fitting = _fitting(batch_size, images_per_statistic, backend)
-    if backend == "tensorflow" and images_per_statistic is None:
-        more = (
-            "name the size of a group in model.batch_norm.images_per_statistic"
-        )
-    else:
-        unit = count
-        if backend == "tensorflow" and images_per_statistic is not None:
-            unit *= images_per_statistic
-        below = batch_size // unit * unit
-        nearest = [str(n) for n in (below, below + unit) if n]
-        more = (
-            f"for {count} devices training.batch_size must be a multiple of"
-            f" {unit}, such as {' or '.join(nearest)}"
-        )
-    raise SpecError(f"--devices: {fitting}; {more}. Received: {count} devices")
-
-
-def _divisors(batch_size, images_per_statistic, backend) -> list[int]:
-    """Returns the numbers of devices that fit, in order."""
-    whole = batch_size
-    if backend == "tensorflow":
-        whole //= images_per_statistic or batch_size
-    return [n for n in range(1, whole + 1) if whole % n == 0]
-
-
-def _fitting(batch_size, images_per_statistic, backend) -> str:
-    numbers = _divisors(batch_size, images_per_statistic, backend)
-    listed = ", ".join(map(str, numbers))
-    if backend == "tensorflow":
-        group = images_per_statistic or "all its images"
-        return (
-            f"a batch of {batch_size} with batch-norm groups of {group} can be"
-            f" spread over {listed}, and no group over several"
-        )
-    return f"a batch of {batch_size} can be spread over {listed}"

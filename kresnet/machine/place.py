@@ -15,10 +15,10 @@ import keras
 
 from kresnet.errors import DeviceMissingError, SpecError
 from kresnet.machine.devices import (
+    Batch,
     Devices,
     choose_devices,
     parse_devices,
-    refuse_uneven,
 )
 from kresnet.machine.surroundings import refuse_backend
 from kresnet.machine.team import Team
@@ -84,7 +84,7 @@ def place(
     on_jax = keras.backend.backend() == "jax"
     make = _jax_scope if on_jax else _tensorflow_scope
     try:
-        return Placement(devices, make(devices, len(devices.ids)))
+        return Placement(devices, make(devices))
     except RuntimeError as error:  # a backend's word for "too late"
         raise SpecError(
             "--devices: must be chosen before"
@@ -101,12 +101,7 @@ def place_team(spec: Spec, team: Team) -> Placement:
     on_jax = keras.backend.backend() == "jax"
     make = _jax_team_scope if on_jax else _tensorflow_team_scope
     devices, scope = make(team)
-    refuse_uneven(
-        len(devices.ids),
-        spec.training.batch_size,
-        spec.model.images_per_statistic,
-        keras.backend.backend(),
-    )
+    _batch(spec).refuse_uneven(len(devices.ids))
     return Placement(devices, scope, team.count)
 
 
@@ -161,13 +156,13 @@ def _devices_for(text: str | None, spec: Spec) -> tuple[Devices, str | None]:
     request = parse_devices(text)
     # Asking for GPUs settles JAX' devices: too early for virtual ones.
     on_cpus = request is not None and request.kind == "cpu"
-    return choose_devices(
-        request,
-        () if on_cpus else _visible_gpus(),
-        spec.training.batch_size,
-        spec.model.images_per_statistic,
-        keras.backend.backend(),
-    )
+    gpus = () if on_cpus else _visible_gpus()
+    return choose_devices(request, gpus, _batch(spec))
+
+
+def _batch(spec: Spec) -> Batch:
+    group = spec.model.images_per_statistic
+    return Batch(spec.training.batch_size, group, keras.backend.backend())
 
 
 def _visible_gpus() -> list[str]:
@@ -190,9 +185,10 @@ def _visible_gpus() -> list[str]:
     ]
 
 
-def _tensorflow_scope(devices: Devices, count: int) -> Scope:
+def _tensorflow_scope(devices: Devices) -> Scope:
     import tensorflow as tf
 
+    count = len(devices.ids)
     gpus = tf.config.list_physical_devices("GPU")
     chosen = [gpus[i] for i in devices.ids] if devices.kind == "gpu" else []
     # Only if it changes something: a process may train again.
@@ -220,14 +216,11 @@ def _strategy(*names: str) -> Any:
     return tf.distribute.MirroredStrategy(names)
 
 
-def _jax_scope(devices: Devices, count: int) -> Scope:
+def _jax_scope(devices: Devices) -> Scope:
     import jax
 
-    if (
-        devices.kind == "cpu"
-        and count > 1
-        and jax.config.jax_num_cpu_devices != count
-    ):
+    count, set_count = len(devices.ids), jax.config.jax_num_cpu_devices
+    if devices.kind == "cpu" and count > 1 and set_count != count:
         jax.config.update("jax_num_cpu_devices", count)
     there = _jax_devices(devices.kind)
     chosen = [there[number] for number in devices.ids]

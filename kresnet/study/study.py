@@ -60,9 +60,9 @@ DONE = ("finished", "diverged")
 # Seconds after which the runs are shown although no status changed.
 LONGEST_SILENCE = 600
 
-# Runs what it is given on the data in a folder, calls the function now and
-# then, and yields every run with its exit code as it ends. Closed before the
-# end, it stops the others.
+# Runs what it is given on the data in a folder, calls the function about once a
+# second or before each run, and yields every run with its exit code as it ends.
+# Closed before the end, it stops the others.
 Engine = Callable[
     [Sequence[PlannedRun], str | os.PathLike[str] | None, Callable[[], None]],
     Generator[tuple[PlannedRun, int], None, None],

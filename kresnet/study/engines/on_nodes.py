@@ -1,11 +1,18 @@
-"""What the runs of a study have in common that other machines train."""
+"""What the runs of a study have in common that other machines train.
 
+The folders of the study and of the data must be the same on every node.
+"""
+
+import contextlib
 import dataclasses
 import os
+import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from kresnet.machine.children import GRACE
+from kresnet.errors import StoppedError
+from kresnet.machine.children import GRACE, start_child
 from kresnet.machine.surroundings import ARITHMETIC, THREADS
 from kresnet.notices import notify
 from kresnet.study.engines.local import command
@@ -62,7 +69,27 @@ def log_of(each: PlannedRun) -> Path:
     return each.folder.absolute().with_name(f"{each.folder.name}.log")
 
 
+def start_run(
+    arguments: Sequence[str],
+    environment: dict[str, str],
+    log: str,
+    **options: Any,
+) -> subprocess.Popen:
+    """Starts `kresnet` on this node, its output added to a log file."""
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "ab") as file:
+        return start_child(
+            arguments, environment, stdout=file, stderr=file, **options
+        )
+
+
+def may_go_on(code: int) -> bool:
+    """Says whether a run was stopped or killed, and has not ended."""
+    return code == StoppedError.exit_code or code > 128
+
+
 def say_last_lines(each: PlannedRun) -> None:
-    """Says what a run said last."""
-    said = log_of(each).read_text("utf-8", "replace").splitlines()
-    notify(*said[-LAST_LINES:])
+    """Says what a run said last, if anything."""
+    with contextlib.suppress(OSError):
+        said = log_of(each).read_text("utf-8", "replace").splitlines()
+        notify(*said[-LAST_LINES:])

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import types
 from collections.abc import Callable, Generator, Iterator, Sequence
-from pathlib import Path
 from types import ModuleType
 
 from kresnet.errors import (
@@ -21,7 +20,7 @@ from kresnet.errors import (
     StoppedError,
     write_error,
 )
-from kresnet.machine.children import as_shell, start_child
+from kresnet.machine.children import as_shell
 from kresnet.machine.signals import Signals, exit_code
 from kresnet.notices import notify
 from kresnet.study.engines.on_nodes import (
@@ -29,18 +28,16 @@ from kresnet.study.engines.on_nodes import (
     arguments_on_node,
     environment_on_node,
     log_of,
+    may_go_on,
     ready,
     say_last_lines,
+    start_run,
 )
 from kresnet.study.plan import PlannedRun
 
 
 class KilledError(Exception):
-    """A run was killed, or stopped though the study was not: it is retried.
-
-    Attributes:
-        exit_code: The exit code of the run.
-    """
+    """A run was killed, or stopped though the study was not: it is retried."""
 
     def __init__(self, exit_code: int):
         super().__init__(exit_code)
@@ -56,9 +53,7 @@ def train_in_task(
     raises a KilledError. A task that is cancelled, or whose worker is asked to
     end, lets the run save and stop.
     """
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "ab") as file:
-        process = start_child(arguments, environment, stdout=file, stderr=file)
+    process = start_run(arguments, environment, log)
     try:
         while process.poll() is None:
             # Not for longer: Ray interrupts between two instructions only.
@@ -69,7 +64,7 @@ def train_in_task(
             process.stdin.close()
         process.wait()
     code = as_shell(process.returncode)
-    if code == StoppedError.exit_code or code > 128:
+    if may_go_on(code):
         raise KilledError(code)
     return code
 
@@ -103,11 +98,6 @@ class RayEngine:
         changed: Callable[[], None],
     ) -> Generator[tuple[PlannedRun, int], None, None]:
         """Yields every run with its exit code, in the order they end.
-
-        Args:
-            planned: What to run; the folders must be the same on every node.
-            data_dir: The folder of prepared data sets, on every node.
-            changed: Called every second.
 
         Raises:
             DeviceMissingError: There is no such cluster, or no node of it has

@@ -4,7 +4,6 @@ Every run is a job of its own, not a task of an array: it is submitted,
 requeued, cancelled and submitted again by itself, whatever the others do.
 """
 
-import contextlib
 import dataclasses
 import os
 import re
@@ -144,11 +143,6 @@ class SlurmEngine:
     ) -> Generator[tuple[PlannedRun, int], None, None]:
         """Yields every run with its exit code; those that failed come last.
 
-        Args:
-            planned: What to run; the folders must be the same on every node.
-            data_dir: The folder of prepared data sets, on every node.
-            changed: Called every second.
-
         Raises:
             DeviceMissingError: There is no SLURM, or it refuses a job.
             StoppedError: A signal came; the jobs stay in SLURM's queue.
@@ -161,11 +155,10 @@ class SlurmEngine:
         waiting, pending = list(planned), list[PlannedRun]()
         with Signals(asked):
             while waiting or pending:
-                for each in (
-                    list(waiting) if self.detach else ready(waiting, pending)
-                ):
+                free = waiting if self.detach else ready(waiting, pending)
+                for each in list(free):
                     waiting.remove(each)
-                    if not jobs.is_known(each):
+                    if run_name(each) not in jobs.known:
                         self._submit(jobs, each, data_dir)
                     pending.append(each)
                 jobs.ask()
@@ -179,7 +172,10 @@ class SlurmEngine:
                         yield each, code
                         continue
                     failed.append((each, code))
-                    self._say(each, code)
+                    if code == StoppedError.exit_code:
+                        notify(f"{each.folder}: its job was cancelled")
+                    else:
+                        say_last_lines(each)
                 changed()
                 if self.detach and not jobs.is_in_doubt(pending):
                     self.unfinished = len(pending)
@@ -235,13 +231,6 @@ class SlurmEngine:
             return DeviceMissingError.exit_code
         self._submit(jobs, each, data_dir, known.tries + 1)
         return None
-
-    def _say(self, each: PlannedRun, code: int) -> None:
-        if code == StoppedError.exit_code:
-            notify(f"{each.folder}: its job was cancelled")
-            return
-        with contextlib.suppress(OSError):  # it may not have said anything
-            say_last_lines(each)
 
     def _submit(
         self,

@@ -68,10 +68,6 @@ class Jobs:
         submitted = read_typed(self._file, _Submitted)
         self.known = submitted.jobs if submitted else {}
 
-    def is_known(self, each: PlannedRun) -> bool:
-        """Says whether a run was submitted and its end not seen yet."""
-        return run_name(each) in self.known
-
     def note(self, each: PlannedRun, job: str, tries: int) -> None:
         """Remembers the job of a run."""
         self.known[run_name(each)] = _Job(job=job, tries=tries)

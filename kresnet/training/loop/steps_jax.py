@@ -1,7 +1,5 @@
 """Updates on JAX: a chunk of them is one program, or calls of one."""
 
-import functools
-
 import jax
 import keras
 import numpy as np
@@ -45,6 +43,13 @@ class Steps(loop.Steps):
         super().__init__(model, source)
         # The state, while the variables are not up to date.
         self._state: tuple[list[jax.Array], ...] | None = None
+        # Losses and state are kept whole on every device; the state's buffers
+        # are used again.
+        whole = {"out_shardings": self._whole}
+        self._do_chunk = jax.jit(self._chunk, donate_argnums=0, **whole)
+        self._do_iteration = jax.jit(self._iteration, donate_argnums=0, **whole)
+        gradients = jax.grad(self._batch_loss, has_aux=True)
+        self._do_gradients = jax.jit(gradients, **whole)
 
     def _put(self, array, in_parts=False):
         sharding = self._parts if in_parts else self._whole
@@ -73,14 +78,14 @@ class Steps(loop.Steps):
                 np.pad(x, [(0, missing), *[(0, 0)] * (x.ndim - 1)])
                 for x in (indices, keys)
             )
-            losses, accuracies, self._state = self._chunk_program(
+            losses, accuracies, self._state = self._do_chunk(
                 state, self.images, self.labels, indices, keys, count
             )
             return np.asarray(losses)[:count], np.asarray(accuracies)[:count]
         results = []
         for i in range(count):
             images = self.images_of(*(x[i] for x in pixels))
-            *result, state = self._iteration_program(
+            *result, state = self._do_iteration(
                 state, images, self.labels, indices[i], keys[i]
             )
             results.append(result)
@@ -90,13 +95,9 @@ class Steps(loop.Steps):
 
     def gradients(self, indices, keys, *pixels):
         trainable, non_trainable, _ = self._state or self.values()
-        gradients, _ = self._gradient_program(
-            trainable,
-            non_trainable,
-            self.images_of(*pixels),
-            self.labels,
-            indices,
-            keys,
+        images = self.images_of(*pixels)
+        gradients, _ = self._do_gradients(
+            trainable, non_trainable, images, self.labels, indices, keys
         )
         return gradients
 
@@ -137,24 +138,6 @@ class Steps(loop.Steps):
             model.non_trainable_variables,
             model.optimizer.variables,
         )
-
-    @functools.cached_property
-    def _iteration_program(self):
-        return self._compiled(self._iteration)
-
-    @functools.cached_property
-    def _chunk_program(self):
-        return self._compiled(self._chunk)
-
-    @functools.cached_property
-    def _gradient_program(self):
-        gradients = jax.grad(self._batch_loss, has_aux=True)
-        return jax.jit(gradients, out_shardings=self._whole)
-
-    def _compiled(self, function):
-        # Losses and state are kept whole on every device; the state's buffers
-        # are used again.
-        return jax.jit(function, donate_argnums=0, out_shardings=self._whole)
 
     def _chunk(self, state, images, labels, indices, keys, count):
         zeros = jnp.zeros(len(indices), keras.config.floatx())

@@ -1,7 +1,6 @@
 """Updates on TensorFlow: a chunk of them is one call of one graph."""
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -132,6 +131,10 @@ class Steps(loop.Steps):
             self.devices = self.strategy.extended.worker_devices
         self._on_cpu = all("CPU" in device for device in self.devices)
         super().__init__(model, source)
+        # Any count, so that no length of a chunk is traced anew; the size of
+        # a batch is known: it decides on the fused kernel of batch norm.
+        self._do_chunk = self.compiled(self._chunk, None, batch_size)
+        self._do_gradients = self.compiled(self._mean_gradients, batch_size)
 
     def _put(self, array):
         """Returns a copy on each device of this process.
@@ -146,11 +149,11 @@ class Steps(loop.Steps):
         return copies
 
     def run(self, indices, keys, *pixels):
-        losses, accuracies = self._chunk(indices, keys, *pixels)
+        losses, accuracies = self._do_chunk(indices, keys, *pixels)
         return losses.numpy(), accuracies.numpy()
 
     def gradients(self, indices, keys, *pixels):
-        return self._gradients(indices, keys, *pixels)
+        return self._do_gradients(indices, keys, *pixels)
 
     def values(self) -> tuple[list[tf.Tensor], ...]:
         """Those of the variables now, trainable and not."""
@@ -215,41 +218,30 @@ class Steps(loop.Steps):
 
         return call
 
-    @functools.cached_property
-    def _chunk(self):
-        def chunk(*batches):
-            count = tf.shape(batches[0])[0]
-            results = tf.TensorArray(
-                keras.config.floatx(), size=count, element_shape=(2,)
-            )
+    def _chunk(self, *batches):
+        count = tf.shape(batches[0])[0]
+        results = tf.TensorArray(
+            keras.config.floatx(), size=count, element_shape=(2,)
+        )
 
-            # Outside `strategy.run`: inside, replicas could not exchange.
-            def iterate(i, results):
-                batch = [x[i] for x in batches]
-                result = self._on_replicas(self.update, *batch)
-                return i + 1, results.write(i, tf.stack(result))
+        # Outside `strategy.run`: inside, replicas could not exchange.
+        def iterate(i, results):
+            batch = [x[i] for x in batches]
+            result = self._on_replicas(self.update, *batch)
+            return i + 1, results.write(i, tf.stack(result))
 
-            _, results = tf.while_loop(
-                lambda i, _: i < count,
-                iterate,
-                (tf.constant(0), results),
-                parallel_iterations=1,
-            )
-            return tf.unstack(results.stack(), axis=1)
+        _, results = tf.while_loop(
+            lambda i, _: i < count,
+            iterate,
+            (tf.constant(0), results),
+            parallel_iterations=1,
+        )
+        return tf.unstack(results.stack(), axis=1)
 
-        # Any count, so that no length of a chunk is traced anew; the size of
-        # a batch is known: it decides on the fused kernel of batch norm.
-        return self.compiled(chunk, None, self.batch_size)
-
-    @functools.cached_property
-    def _gradients(self):
-        def of_part(*batch):
-            return self._forward_and_backward(*batch)[0]
-
-        def gradients(*batch):
-            return self._on_replicas(of_part, *batch)
-
-        return self.compiled(gradients, self.batch_size)
+    def _mean_gradients(self, *batch):
+        return self._on_replicas(
+            lambda *part: self._forward_and_backward(*part)[0], *batch
+        )
 
     def _on_replicas(self, function, *arguments):
         """The means of what a function returns for each replica's part."""
