@@ -17,6 +17,7 @@ from kresnet.architecture.inventory import Part, inventory
 from kresnet.architecture.model import (
     STAGES,
     BatchNorm,
+    Head,
     ModelSpec,
     Stem,
     model_class,
@@ -37,6 +38,7 @@ __all__ = [
     "Census",
     "ConvolutionsStage",
     "Counting",
+    "Head",
     "Map",
     "ModelSpec",
     "Part",

@@ -161,17 +161,7 @@ class Counting(Parts):
         return x.shape[2]
 
     def convolution(
-        self,
-        x,
-        width,
-        kernel,
-        stride,
-        name,
-        *,
-        groups=1,
-        dilation=1,
-        bias=None,
-        zeros=False,
+        self, x, width, kernel, stride, name, *, groups=1, bias=None, **more
     ):
         shape = x.smaller(stride, width)
         weights = kernel**2 * (x.shape[2] // groups) * width

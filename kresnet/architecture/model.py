@@ -256,14 +256,12 @@ class ModelSpec(Fields):
     def _dense(
         self, width: int, first: bool, x: Tensor, parts: Parts
     ) -> Tensor:
-        """A dense layer of the head, ReLU and dropout."""
         x = parts.flatten(x, "flatten") if first else x
         x = parts.relu(parts.dense(x, width), "relu")
         dropout = self.head and self.head.dropout
         return parts.dropout(x, dropout, "dropout") if dropout else x
 
     def _classify(self, x: Tensor, parts: Parts) -> Tensor:
-        """The classifier."""
         if self.fixup:
             x = parts.scalar(x, "bias_before")
         return parts.dense(x, self.classes, zeros=self.fixup)

@@ -205,7 +205,6 @@ class ResidualStage(StageFields):
         return None
 
     def _dilation_before(self, parts: Parts) -> int:
-        """The dilation of the stage before."""
         i = parts.place.stage
         before = parts.model.stages[i - 1] if i else None
         return before.dilation if isinstance(before, ResidualStage) else 1

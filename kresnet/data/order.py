@@ -128,17 +128,15 @@ class Order:
             )
         images = np.empty((count, self.batch_size), np.int32)
         keys = np.empty((count, self.batch_size), np.uint32)
+        of_iterations = np.empty_like(keys)
         for row in range(count):
             iteration = first_iteration + row
             images[row], _ = self._images_and_views(iteration)
-            raw = self._raw(_KEYS, iteration, self.batch_size)
-            keys[row] = raw >> np.uint64(32)
+            keys[row] = self._keys(_KEYS, iteration, self.batch_size)
+            if self.iteration_keys:
+                of_iterations[row] = self._keys(_ITERATION_KEYS, iteration, 1)
         if not self.iteration_keys:
             return images, keys
-        of_iterations = np.empty_like(keys)
-        for row in range(count):
-            raw = self._raw(_ITERATION_KEYS, first_iteration + row, 1)
-            of_iterations[row] = raw >> np.uint64(32)
         return images, np.stack([keys, of_iterations], axis=-1)
 
     def batch(self, iteration: int) -> tuple[np.ndarray, ...]:
@@ -181,6 +179,9 @@ class Order:
             kept = list(self._epochs.items())[-1:]
             self._epochs = dict([*kept, (epoch, found)])
         return found
+
+    def _keys(self, use: int, number: int, count: int) -> np.ndarray:
+        return self._raw(use, number, count) >> np.uint64(32)
 
     def _raw(self, use: int, number: int, count: int) -> np.ndarray:
         """The first `count` 64-bit words of one of the seed's streams."""

@@ -174,7 +174,6 @@ class _Given(keras.initializers.Initializer):
         self.numbers = numbers
 
     def __call__(self, shape, dtype=None):
-        """Returns the numbers."""
         return ops.convert_to_tensor(self.numbers.astype(dtype))
 
 

@@ -71,33 +71,20 @@ class BatchNormalization(keras.layers.Layer):
                 "`inputs` must have a known number of channels. "
                 f"Received: inputs.shape={tuple(input_shape)}"
             )
-        # autocast: statistics are float32 also where images are bfloat16.
-        self.gamma = self.add_weight(
-            name="gamma",
-            shape=shape,
-            initializer=keras.initializers.Constant(self.first_scale),
-            autocast=False,
-        )
-        self.beta = self.add_weight(
-            name="beta", shape=shape, initializer="zeros", autocast=False
-        )
+
+        def weight(name, initializer, **more):
+            # autocast: statistics are float32 also where images are bfloat16.
+            return self.add_weight(
+                shape, initializer, name=name, autocast=False, **more
+            )
+
         # aggregation: otherwise every replica of a strategy keeps its own.
-        self.moving_mean = self.add_weight(
-            name="moving_mean",
-            shape=shape,
-            initializer="zeros",
-            trainable=False,
-            autocast=False,
-            aggregation="mean",
-        )
-        self.moving_variance = self.add_weight(
-            name="moving_variance",
-            shape=shape,
-            initializer="ones",
-            trainable=False,
-            autocast=False,
-            aggregation="mean",
-        )
+        moving = {"trainable": False, "aggregation": "mean"}
+        scale = keras.initializers.Constant(self.first_scale)
+        self.gamma = weight("gamma", scale)
+        self.beta = weight("beta", "zeros")
+        self.moving_mean = weight("moving_mean", "zeros", **moving)
+        self.moving_variance = weight("moving_variance", "ones", **moving)
 
     def call(self, inputs, training=False):
         inputs = ops.cast(inputs, self.compute_dtype)  # bytes too

@@ -35,6 +35,5 @@ class GroupedConvolution(keras.layers.Conv2D):
 
 
 def _on_cpu() -> bool:
-    """Whether the backend computes on CPUs."""
     devices = keras.distribution.list_devices()
     return all(device.startswith("cpu") for device in devices)

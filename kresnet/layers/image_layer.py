@@ -19,7 +19,6 @@ class ImageLayer(keras.layers.Layer):
     sizes: tuple[int | None, ...] = (None, None, None)
 
     def __call__(self, images, *args, **kwargs):
-        """Checks the images and calls the layer."""
         check_images(shape_of(images), self.sizes)
         if keras.backend.backend() != "tensorflow" and any(
             map(_in_graph, keras.tree.flatten((images, args, kwargs)))

@@ -110,7 +110,6 @@ class KeyedLayer(ImageLayer):
     """
 
     def __call__(self, images, keys, *args, **kwargs):
-        """Checks images and keys and calls the layer."""
         check_images(shape_of(images), self.sizes)
         keys = _checked(keys, images.shape[0])
         return super().__call__(images, keys, *args, **kwargs)

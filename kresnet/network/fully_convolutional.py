@@ -92,7 +92,6 @@ class _Everywhere(Again):
         return DenseEverywhere(self.layer_called(name), self._window)(x)
 
     def _map_before(self, name) -> tuple[int, int]:
-        """Height and width of what a layer is given in the network."""
         return self.layer_called(name).input.shape[1:3]
 
 

@@ -13,7 +13,7 @@ from kresnet.spec.recipe import (
     spec_digest,
 )
 from kresnet.spec.spec import Spec, json_schema
-from kresnet.spec.training import LearningRate, TrainingSpec
+from kresnet.spec.training import LearningRate, TrainingSpec, WarmUp
 from kresnet.spec.transforms import (
     ChannelMean,
     ChannelStandardize,
@@ -45,6 +45,7 @@ __all__ = [
     "TrainView",
     "TrainingSpec",
     "Views",
+    "WarmUp",
     "ZCAWhitening",
     "differing_fields",
     "dump_spec",

@@ -3,7 +3,7 @@
 import contextlib
 import math
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +54,18 @@ class Held(NamedTuple):
 
 
 Listing = dict[str, Held]
+
+
+def each_once(arrays: Iterable[tuple[str, Held]], none: str) -> Listing:
+    """Arrays by name; a ValueError where there is `none`, or two of a name."""
+    found: Listing = {}
+    for name, held in arrays:
+        if name in found:
+            raise ValueError(f"two arrays are called {name}")
+        found[name] = held
+    if not found:
+        raise ValueError(none)
+    return found
 
 
 @contextlib.contextmanager
