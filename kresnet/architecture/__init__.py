@@ -9,6 +9,7 @@ from kresnet.architecture.census import (
     Census,
     Counting,
     Map,
+    aligned,
     census,
     layer_table,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Stem",
     "Stride",
     "Width",
+    "aligned",
     "census",
     "inventory",
     "layer_table",

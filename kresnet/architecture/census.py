@@ -17,6 +17,7 @@ Reference:
 
 import dataclasses
 import math
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from kresnet.architecture.parts import Parts, Place
@@ -244,14 +245,7 @@ def layer_table(counted: Census) -> str:
     )
     totals = (counted.layers, counted.parameters, counted.multiply_adds)
     cells = [header, *cells, ("total", "", "", *(f"{n:,}" for n in totals))]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
-    ]
+    lines = ["  ".join(line).rstrip() for line in aligned(cells, range(2, 6))]
     # By which wide nets are named: WRN-28-10 has 26 layers on the longest way.
     aside = counted.convolutions - sum(
         min(row.layers, row.convolutions) for row in counted.rows
@@ -268,3 +262,15 @@ def layer_table(counted: Census) -> str:
             "Multiply-adds, for one image; the paper calls them FLOPs.",
         ]
     )
+
+
+def aligned(
+    rows: Sequence[Sequence[str]], numbers: Container[int]
+) -> Iterator[list[str]]:
+    """Cells as wide as their columns; those of numbers begin with spaces."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield [
+            cell.rjust(width) if i in numbers else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
