@@ -24,8 +24,7 @@ from kresnet.evaluation import evaluate
 from kresnet.importing import NAMINGS, import_weights
 from kresnet.importing.fit import fit, match
 from kresnet.importing.layout import theirs, turned, turned_back
-from kresnet.importing.misfit import refuse_misfit
-from kresnet.importing.recognise import matches, recognise
+from kresnet.importing.recognise import matches, recognise, refuse_misfit
 from kresnet.network import build_model
 from kresnet.records.evaluation import read_evaluation
 from kresnet.spec import load_spec

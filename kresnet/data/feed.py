@@ -49,14 +49,10 @@ class Feed(Order):
     def batches(
         self, first_iteration: int, count: int
     ) -> tuple[np.ndarray, ...]:
-        """See `Order.batches`.
+        """See `Order.batches`, and as of `Source.read` a KresnetError.
 
-        Returns:
-            Of a source that is not in memory also its pixels, uint8, shape
-            `(count, batch_size, height, width, channels)`.
-
-        Raises:
-            KresnetError: As of `Source.read`.
+        Of a source that is not in memory there are pixels, too: uint8, shape
+        `(count, batch_size, height, width, channels)`.
         """
         batches = super().batches(first_iteration, count)
         if self.source.in_memory:

@@ -47,8 +47,7 @@ class Source:
     def labels(self, split: str) -> np.ndarray:
         """The labels of "train", "test", or another split that it has.
 
-        Returns:
-            int32, shape `(N,)`, from 0 to the number of classes - 1.
+        They are int32, shape `(N,)`, from 0 to the number of classes - 1.
         """
         raise NotImplementedError
 
@@ -101,9 +100,7 @@ class Source:
     def parts(self, validation: int) -> tuple["Images", "Images"]:
         """The images to train on, and those held out.
 
-        Args:
-            validation: How many training images are held out, where a source
-                has no others for it.
+        So many are held out of a source that has no others for it.
         """
         train, held_out = split_train_validation(
             len(self.labels("train")), validation

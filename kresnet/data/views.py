@@ -21,9 +21,8 @@ _TRIES = 10
 def draw(key: int, stream: int) -> float:
     """A number in [0, 1), from the output number `stream` of SplitMix64.
 
-    Args:
-        key: Integer from 0 to 2**64 - 1, the seed of the generator.
-        stream: Integer, at least 0; other streams, independent draws.
+    The key, from 0 to 2**64 - 1, is the generator's seed. Other streams, from
+    0, are independent draws.
 
     Reference:
         G. Steele, D. Lea, C. Flood 2014, "Fast Splittable Pseudorandom Number

@@ -13,9 +13,8 @@ from kresnet.architecture import StageFields, inventory
 from kresnet.errors import CannotWriteError, SpecError, write_error
 from kresnet.files import open_plain_file
 from kresnet.importing.fit import Fitted, Match, fit, read_finite
-from kresnet.importing.misfit import refuse_misfit
 from kresnet.importing.namings import NAMINGS
-from kresnet.importing.recognise import recognise
+from kresnet.importing.recognise import recognise, refuse_misfit
 from kresnet.importing.transforms import about_view, with_constants
 from kresnet.machine.surroundings import check_floatx
 from kresnet.network import build_transforms

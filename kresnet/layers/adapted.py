@@ -71,9 +71,8 @@ class AdaptedLayer(ImageLayer):
     def statistics(self, batches: Iterator[np.ndarray]) -> dict:
         """Returns the values of the weights, by their names, in float64.
 
-        Args:
-            batches: Images, `(count, height, width, channels)`, in order. All
-                are finite and of the sizes that the layer takes.
+        Images come in order, `(count, height, width, channels)`, finite, and of
+        the sizes that the layer takes.
         """
         raise NotImplementedError
 

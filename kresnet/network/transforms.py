@@ -59,9 +59,7 @@ def build_transforms(
 ) -> list[keras.layers.Layer]:
     """Builds the layers of `data.transforms`, in the spec's order.
 
-    Args:
-        spec: The `data` part of a spec.
-        input_shape: `(height, width, channels)` of the raw pixels.
+    They are for raw pixels of a shape `(height, width, channels)`.
 
     Raises:
         KresnetError: As of `kresnet.machine.place.refuse_missing_devices`.
@@ -143,9 +141,7 @@ def inference_model(
 def any_size_model(inference: keras.Model, view: TestView) -> keras.Model:
     """Puts the test view before an inference model.
 
-    Returns:
-        A model from raw images, uint8 `(batch, any, any, channels)`, one size a
-        batch, to logits.
+    It takes raw images, uint8 `(batch, any, any, channels)`, one size a batch.
     """
     height, width, channels = inference.input_shape[1:]
     images = keras.Input((None, None, channels), dtype="uint8", name="images")
@@ -181,9 +177,7 @@ def training_model(
 def training_inputs(pixels: Any, keys: Any) -> list:
     """The inputs of a training model, from what an `Order` says.
 
-    Args:
-        pixels: uint8, shape `(batch, height, width, channels)`.
-        keys: uint32, shape `(batch,)`, or `(batch, 2)` if the network draws.
+    Keys are uint32, shape `(batch,)`, or `(batch, 2)` if the network draws.
     """
     if len(keys.shape) == 1:
         return [pixels, keys]

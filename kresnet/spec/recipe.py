@@ -90,9 +90,8 @@ def recipe_digest(spec: Spec) -> str:
 def differing_fields(old: Spec, new: Spec) -> list[str]:
     """Lists what differs between two specs, `expect` left out.
 
-    Returns:
-        Lines such as "training.batch_size: 128 -> 64", in the spec's order;
-        empty exactly if the digests are equal.
+    Lines are such as "training.batch_size: 128 -> 64", in the spec's order;
+    there are none exactly if the digests are equal.
     """
     return list(_differences(_recipe(old), _recipe(new), ()))
 

@@ -1,7 +1,6 @@
 """An array that a file of another program holds, known before it is read."""
 
 import contextlib
-import math
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -46,11 +45,6 @@ class Held(NamedTuple):
     shape: Shape
     dtype: str
     read: Callable[[], np.ndarray]
-
-    @property
-    def size(self) -> int:
-        """How many numbers it has."""
-        return math.prod(self.shape)
 
 
 Listing = dict[str, Held]

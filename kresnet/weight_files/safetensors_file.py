@@ -80,11 +80,7 @@ def list_safetensors(file: BufferedReader) -> Listing:
 
 
 def list_index(file: BufferedReader) -> dict[str, str]:
-    """Which file has which array, of an index of several files.
-
-    Returns:
-        Names of files in the index's own folder, by the names of arrays.
-    """
+    """Files in the folder of an index, by the arrays that they have."""
     file.seek(0)
     named = _json(file.read(MOST_HEADER))["weight_map"]
     for name in named.values():
