@@ -153,9 +153,7 @@ class _Rematerializing(KerasParts):
             *(x.shape, block.output_shape),
         )
         layer = Rematerialized(
-            block,
-            self._traced.get(alike),
-            name=place.named("rematerialized"),
+            block, self._traced.get(alike), name=place.named("rematerialized")
         )
         self._traced.setdefault(alike, layer)
         return layer(x)

@@ -8,12 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, create_model, model_validator
 
-from kresnet.architecture import (
-    ModelSpec,
-    StageFields,
-    census,
-    model_class,
-)
+from kresnet.architecture import ModelSpec, StageFields, census, model_class
 from kresnet.documents import (
     Expected,
     Fields,

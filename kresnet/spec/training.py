@@ -35,8 +35,7 @@ class LearningRate(Fields):
         gt=1, le=1_000, description="Divisor at each iteration of `at`."
     )
     at: Annotated[
-        tuple[Iteration, ...],
-        Expected("a list of at most 20 integers, rising"),
+        tuple[Iteration, ...], Expected("a list of at most 20 integers, rising")
     ] = Field(
         max_length=20,
         description="Iterations at which the rate is divided, rising and below"
@@ -147,8 +146,7 @@ class TrainingSpec(Fields):
         " its statistics. null: all.",
     )
     evaluate_every: Iteration = Field(
-        default=1_000,
-        description="Iterations between rows of metrics.csv.",
+        default=1_000, description="Iterations between rows of metrics.csv."
     )
 
     @model_validator(mode="after")

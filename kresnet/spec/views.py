@@ -103,8 +103,7 @@ def _is_one_kind(view: TrainView) -> Iterator[Problem]:
     given = {name for name, value in view if value is not None}
     if given not in [set(kind) for kind in kinds]:
         yield Problem(
-            (),
-            "must have either shorter_side and crop, or area and aspect",
+            (), "must have either shorter_side and crop, or area and aspect"
         )
 
 

@@ -15,12 +15,7 @@ from kresnet.errors import BadDataError, SpecError, read_error
 from kresnet.machine.surroundings import check_floatx
 from kresnet.records.checkpoints import Arrays
 from kresnet.records.identity import Identity
-from kresnet.records.imported import (
-    IMPORT,
-    WEIGHTS,
-    ImportRecord,
-    read_import,
-)
+from kresnet.records.imported import IMPORT, WEIGHTS, ImportRecord, read_import
 from kresnet.spec import load_spec, recipe_digest
 from kresnet.trained.layered import Layered
 

@@ -11,11 +11,7 @@ from kresnet.machine.surroundings import check_floatx
 from kresnet.notices import notify
 from kresnet.records.checkpoints import Arrays, Checkpoint, Checkpoints
 from kresnet.records.folder import RunFolder
-from kresnet.records.run import (
-    RecordedRun,
-    read_recorded_run,
-    what_is_there,
-)
+from kresnet.records.run import RecordedRun, read_recorded_run, what_is_there
 from kresnet.trained.layered import Layered
 
 
