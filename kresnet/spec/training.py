@@ -19,6 +19,9 @@ from kresnet.documents import (
 # The paper's longest training, on ImageNet, is 600,000 iterations.
 MOST_ITERATIONS = 100_000_000
 Iteration = Annotated[Integer, Field(ge=1, le=MOST_ITERATIONS)]
+Names = Annotated[
+    tuple[str, ...], Expected("a list of names of layers or stages")
+]
 
 
 class LearningRate(Fields):
@@ -132,12 +135,7 @@ class TrainingSpec(Fields):
         description="Bound on the norm of the whole gradient, before weight"
         " decay is added; null for none, as in the paper.",
     )
-    trained: (
-        Annotated[
-            tuple[str, ...], Expected("a list of names of layers or stages")
-        ]
-        | None
-    ) = Field(
+    trained: Names | None = Field(
         default=None,
         min_length=1,
         max_length=100,
