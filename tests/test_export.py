@@ -129,7 +129,7 @@ def test_no_images_have_no_probabilities(exported):
 
 def test_every_variable_is_held_once(digits_run, exported):
     data = exported / "variables" / "variables.data-00000-of-00001"
-    weights = open_trained(digits_run).checkpoint.weights.values()
+    weights = open_trained(digits_run).weights.values()
 
     held = sum(array.nbytes for array in weights)
     assert data.stat().st_size < 1.5 * held

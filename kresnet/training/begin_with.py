@@ -323,7 +323,7 @@ def open_deepening(path: str | os.PathLike[str], spec: Spec) -> Deepening:
             f"--deepen: {run.folder} must be finished. Received: a run that is"
             f" {run.record.status}, at iteration {run.record.iteration}"
         )
-    if run.checkpoint.iteration != run.record.iteration:
+    if run.iteration != run.record.iteration:
         raise InputMissingError(
             f"--deepen: {run.folder}: the checkpoint of its last iteration,"
             f" {run.record.iteration}, is not there"
