@@ -10,15 +10,7 @@ def check_integer(
 ) -> int:
     """Returns an integer in a range as one of Python's, which has no limit.
 
-    Args:
-        name: The argument's name.
-        value: What was given. Python's and NumPy's integers are taken,
-            booleans are not.
-        least: The smallest integer allowed.
-        most: The largest integer allowed. Defaults to `None`: no bound.
-
-    Raises:
-        ValueError: It is no integer, or out of range.
+    Python's and NumPy's integers are taken, booleans are not; else ValueError.
     """
     if (
         not isinstance(value, numbers.Integral)
@@ -45,17 +37,8 @@ def check_number(
 ) -> float:
     """Returns a finite number in a range as one of Python's.
 
-    Args:
-        name: The argument's name.
-        value: What was given. Python's and NumPy's numbers are taken, booleans
-            are not. An integer stays one.
-        above: Bound that it must exceed. Defaults to `None`: no bound.
-        least: The smallest number allowed. Defaults to `None`: no bound.
-        below: Bound that it must not reach. Defaults to `None`: no bound.
-        most: The largest number allowed. Defaults to `None`: no bound.
-
-    Raises:
-        ValueError: It is no number, not finite, or out of range.
+    Python's and NumPy's numbers are taken, booleans are not; else ValueError.
+    An integer stays one.
     """
     bounds = [
         (words, holds, bound)

@@ -238,14 +238,10 @@ class IterationSchedule(IterationCallback):
         warm_up = self._current_warm_up()
         if warm_up is None:
             return
+        iterations = self.iteration - self._warm_up_began_at
         if warm_up.iterations is not None:
-            done = self.iteration - self._warm_up_began_at
-            if done >= warm_up.iterations:
-                self.warm_up_ended_at = self.iteration
-                if self.on_event:
-                    self.on_event(
-                        f"warm-up ended at iteration {self.iteration}"
-                    )
+            if iterations >= warm_up.iterations:
+                self._end_warm_up()
             return
         # Not by `batch`: Keras counts on past the end of the data.
         batches = max(1, self.iteration - before)
@@ -254,21 +250,21 @@ class IterationSchedule(IterationCallback):
         error = sum(self._errors) / len(self._errors)
         full = len(self._errors) == warm_up.over
         if full and error < warm_up.until_training_error:
-            self.warm_up_ended_at = self.iteration
-            if self.on_event:
-                self.on_event(
-                    f"warm-up ended at iteration {self.iteration}: training "
-                    f"error {error:.1f} % over {warm_up.over} batches"
-                )
-            return
-        iterations = self.iteration - self._warm_up_began_at
-        if warm_up.limit and iterations >= warm_up.limit:
+            self._end_warm_up(
+                f": training error {error:.1f} % over {warm_up.over} batches"
+            )
+        elif warm_up.limit and iterations >= warm_up.limit:
             raise WarmUpError(
                 f"the warm-up has not ended after {iterations} "
                 f"iterations: training error {error:.1f} % over "
                 f"{len(self._errors)} batches, not below "
                 f"{warm_up.until_training_error:g} %"
             )
+
+    def _end_warm_up(self, why=""):
+        self.warm_up_ended_at = self.iteration
+        if self.on_event:
+            self.on_event(f"warm-up ended at iteration {self.iteration}{why}")
 
     def _accuracies(self, batches, logs):
         """The accuracy of each batch of a step of so many."""

@@ -1,11 +1,11 @@
 """`kresnet`, and `python -m kresnet`."""
 
-from kresnet.machine.signals import end_on_signals
+from kresnet.machine.signals import ENDING
 
 
 def main() -> None:
     """Runs the command; signals end it from the beginning."""
-    end_on_signals()
+    ENDING.listen()
     # Not above: it takes its time.
     from kresnet.cli import main
 

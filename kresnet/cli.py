@@ -24,13 +24,7 @@ from kresnet.commands.train import train
 from kresnet.commands.weights import convert, import_weights
 from kresnet.errors import DiskFullError, InputMissingError, KresnetError
 from kresnet.machine.children import end, is_member
-from kresnet.machine.signals import (
-    EndedError,
-    begin,
-    conclude,
-    end_on_signals,
-    ended_by,
-)
+from kresnet.machine.signals import ENDING, EndedError
 from kresnet.notices import notify
 
 # What a shell reports for a command that SIGINT or SIGPIPE ended.
@@ -56,10 +50,10 @@ def run(command: Callable, args: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # "×" on an ASCII terminal
     try:
-        begin()
-        return conclude(_caught(command, args))
+        ENDING.begun = True  # a signal raises EndedError from now on
+        return ENDING.conclude(_caught(command, args))
     except EndedError:
-        return conclude(1)
+        return ENDING.conclude(1)
 
 
 def _caught(command: Callable, args: Sequence[str] | None) -> int:
@@ -76,7 +70,7 @@ def _caught(command: Callable, args: Sequence[str] | None) -> int:
         _forget_stdout()
         return PIPE_CLOSED
     except Exception as error:
-        if ended_by():  # and a library made an error of it
+        if ENDING.number:  # and a library made an error of it
             return 1
         if isinstance(error, OSError):
             said = getattr(error.__context__, "exit_code", None)
@@ -205,7 +199,7 @@ app.command("import")(import_weights)
 
 def main() -> None:
     """Runs the command and exits with its code."""
-    end_on_signals()
+    ENDING.listen()
     # Figures go to files. Another value ends the import of Matplotlib.
     os.environ["MPLBACKEND"] = "agg"
     code = run(app)

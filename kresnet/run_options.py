@@ -85,14 +85,12 @@ class RunOptions(Fields):
 
     def arguments(self) -> list[str]:
         """The options that are not the default, as on the command line."""
-        found = []
-        for name in RunOptions.model_fields:
-            value = getattr(self, name)
-            if value is True:
-                found.append(option(name))
-            elif value != RunOptions.model_fields[name].default:
-                found.append(f"{option(name)}={value}")
-        return found
+        own = set(RunOptions.model_fields)
+        given = self.model_dump(include=own, exclude_defaults=True)
+        return [
+            option(name) if value is True else f"{option(name)}={value}"
+            for name, value in given.items()
+        ]
 
 
 def option(field: str) -> str:

@@ -228,7 +228,7 @@ def test_a_name_that_no_file_can_have_is_missing(command, capsys):
 TWICE = """
 import signal, sys, tempfile
 from kresnet.cli import run
-from kresnet.machine.signals import end_on_signals
+from kresnet.machine.signals import ENDING
 
 def begun(*_, **__):
     with tempfile.TemporaryDirectory(dir="."):
@@ -238,7 +238,7 @@ def begun(*_, **__):
             signal.raise_signal(number)
 
 number = int(sys.argv[1])
-end_on_signals()
+ENDING.listen()
 sys.exit(run(begun))
 """
 

@@ -32,9 +32,9 @@ def test_the_same_signal_within_two_seconds_is_a_repeat(
 
 EARLY = """
 import signal, time
-from kresnet.machine.signals import end_on_signals
+from kresnet.machine.signals import ENDING
 
-end_on_signals()
+ENDING.listen()
 signal.raise_signal(signal.SIGTERM)
 while True:  # as imports would
     time.sleep(1)

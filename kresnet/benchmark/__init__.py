@@ -3,7 +3,7 @@
 Each of them runs in a process of its own.
 """
 
-from kresnet.benchmark.bench import Benchmark, bench, open_subjects
+from kresnet.benchmark.bench import Benchmark, bench
 from kresnet.benchmark.numbers import (
     benchmark_tables,
     benchmark_values,
@@ -15,6 +15,5 @@ __all__ = [
     "bench",
     "benchmark_tables",
     "benchmark_values",
-    "open_subjects",
     "write_values",
 ]

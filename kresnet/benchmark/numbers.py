@@ -199,10 +199,5 @@ def _floors(found):
 
 
 def write_values(path: Path, values: list[dict]) -> None:
-    """Writes what `benchmark_values` returned, one entry per spec.
-
-    Raises:
-        CannotWriteError: The folder is read-only, gone, and the like.
-        DiskFullError: The disk is full.
-    """
+    """Writes what `benchmark_values` returned, one entry per spec."""
     replace_file(path, json.dumps(values, indent=1) + "\n")

@@ -5,7 +5,6 @@ Nothing here knows what a network is.
 
 from kresnet.documents.document import Document, Place
 from kresnet.documents.fields import (
-    Check,
     Expected,
     Fields,
     Flag,
@@ -19,14 +18,13 @@ from kresnet.documents.fields import (
     shown,
 )
 from kresnet.documents.overrides import apply_overrides
-from kresnet.documents.shipped import SPECS, STUDIES, Shipped, read_document
+from kresnet.documents.shipped import SPECS, STUDIES, read_document
 from kresnet.documents.validation import validated, value_problems
 from kresnet.documents.yaml_reader import plain_scalar
 
 __all__ = [
     "SPECS",
     "STUDIES",
-    "Check",
     "Document",
     "Expected",
     "Fields",
@@ -36,7 +34,6 @@ __all__ = [
     "Path",
     "Place",
     "Problem",
-    "Shipped",
     "apply_overrides",
     "as_yaml",
     "field_name",

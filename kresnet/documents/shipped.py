@@ -7,6 +7,7 @@ import re
 from importlib import resources
 from importlib.resources.abc import Traversable
 
+from kresnet.documents.characters import place_in
 from kresnet.documents.document import Document
 from kresnet.documents.yaml_reader import LONGEST_FILE, read_yaml
 from kresnet.errors import InputMissingError, SpecError
@@ -94,10 +95,8 @@ def _decode(content: bytes, label: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line = before.count(b"\n") + 1
-        start = before.rfind(b"\n") + 1
-        column = len(before[start:].decode("utf-8", "replace")) + 1
+        before = error.object[: error.start].decode("utf-8", "replace")
+        line, column = (n + 1 for n in place_in(before, len(before)))
         raise SpecError(f"{label}:{line}:{column}: not UTF-8 text") from None
 
 

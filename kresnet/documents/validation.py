@@ -35,10 +35,14 @@ Model = TypeVar("Model", bound=BaseModel)
 Remark = Callable[[str | int, Any], str]
 
 
+def _no_remark(field: str | int, holder: Any) -> str:
+    return ""
+
+
 def validated(
     document: Document,
     model: type[Model],
-    remark: Remark = lambda field, holder: "",
+    remark: Remark = _no_remark,
 ) -> Model:
     """Returns what a document holds.
 
@@ -52,37 +56,32 @@ def validated(
         SpecError: Something is wrong: a line for each problem, as
             "path:line:column: field: what is wrong. Received: …".
     """
-    valid = None
-    if () in document.unusable:
-        pass
-    elif not isinstance(document.value, dict):
-        document.report(Problem((), "expected a mapping of fields"))
-    else:
-        try:
-            valid = model.model_validate(document.value)
-        except ValidationError as error:
-            wording = _Wording(document.value, model, remark)
-            for problem in wording.problems(error):
-                if not any(  # else it follows from what was refused already
-                    path[: len(refused)] == refused
-                    for path in (problem.path, *problem.also)
-                    for refused in document.unusable
-                ):
-                    document.report(problem)
+    valid: Model | None = None
+    problems: list[Problem] = []
+    if isinstance(document.value, dict):
+        valid, problems = value_problems(document.value, model, remark)
+    elif () not in document.unusable:
+        problems = [Problem((), "expected a mapping of fields")]
+    for problem in problems:
+        if not any(  # else it follows from what was refused already
+            path[: len(refused)] == refused
+            for path in (problem.path, *problem.also)
+            for refused in document.unusable
+        ):
+            document.report(problem)
     if document.problems or valid is None:
         raise SpecError(*document.lines())
     return valid
 
 
 def value_problems(
-    values: dict[str, Any], model: type[Model]
+    values: dict[str, Any], model: type[Model], remark: Remark = _no_remark
 ) -> tuple[Model | None, list[Problem]]:
-    """Values of no document as their model, or `None`; and what is wrong."""
+    """Values as their model, or `None`; and what is wrong."""
     try:
         return model.model_validate(values), []
     except ValidationError as error:
-        wording = _Wording(values, model, lambda field, holder: "")
-        return None, wording.problems(error)
+        return None, _Wording(values, model, remark).problems(error)
 
 
 class _Schema:
@@ -200,9 +199,8 @@ class _Wording:
     def _walk(self, loc: Path) -> tuple[Path, _Schema, _Schema, _Schema | None]:
         """Follows a location of pydantic's, which names the kinds taken.
 
-        Returns:
-            The path; its schema; the schema of what holds it; and the choice
-            of kinds that the holder is one of, if any.
+        Returns the path, its schema, that of what holds it, and the choice of
+        kinds that the holder is one of, if any.
         """
         schema = parent = _schema_of(self.model)
         path: Path = ()

@@ -31,18 +31,8 @@ AHEAD = 8
 def view_logits(network: Layered, images: Images, view: View) -> np.ndarray:
     """The logarithms of the mean probabilities over the views of an image.
 
-    Args:
-        network: With its layers.
-        images: What it is tested on.
-        view: What is seen of each.
-
-    Returns:
-        float64 `(count, classes)`.
-
-    Raises:
-        SpecError: As of `View.sides`, or a transform is of one size only.
-        BadDataError: An image is damaged, or too long at some shorter side.
-        InputMissingError: An image is missing.
+    They are float64, `(count, classes)`. A SpecError where a transform is of
+    one size only, a BadDataError where an image is too long at a shorter side.
     """
     sides = view.sides(network.spec)
     found = {

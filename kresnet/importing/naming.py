@@ -98,10 +98,14 @@ class Naming(NamedTuple):
             if isinstance(stage, BottleneckStage) and stage.stride > 1
         }
         yield from (f"bottlenecks' stride in the {each}" for each in places)
+        if model.stem:
+            yield f"stride of the stem {model.stem.stride}"
         strides = [str(stage.stride) for stage in model.stages]
         if not all(isinstance(s, ConvolutionsStage) for s in model.stages):
             yield f"strides of the stages {', '.join(strides)}"
         dilated = {getattr(stage, "dilation", 1) for stage in model.stages}
         yield "no dilation" if dilated == {1} else "dilation as the spec has it"
+        if model.survival < 1:
+            yield f"residuals times survival, {model.survival:g} at last"
         if self.epsilon is not None and model.batch_norm is not None:
             yield f"ε of batch norm {self.epsilon:g}, as {self.name} has it"

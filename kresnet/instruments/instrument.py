@@ -198,11 +198,7 @@ class Instrument:
 
 
 def layer_values(rows: list[dict[str, str]], column: str) -> LayerValues:
-    """Reads rows with `iteration`, `layer` and a column of numbers.
-
-    Raises:
-        ValueError, KeyError, TypeError: As of `Instrument.read`.
-    """
+    """Reads rows with `iteration`, `layer` and a column of numbers."""
     found: LayerValues = {}
     for row in rows:
         value = float(row[column])

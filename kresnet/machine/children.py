@@ -12,10 +12,10 @@ from typing import Any
 
 from kresnet.errors import DeviceMissingError, StoppedError
 from kresnet.machine.signals import (
+    ENDING,
     HEARD,
     SIGNALS,
     Listener,
-    end_on_signals,
     exit_code,
     say_ended,
 )
@@ -123,7 +123,7 @@ GRACE = 60
 
 def main() -> None:
     """Runs the command `kresnet` with the arguments of the process."""
-    end_on_signals()
+    ENDING.listen()
     threading.Thread(target=_watch, daemon=True).start()
     runpy.run_module("kresnet", run_name="__main__")
 

@@ -11,17 +11,11 @@ MOST = 1_024
 
 @dataclasses.dataclass(frozen=True)
 class DeviceRequest:
-    """Devices of one kind.
-
-    Attributes:
-        kind: "gpu" or "cpu".
-        count: How many; `None` for all, or where `ids` says which.
-        ids: Numbers of the GPUs, in order; `None` for the first ones.
-    """
+    """Devices of one kind, "gpu" or "cpu"."""
 
     kind: str
-    count: int | None = None
-    ids: tuple[int, ...] | None = None
+    count: int | None = None  # `None` for all, or where `ids` says which
+    ids: tuple[int, ...] | None = None  # in order; `None` for the first ones
 
 
 def parse_devices(text: str | None) -> DeviceRequest | None:
@@ -60,12 +54,7 @@ def parse_devices(text: str | None) -> DeviceRequest | None:
 
 @dataclasses.dataclass(frozen=True)
 class Devices:
-    """The devices that were chosen.
-
-    Attributes:
-        kind: "gpu" or "cpu".
-        ids: The numbers of the devices.
-    """
+    """The devices that were chosen, GPUs or CPU devices, by their numbers."""
 
     kind: str = "cpu"
     ids: tuple[int, ...] = (0,)

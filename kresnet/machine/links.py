@@ -96,9 +96,8 @@ def greet(
 ) -> tuple[socket.socket, list[dict]]:
     """Connects to process 0, and returns everybody's greeting too.
 
-    Raises:
-        OSError: It cannot be reached within the time, or closes.
-        ValueError: What answers is no process 0 of such a team.
+    An OSError if it cannot be reached within the time, a ValueError if what
+    answers is no process 0 of such a team.
     """
     give_up = time.monotonic() + seconds
     while True:
@@ -126,10 +125,7 @@ def receive_greetings(
 
     A greeting has the `index` of its process and the `count` that it knows;
     its `host` is filled in here, as the others can reach it. Whoever says
-    something else is not let in.
-
-    Raises:
-        TimeoutError: Some have not come within the time; says which.
+    something else is not let in. A TimeoutError says which did not come.
     """
     give_up = time.monotonic() + seconds
     met: dict[int, socket.socket] = {}

@@ -90,11 +90,8 @@ class Listener:
     runs its handlers between two instructions of the main thread. That may take
     seconds inside the backend, and two signals meanwhile would count as one.
     So a thread reads them from the pipe that the interpreter's C handler writes
-    to.
-
-    Args:
-        hear: Is called with the number of a signal that is no repeat.
-        handler: Is called in the main thread, as by `signal.signal`.
+    to. `hear` is called with the number of a signal that is no repeat,
+    `handler` in the main thread, as by `signal.signal`.
     """
 
     def __init__(
@@ -182,8 +179,10 @@ class EndedError(BaseException):
     """A signal ended the command; no error, so that nothing deals with it."""
 
 
-class _Ending:
+class Ending:
     """Ends this process on a signal while nothing else handles signals.
+
+    Nothing of it does anything before `listen`.
 
     Attributes:
         number: The signal that ended the command; `None` if none did.
@@ -197,15 +196,35 @@ class _Ending:
         self.begun = False
         self.code: int | None = None
         self.abandoned = False
+        self._listens = False
         self._heard = False
         self._to_say = threading.Lock()
         self._stderr = -1
+
+    def listen(self) -> None:
+        """Lets signals end this process, a command, from now on."""
+        if self._listens:
+            return
+        self._listens = True
         with contextlib.suppress(OSError):  # closed: nobody would read it
             self._stderr = os.dup(2)  # TensorFlow's import has another as 2
         Listener(self._hear, self._abandon).__enter__()
         atexit.register(_ignore)
 
-    def say(self):
+    def conclude(self, code: int) -> int:
+        """Returns the exit code, whatever signal comes from now on.
+
+        If a signal ended the command, it is the signal's, though a library may
+        have made another error and `code` of it.
+        """
+        self.abandoned = True
+        if code and self.number is not None:
+            self._say()
+            code = exit_code(self.number)
+        self.code = code
+        return code
+
+    def _say(self):
         """Says, but only once, which signal it was."""
         number = self.number
         if number is not None and self._to_say.acquire(blocking=False):
@@ -219,7 +238,7 @@ class _Ending:
             _end_at_once(number, self._stderr)
         self._heard = True
         self.number = number
-        self.say()
+        self._say()
         if not self.begun:
             os._exit(exit_code(number))
         late = threading.Timer(SECONDS, os._exit, [exit_code(number)])
@@ -234,45 +253,11 @@ class _Ending:
             raise EndedError
 
 
-_ending: _Ending | None = None
-
-
-def end_on_signals() -> None:
-    """Lets signals end this process, a command, from now on."""
-    global _ending
-    if _ending is None:
-        _ending = _Ending()
-
-
-def begin() -> None:
-    """Lets a signal raise `EndedError` from now on: a try is around it."""
-    if _ending:
-        _ending.begun = True
-
-
-def ended_by() -> int | None:
-    """Returns the number of the signal that ended the command, if one did."""
-    return None if _ending is None else _ending.number
-
-
-def conclude(code: int) -> int:
-    """Returns the exit code, whatever signal comes from now on.
-
-    If a signal ended the command, it is the signal's, though a library may have
-    made another error and `code` of it.
-    """
-    if _ending is None:
-        return code
-    _ending.abandoned = True
-    if code and _ending.number is not None:
-        _ending.say()
-        code = exit_code(_ending.number)
-    _ending.code = code
-    return code
-
-
 def _ignore():
     """Ignores signals while the interpreter ends and restores the defaults."""
     for number in SIGNALS:
         if number != signal.SIGINT:
             signal.signal(number, signal.SIG_IGN)
+
+
+ENDING = Ending()

@@ -14,7 +14,7 @@ import numpy as np
 
 from kresnet.errors import DeviceMissingError, SpecError, StoppedError
 from kresnet.machine.children import tell_parent
-from kresnet.machine.devices import DeviceRequest, parse_devices
+from kresnet.machine.devices import parse_devices
 
 AUTOMATIC = "auto"
 
@@ -157,29 +157,19 @@ def join(
             f" {SECONDS_TO_JOIN} seconds"
         )
     try:
-        team = _meet(on_jax, membership, host, request)
+        if on_jax:
+            from kresnet.machine.team_jax import meet
+        else:
+            from kresnet.machine.team_tensorflow import meet
+
+            if membership.coordinator == AUTOMATIC:
+                membership = _from_slurm(host)
+        team = meet(membership, request)
     except NotMetError as error:
         raise _not_joined(membership, host, error) from error
     tell_parent()
     _follows = team.index > 0
     return team
-
-
-def _meet(
-    on_jax: bool,
-    membership: Membership,
-    host: str | None,
-    request: DeviceRequest | None,
-) -> Team:
-    if on_jax:
-        from kresnet.machine.team_jax import meet as meet_on_jax
-
-        return meet_on_jax(membership, request)
-    from kresnet.machine.team_tensorflow import meet
-
-    if membership.coordinator == AUTOMATIC:
-        membership = _from_slurm(host)
-    return meet(membership, request)
 
 
 def _from_slurm(host: str | None) -> Membership:

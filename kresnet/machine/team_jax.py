@@ -67,7 +67,7 @@ class JaxTeam(Team):
             raise ProcessLostError(f"{LOST} ({reason})") from error
 
 
-def meet(membership: Membership, request: DeviceRequest | None) -> JaxTeam:
+def meet(membership: Membership, request: DeviceRequest | None) -> Team:
     """Finds the other processes.
 
     Raises:

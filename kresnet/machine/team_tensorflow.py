@@ -124,9 +124,7 @@ class TensorFlowTeam(Team):
         context.context().abort_collective_ops(tf.errors.UNAVAILABLE, reason)
 
 
-def meet(
-    membership: Membership, request: DeviceRequest | None
-) -> TensorFlowTeam:
+def meet(membership: Membership, request: DeviceRequest | None) -> Team:
     """Finds the other processes.
 
     Raises:

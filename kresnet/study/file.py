@@ -22,13 +22,14 @@ from kresnet.records.identity import Seed
 from kresnet.records.imported import IMPORT
 from kresnet.run_options import RunOptions
 
+_WORD = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 Name = Annotated[
     str,
     Expected(
         "1 to 64 letters, digits, dots, dashes or underscores that start"
         " with a letter or digit"
     ),
-    Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
+    Field(max_length=64, pattern=f"^{_WORD}$"),
 ]
 # What else is in the folder of a study, beside those of its networks.
 OWN_NAMES = ("jobs", "report", "specs", "study.json")
@@ -38,11 +39,7 @@ SpecName = Annotated[
         "the name of a shipped spec, or of a .yaml file in the study's folder"
         " or below it"
     ),
-    Field(
-        max_length=200,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-        r"|^([A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*\.yaml$",
-    ),
+    Field(max_length=200, pattern=rf"^{_WORD}$|^({_WORD}/)*{_WORD}\.yaml$"),
 ]
 SOURCE = (
     "the name of an earlier run of this study, or the folder of an import in"
@@ -51,10 +48,7 @@ SOURCE = (
 SourceName = Annotated[
     str,
     Expected(SOURCE),
-    Field(
-        max_length=200,
-        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*$",
-    ),
+    Field(max_length=200, pattern=f"^({_WORD}/)*{_WORD}$"),
 ]
 Text = Annotated[str, Expected("a text"), Field(min_length=1, max_length=4_000)]
 
@@ -185,8 +179,8 @@ def _keeps_what_it_begins_with(run: StudyRun) -> Iterator[Problem]:
 def _folders_differ(study: Study) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for i, run in enumerate(study.runs):
+        field = "name" if run.name else "spec"
         if run.label in first:
-            field = "name" if run.name else "spec"
             yield Problem(
                 ("runs", i, field),
                 f"must differ from that of runs[{first[run.label]}]; give one"
@@ -194,7 +188,7 @@ def _folders_differ(study: Study) -> Iterator[Problem]:
             )
         if run.label in OWN_NAMES:
             yield Problem(
-                ("runs", i, "name" if run.name else "spec"),
+                ("runs", i, field),
                 f"must not be {run.label}: the study has a file or a folder of"
                 " this name; give the run another name",
             )

@@ -113,12 +113,7 @@ def read_records(planned: Sequence[PlannedRun]) -> list[RunRecord | None]:
     """What each run of a whole study wrote down; `None` if it is not begun.
 
     All have the precision that the study names, and all runs on a data set
-    are on the same data.
-
-    Raises:
-        SpecError: A run is of another experiment.
-        BadDataError: A record of a run or an import is damaged.
-        InputMissingError: An import that a run begins with is gone.
+    are on the same data; a run of another experiment is a SpecError.
     """
     begun: dict[Path, RecordedRun | None] = {}
     for each in planned:
@@ -227,12 +222,7 @@ def _source(
 
 
 def refuse_other_folder(out: Path, study: Study) -> None:
-    """Raises unless a folder is the study's, or empty but for hidden files.
-
-    Raises:
-        CannotWriteError: It holds files and no study, or cannot be read.
-        SpecError: It is another study's.
-    """
+    """Raises unless a folder is the study's, or empty but for hidden files."""
     try:
         names = visible_names(out)
     except FileNotFoundError:
@@ -260,21 +250,9 @@ def refuse_other_folder(out: Path, study: Study) -> None:
 def write_plan(
     out: Path, study: Study, budget: Fraction, planned: Sequence[PlannedRun]
 ) -> None:
-    """Writes study.json, then the specs as they are run.
-
-    Raises:
-        CannotWriteError: The folder is read-only, gone, and the like.
-        DiskFullError: The disk is full.
-    """
-    runs = [
-        run.model_dump(mode="json", exclude_defaults=True) for run in study.runs
-    ]
-    record = StudyRecord(
-        name=study.name,
-        shows=study.shows,
-        budget=float(budget),
-        runs=tuple(runs),
-    )
+    """Writes study.json, then the specs as they are run."""
+    fields = study.model_dump(mode="json", exclude_defaults=True)
+    record = StudyRecord(**fields, budget=float(budget))
     make_folder(out)
     replace_file(out / STUDY, as_json(record))  # it marks the folder
     for each in planned:

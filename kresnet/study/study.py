@@ -70,11 +70,7 @@ Engine = Callable[
 
 
 class RunFailedError(RuntimeError):
-    """A run of a study ended with an error that it said itself.
-
-    Attributes:
-        exit_code: The exit code of the run.
-    """
+    """A run of a study ended with an error that it said itself."""
 
     def __init__(self, folder: Path, exit_code: int):
         super().__init__(f"{folder}: ended with exit code {exit_code}")

@@ -179,21 +179,16 @@ class BeginWith:
     ) -> Arrays:
         """Weights of the model, transforms included, by path.
 
-        Args:
-            spec: The spec of the model.
-            images: The training split.
-            own: The weights that it has: drawn, and adapted to the images.
+        `own` are those that it has: drawn, and adapted to the images.
         """
+        anew = set(self.drawn)
+        if not self.keeps_transforms:
+            anew |= {transform.layer for transform in spec.data.transforms}
         taken = {
             path: array
             for path, array in self.source.weights.items()
-            if path in own and path.partition("/")[0] not in self.drawn
+            if path in own and path.partition("/")[0] not in anew
         }
-        if not self.keeps_transforms:
-            for transform in spec.data.transforms:
-                for path in [*taken]:
-                    if path.partition("/")[0] == transform.layer:
-                        del taken[path]
         return own | taken
 
 
@@ -242,12 +237,7 @@ def open_begin_with(
     """Opens the run or the import that a run of `spec` is to begin with.
 
     A classifier of another size, or one that an import lacks, is drawn anew.
-
-    Raises:
-        SpecError: It is an export, or its network is another one; or its
-            transforms are to be kept and are others.
-        InputMissingError: There is no such folder, or no checkpoint in it.
-        BadDataError: It is damaged.
+    A SpecError where the network is another one, or transforms to be kept are.
     """
     option = "--begin-with"
     if not os.fspath(path):
@@ -298,15 +288,7 @@ def _shapes(arrays: Mapping[str, tuple[int, ...] | None]) -> str:
 
 
 def open_deepening(path: str | os.PathLike[str], spec: Spec) -> Deepening:
-    """Opens the run that a run of `spec` is to begin with.
-
-    Raises:
-        SpecError: It is no run, or not finished, or `spec` is not its own spec
-            deepened.
-        InputMissingError: There is no such folder, or its last checkpoint is
-            gone.
-        BadDataError: Its newest checkpoint is damaged.
-    """
+    """Opens the finished run whose spec, deepened, is `spec`; or raises."""
     if not os.fspath(path):
         raise SpecError('--deepen: must name a run. Received: ""')
     run = open_trained(path).with_layers("--deepen")

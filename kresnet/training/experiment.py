@@ -16,10 +16,7 @@ from kresnet.callbacks import (
     WarmUpError,
 )
 from kresnet.data import Feed, open_source
-from kresnet.errors import (
-    StoppedError,
-    explain_out_of_memory,
-)
+from kresnet.errors import StoppedError, explain_out_of_memory
 from kresnet.instruments import Subject
 from kresnet.machine.facts import keep_compiled_programs, make_deterministic
 from kresnet.machine.place import Placement, place, place_team
@@ -106,7 +103,6 @@ class Experiment:
             self.logs = Logs(
                 folder,
                 spec,
-                self.identity,
                 options,
                 self.agreement,
                 self.progress,
@@ -114,11 +110,7 @@ class Experiment:
             )
 
     def run(self) -> None:
-        """Trains from where the run is, measures, and writes run.json.
-
-        Raises:
-            KresnetError: One of the errors of `kresnet.errors`.
-        """
+        """Trains from where the run is, measures, and writes run.json."""
         agreement, logs = self.agreement, self.logs
         with agreement.together():
             # Before the lock: a finished run may be on a read-only disk.
@@ -136,7 +128,7 @@ class Experiment:
                 if logs:
                     stack.enter_context(self.folder)
                     stack.callback(logs.close)
-                    self.newest = logs.open()
+                    self.newest = logs.open(self.identity)
             self.newest = agreement.checkpoint(self.newest)
             self._prepare(placement)
             with agreement.together():

@@ -18,13 +18,8 @@ CONDITIONS = ("versions", "hardware", "options")
 class Record:
     """Keeps run.json up to date through any number of interruptions.
 
-    Args:
-        folder: The run's folder.
-        name: The name of its spec.
-        identity: What the run is.
-        options: Those that the bits of the result depend on, by name.
-        class_names: Those of its data, in the order of the labels.
-        decoders: The versions of what reads its images.
+    `name` is that of its spec, `options` are those that the bits of the result
+    depend on, and `decoders` the versions of what reads its images.
 
     Attributes:
         now: What run.json says, or will.

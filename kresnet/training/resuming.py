@@ -19,34 +19,22 @@ def is_finished(
     """Whether the run in a folder, which need not be locked, is finished.
 
     The data of `identity` may not be known yet; `notify` is told of fields
-    that differ from those of `spec` and may.
-
-    Raises:
-        SpecError: Others differ; it lists them all.
-        BadDataError: run.json is damaged, or spec.yaml was changed.
+    that differ from those of `spec` and may. Others are a SpecError.
     """
     record = _read_same_experiment(folder, spec, identity, notify)
-    if record is None or record.status != "finished":
-        return False
-    notify(
-        f"{folder.path}: already finished; name another folder with --out to"
-        " run it again"
-    )
-    return True
+    finished = record is not None and record.status == "finished"
+    if finished:
+        notify(
+            f"{folder.path}: already finished; name another folder with --out"
+            " to run it again"
+        )
+    return finished
 
 
 def open_checkpoints(
     folder: RunFolder, spec: Spec, identity: Identity, notify: Notify
 ) -> tuple[Checkpoints, Checkpoint | None]:
-    """The checkpoints of a locked folder, and the one to go on from, if any.
-
-    Raises:
-        SpecError: The run or the checkpoint is another experiment's.
-        InputMissingError: The checkpoints of a begun run are gone.
-        CannotWriteError: The folder holds what is no run's.
-        BadDataError: All checkpoints are damaged, or the newest is another
-            run's than run.json.
-    """
+    """The checkpoints of a locked folder, and the one to go on from, if any."""
     # Another process may have written since `is_finished`, which has notified.
     record = _read_same_experiment(folder, spec, identity, lambda line: None)
     checkpoints = Checkpoints(

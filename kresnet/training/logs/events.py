@@ -19,12 +19,9 @@ class Events:
 
     A folder that cannot be written is said once, and training goes on.
 
-    Args:
-        folder: The folder of the event files, made when needed.
-        iteration: The run goes on from it: TensorBoard drops what an
-            interrupted run wrote past it.
-        notify: Is told, in words, of trouble.
-        check_lock: See `CsvLog`.
+    The folder of the event files is made when needed. A run goes on from the
+    iteration: TensorBoard drops what an interrupted run wrote past it. For
+    `check_lock` see `CsvLog`.
     """
 
     def __init__(

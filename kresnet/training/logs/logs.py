@@ -31,24 +31,15 @@ from kresnet.training.team import Agreement
 class Logs:
     """What process 0 alone has: the folder with its record, rows, checkpoints.
 
-    `open`, `begin_record`, `make_callbacks` and `begin` come in this order;
-    `close` at the end.
-
-    Args:
-        folder: The run's folder, to be locked before `open`.
-        spec: What is run.
-        identity: That of the run; the data may not be known yet.
-        options: How it is run.
-        agreement: Knows a signal that came.
-        progress: Shows the rows; has the schedule and the throughput.
-        notify: Is told what is unusual, in words.
+    `open`, `begin_record`, `make_callbacks` and `begin` come in this order,
+    once the folder is locked; `close` at the end. `agreement` knows a signal
+    that came; `progress` has the schedule and the throughput.
     """
 
     def __init__(
         self,
         folder: RunFolder,
         spec: Spec,
-        identity: Identity,
         options: Options,
         agreement: Agreement,
         progress: ProgressLine,
@@ -56,7 +47,6 @@ class Logs:
     ):
         self.folder = folder
         self.spec = spec
-        self.identity = identity
         self.options = options
         self.agreement = agreement
         self.progress = progress
@@ -65,12 +55,12 @@ class Logs:
         self.newest: Checkpoint | None = None
         self.events: Events | None = None
 
-    def open(self) -> Checkpoint | None:
+    def open(self, identity: Identity) -> Checkpoint | None:
         """The checkpoint to go on from; see `open_checkpoints`."""
         if keras.config.floatx() == "float64":
             self.notify(f"{self.folder.path}: in float64, which is {FLOATX}")
         self.checkpoints, self.newest = open_checkpoints(
-            self.folder, self.spec, self.identity, self.notify
+            self.folder, self.spec, identity, self.notify
         )
         return self.newest
 
@@ -85,11 +75,7 @@ class Logs:
 
         The identity is that of the run with its data; the bits of the result
         depend on the conditions. `begun` are fields that say what the run
-        began with.
-
-        Raises:
-            BadDataError: The run was begun on other data.
-            SpecError: With `strict`, conditions have changed.
+        began with. Other data are a BadDataError.
         """
         if self.newest and self.newest.identity.differences(identity):
             raise BadDataError(

@@ -24,13 +24,8 @@ class MetricsLog(Periodic):
     inference model with its moving averages.
 
     Args:
-        log: metrics.csv.
-        every: Iterations between rows.
-        last: The run's last iteration.
-        schedule: Gives the learning rate.
         validate: Measures the weights as they are; returns what belongs into
             the columns of validation, or nothing where no image is held out.
-        throughput: Is told what is not training.
         listeners: Called with each row but the first, a dict by column.
 
     Attributes:

@@ -36,15 +36,8 @@ class ProgressLine(IterationCallback):
     are of this process, and neither is shown before it was measured. Between
     rows loss and training error are means over the last `WINDOW` iterations.
 
-    As a listener to metrics.csv it is called with each row.
-
-    Args:
-        console: Where to.
-        last: The run's last iteration.
-        batch_size: Images per iteration.
-        schedule: Gives the learning rate, and says whether it warms up.
-        throughput: Gives the speed.
-        clock: Seconds, from any moment on.
+    As a listener to metrics.csv it is called with each row. `last` is the run's
+    last iteration, `clock` gives seconds from any moment on.
     """
 
     def __init__(

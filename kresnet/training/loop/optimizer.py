@@ -31,20 +31,9 @@ else:
     def momentum_step(
         variable, velocity, gradient, rate, momentum, nesterov=False
     ):
-        """Does `v = momentum * v - rate * g; w = w + v`.
+        """Does `v = momentum * v - rate * g; w = w + v`, all of one dtype.
 
         Nesterov's step is `w = w + momentum * v - rate * g`, with the new `v`.
-
-        Args:
-            variable: `w`, a float variable of any shape, changed.
-            velocity: `v`, a variable of the same shape and dtype, changed.
-            gradient: `g`, tensor of that shape and dtype, decay included.
-            rate: Scalar tensor of that dtype, the learning rate.
-            momentum: Scalar tensor of that dtype, in (0, 1).
-            nesterov: Boolean.
-
-        Reference:
-            He et al. 2015, section 3.4.
         """
         moved = velocity * momentum - gradient * rate
         velocity.assign(moved)
