@@ -134,6 +134,9 @@ class AdaptedLayer(ImageLayer):
             check_images(batch.shape, sizes)
             yield batch
 
+    def compute_output_shape(self, images_shape):
+        return tuple(images_shape)
+
     def get_config(self):
         own = {
             name: None if numbers is None else numbers.tolist()

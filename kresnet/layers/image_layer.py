@@ -28,9 +28,6 @@ class ImageLayer(keras.layers.Layer):
             return call_in_graph(self, images, *args, **kwargs)
         return super().__call__(images, *args, **kwargs)
 
-    def compute_output_shape(self, images_shape, keys_shape=None):
-        return tuple(images_shape)
-
 
 def shape_of(tensor) -> tuple[int | None, ...] | None:
     """Returns the shape of an array or a tensor; `None` where it has none."""

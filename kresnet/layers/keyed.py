@@ -142,6 +142,9 @@ class KeyedLayer(ImageLayer):
         """Returns what the layer makes of images outside of training."""
         return images
 
+    def compute_output_shape(self, images_shape, keys_shape=None):
+        return tuple(images_shape)
+
 
 def _checked(keys, batch):
     """Keys as they are, or as uint32 where that may be needed; or an error."""
