@@ -222,9 +222,7 @@ def test_an_export_that_does_not_load_is_not_kept(
 
 def test_data_other_than_the_runs_are_refused(digits_run, tmp_path):
     run = open_trained(digits_run)
-    identity = run.record.identity.with_data("0")
-    record = run.record.model_copy(update={"identity": identity})
-    other = dataclasses.replace(run, record=record)
+    other = dataclasses.replace(run, identity=run.identity.with_data("0"))
 
     with pytest.raises(BadDataError, match="other data"):
         export(other, tmp_path / "out")
