@@ -113,7 +113,7 @@ def freeze(network: keras.Model, spec: Spec) -> None:
     frozen = {
         part.name
         for part in inventory(spec.model)
-        if part.shapes and not {part.place.name, part.group} & {*trained}
+        if part.shapes and not {part.place.name, part.place.group} & {*trained}
     }
     layers = [network]
     for layer in layers:  # which grows meanwhile
