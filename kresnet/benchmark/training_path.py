@@ -71,7 +71,7 @@ class TrainingPath:
         self._throughput = Throughput(skip=1)
         schedule = IterationSchedule(start)
         losses = LossLog(folder / "losses.csv")
-        losses.log.cut(None)
+        losses.log.set_state(None)
         self._progress = ProgressLine(
             Console(file=io.StringIO()),
             training.iterations,
