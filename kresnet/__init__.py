@@ -14,14 +14,7 @@ _HOMES = {
     "train": "kresnet.training",
 }
 
-__all__ = [
-    "KeyedBatches",
-    "build_model",
-    "evaluate",
-    "export",
-    "load_spec",
-    "train",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> object:

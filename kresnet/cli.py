@@ -40,11 +40,7 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
 def run(command: Callable, args: Sequence[str] | None = None) -> int:
-    """Runs a command, whatever happens.
-
-    Args:
-        command: A Typer app.
-        args: Arguments; `None` takes those of the process.
+    """Runs a command, a Typer app, whatever happens.
 
     Returns:
         The exit code. Everything else has been said on standard error, and

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
-from kresnet.architecture import Census, census
+from kresnet.architecture import Census, aligned, census
 from kresnet.records.run import RunRecord
 from kresnet.spec import Spec, differing_fields
 
@@ -30,9 +30,7 @@ Described = tuple[Spec, RunRecord | None]
 def difference(a: Described, b: Described) -> str:
     """Lists the fields that differ and both networks, side by side.
 
-    Args:
-        a: A spec, and what run.json says for a run.
-        b: The other spec, likewise.
+    Beside a spec stands what run.json says for a run.
     """
     (old, before), (new, now) = a, b
     fields = differing_fields(old, new)
@@ -77,13 +75,8 @@ def _censuses(old: Spec, new: Spec) -> list[str]:
         pair = left.get(name, ABSENT), right.get(name, ABSENT)
         mark = "" if pair[0] == pair[1] else "≠"
         rows.append((mark, name, *pair[0], *pair[1]))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if i in NUMBERS else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
+    for cells in aligned(rows, NUMBERS):
         parts = cells[:2], cells[2:6], cells[6:]
         lines.append(" | ".join("  ".join(part) for part in parts).rstrip())
     return lines

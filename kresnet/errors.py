@@ -121,6 +121,11 @@ class DiskFullError(KresnetError):
     exit_code = 74
 
 
+def read_error(path: object, error: OSError) -> InputMissingError:
+    """What it means that a path is there and cannot be read."""
+    return InputMissingError(f"{path}: cannot be read: {error.strerror}")
+
+
 def write_error(path: object, error: OSError, more: str = "") -> KresnetError:
     """What a failed write of a path means: refused (73), or failed (74).
 

@@ -33,9 +33,6 @@ def cache_home() -> Path:
 def check_file(path: Path) -> None:
     """Finds out whether `replace_file` could work, before hours of computing.
 
-    Args:
-        path: The file, which is left as it is.
-
     Raises:
         CannotWriteError: It is a folder, its folder is not there or read-only,
             its name is too long, and the like.
@@ -52,11 +49,9 @@ def check_file(path: Path) -> None:
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
-    """Writes a file so that a reader sees the old or the new content, whole.
+    """Writes a file, new or to be replaced, text as UTF-8.
 
-    Args:
-        path: The file, new or to be replaced.
-        content: Text, written as UTF-8, or bytes.
+    A reader sees the old or the new content, whole.
 
     Raises:
         CannotWriteError: The folder is read-only, gone, and the like.
@@ -112,7 +107,11 @@ def open_plain_file(path: Path) -> BufferedReader:
         ValueError: It is a pipe or a device.
     """
     # Without O_NONBLOCK opening a pipe waits for its other end.
-    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115
+    file = open(  # noqa: SIM115
+        path,
+        "rb",
+        opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK),
+    )
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise ValueError("not a file but a pipe or a device")
@@ -138,10 +137,6 @@ def read_json(path: Path) -> Any:
         raise _too_deep() from None
     _refuse_depth(value)
     return value
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _integer(digits: str) -> int:

@@ -72,11 +72,9 @@ def _console(file: Any, **settings: Any) -> "Console":
 
 
 def notify(*lines: object) -> None:
-    """Prints to standard error, which may be closed, full or gone.
+    """Prints lines to standard error, which may be closed, full or gone.
 
-    Args:
-        *lines: What to say; what does not print is shown as an escape. An
-            error may word itself in several lines.
+    What does not print is shown as an escape. An error may have several lines.
     """
     if sys.stderr is not None:
         text = "\n".join(map(_shown, lines))

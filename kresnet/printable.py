@@ -7,11 +7,8 @@ def printable(text: object, keep: str = "") -> str:
     A terminal obeys an escape sequence, a line break forges a line, other
     characters are invisible or turn the direction of writing: they become
     `\x1b`, `\n`, `\u202e`. A byte of a file name that is no text becomes
-    `\udcff`, after which such a name can be written anywhere.
-
-    Args:
-        text: Whatever is shown.
-        keep: Characters that stay although they do not print.
+    `\udcff`, after which such a name can be written anywhere. Characters to
+    `keep` stay although they do not print.
     """
     return "".join(
         each if each.isprintable() or each in keep else ascii(each)[1:-1]

@@ -68,9 +68,7 @@ def create(folder: Path, content: dict) -> Iterator[Path]:
 def verify(folder: Path, *, growing: bool = False) -> dict:
     """Checks every file against its sum and returns the manifest's content.
 
-    Args:
-        folder: The folder.
-        growing: Whether files may have been added.
+    To a `growing` folder files may have been added.
 
     Raises:
         DamagedError: Something is missing, added or changed; says what.

@@ -7,13 +7,10 @@ from kresnet.errors import SpecError
 
 
 def check_seed(seed: SupportsIndex) -> int:
-    """Returns a seed as an integer of Python's.
-
-    Args:
-        seed: Integer in [0, 2**63), of Python's or NumPy's.
+    """Returns a seed of Python's or NumPy's as an integer of Python's.
 
     Raises:
-        ValueError: It is another number, or none.
+        ValueError: It is no integer in [0, 2**63).
     """
     try:
         number = -1 if isinstance(seed, bool) else operator.index(seed)

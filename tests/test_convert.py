@@ -10,8 +10,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from kresnet.errors import CannotWriteError, SpecError
-from kresnet.importing import convert, import_weights
+from kresnet.importing import NAMINGS, convert, import_weights
 from kresnet.records.imported import read_import
+from kresnet.spec import load_spec
 from kresnet.trained import open_trained
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -62,6 +63,15 @@ def test_an_import_says_what_belongs_to_its_numbers(resnet18):
         " 256, bilinear with antialiasing, as the spec has it"
     )
     assert record.transforms.startswith("those that are usual for torchvision")
+    assert "stride of the stem 2" in record.assumed
+
+
+def test_an_import_says_that_residuals_are_scaled_by_survival():
+    model = load_spec("resnet18", ["model.survival=0.5"]).model
+
+    assert "residuals times survival, 0.5 at last" in list(
+        NAMINGS["torchvision"].assumed(model)
+    )
 
 
 def test_a_file_is_not_overwritten_and_a_net_must_be_there(resnet18, tmp_path):
@@ -74,6 +84,36 @@ def test_a_file_is_not_overwritten_and_a_net_must_be_there(resnet18, tmp_path):
     with pytest.raises(SpecError, match="as the specs resnet50, resnet101"):
         convert(resnet18[1], "keras", tmp_path / "x.weights.h5")
     assert out.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("stem.stride=1", "model.stem.stride must be 2"),
+        ("stem.pool.kernel=5", "model.stem.pool.kernel must be 3"),
+        ("stem.pool.stride=1", "model.stem.pool.stride must be 2"),
+        ("stages[3].stride=1", "model.stages[3].stride must be 2"),
+        ("survival=0.5", "model.survival must be 1.0"),
+    ],
+)
+def test_what_no_array_shows_must_agree_too(change, said, resnet18, tmp_path):
+    """The arrays fit, and would be another function there."""
+    save_file(resnet18[0], tmp_path / "in.safetensors")
+    import_weights(
+        [tmp_path / "in.safetensors"],
+        "resnet18",
+        tmp_path / "import",
+        overrides=[*EVEN, f"model.{change}"],
+    )
+    out = tmp_path / "out.safetensors"
+
+    with pytest.raises(SpecError) as refused:
+        convert(tmp_path / "import", "torchvision", out)
+
+    assert f"another function there: {said}, as in resnet18" in str(
+        refused.value
+    )
+    assert not out.exists()
 
 
 def test_keras_applications_loads_what_was_made_for_it(tmp_path):

@@ -52,15 +52,10 @@ def test_classes_are_the_folders_and_files_stand_in_order(open_photos, photos):
 
 
 def test_pixels_do_not_depend_on_threads_order_or_company(load, photos):
-    source = open_source(load(), photos)
+    spec = load()
+    source = open_source(spec, photos)
     others = Folder(
-        source.name,
-        source.splits,
-        source.class_names,
-        source.views,
-        source.shape,
-        1,
-        threads=4,
+        spec.data, source.splits, source.class_names, source.shape, threads=4
     )
     indices = np.arange(27)
 

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors.numpy import save, save_file
+from safetensors.numpy import load_file, save, save_file
 
 from kresnet.architecture import ModelSpec, inventory
 from kresnet.cli import app, run
@@ -24,7 +24,7 @@ from kresnet.evaluation import evaluate
 from kresnet.importing import NAMINGS, import_weights
 from kresnet.importing.fit import fit, match
 from kresnet.importing.layout import theirs, turned, turned_back
-from kresnet.importing.recognise import matches, recognise
+from kresnet.importing.recognise import matches, recognise, refuse_misfit
 from kresnet.network import build_model
 from kresnet.records.evaluation import read_evaluation
 from kresnet.spec import load_spec
@@ -240,6 +240,26 @@ def digits_weights(digits_run):
     """The weights of a run, as the file that lies in its checkpoint."""
     folder = max((digits_run / "checkpoints").iterdir())
     return folder / "weights.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("mean", "said"),
+    [
+        (np.full((8, 8, 1), np.nan, "f4"), "holds NaN or infinite numbers"),
+        (np.full((8, 8, 1), 1e300), "beyond the range of float32"),
+        (np.ones((8, 8, 1), "i4"), "must hold floating-point numbers"),
+    ],
+)
+def test_statistics_are_checked_like_weights(
+    mean, said, digits_weights, tmp_path
+):
+    path, out = tmp_path / "x.safetensors", tmp_path / "out"
+    save_file(load_file(digits_weights) | {"per_pixel_mean/mean": mean}, path)
+
+    with pytest.raises(BadDataError, match=f"per_pixel_mean/mean: .*{said}"):
+        import_weights([path], "digits", out)
+
+    assert not out.exists()
 
 
 def test_kresnet_s_own_weights_come_back(digits_run, digits_weights, tmp_path):
@@ -492,6 +512,44 @@ def test_a_biased_file_needs_the_norm_s_mean(float64):
 
     want = np.float64(arrays["bn1.running_mean"]) - 0.25
     np.testing.assert_array_equal(got["conv1_bn/moving_mean"], want)
+
+
+def test_biases_are_reordered_with_the_channels_they_belong_to():
+    """A net that pads on both sides has its channels in another order."""
+    model = load_spec("resnet20").model
+    arrays = state_dict(model, "akamaster")
+    rng = np.random.default_rng(1)
+    biases, means = {}, {}
+    for name in arrays:
+        if name.endswith("running_mean"):
+            mean = arrays[name]
+            bias = rng.integers(-8, 8, mean.shape).astype("float32")
+            layer = name.removesuffix(".running_mean").replace("bn", "conv")
+            biases[f"{layer}.bias"] = bias
+            means[name] = mean - bias
+
+    got, want = (
+        fit(recognise(model, held), held).arrays
+        for held in map(held_of, (arrays | biases, arrays | means))
+    )
+
+    for name, array in want.items():
+        np.testing.assert_allclose(got[name], array, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (0,), (9,), (8, 1), (1, 8)])
+def test_a_bias_of_another_shape_does_not_fit(shape, tmp_path):
+    """NumPy would subtract a single number from every channel's mean."""
+    arrays = state_dict(small_resnet(stride_in="3x3"))
+    arrays["conv1.bias"] = np.ones(shape, "float32")
+    held = held_of(arrays)
+    best = recognise(small_resnet(stride_in="3x3"), held)
+
+    with pytest.raises(SpecError) as refused:
+        refuse_misfit(best, held, "small")
+
+    sides = "×".join(map(str, shape)) or "a number"
+    assert f"conv1.bias: is {sides}, and small needs 8" in str(refused.value)
 
 
 @pytest.mark.skipif(

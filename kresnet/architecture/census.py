@@ -17,7 +17,8 @@ Reference:
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Container, Iterator, Sequence
+from typing import TYPE_CHECKING, Self
 
 from kresnet.architecture.parts import Parts, Place
 from kresnet.architecture.walk import walk
@@ -84,17 +85,8 @@ class Census:
 
 
 def census(model: "ModelSpec") -> Census:
-    """Counts a network without building it.
-
-    Args:
-        model: The `model` part of a spec.
-
-    Returns:
-        The census; its numbers are exact.
-    """
-    parts = Counting()
-    walk(model, Map(model.input), parts)
-    rows = tuple(parts.rows)
+    """Counts a network without building it; the numbers are exact."""
+    rows = tuple(Counting.of(model).rows)
     return Census(
         rows,
         sum(row.layers for row in rows),
@@ -112,10 +104,17 @@ class Map:
         shape: Height, width and channels.
         layers: Weighted layers on the longest way to it. Projections are on
             the shorter way, so they do not count in the paper either.
+        flattened: The shape before it lost its rows and columns, if it did.
     """
 
     shape: Shape
     layers: int = 0
+    flattened: Shape | None = None
+
+    def smaller(self, stride: int, channels: int) -> Shape:
+        """Its shape after a stride, with so many channels."""
+        height, width, _ = self.shape
+        return -(-height // stride), -(-width // stride), channels
 
 
 class Counting(Parts):
@@ -131,6 +130,13 @@ class Counting(Parts):
         self.drawing: list[Place] = []
         self._convolutions: list[str] = []
         self._counts: list[tuple[int, int]] = []
+
+    @classmethod
+    def of(cls, model: "ModelSpec") -> Self:
+        """The parts after a walk over a network."""
+        parts = cls()
+        walk(model, Map(model.input), parts)
+        return parts
 
     def define(self, definition, x):
         """Counts the place and writes its row."""
@@ -156,24 +162,12 @@ class Counting(Parts):
         return x.shape[2]
 
     def convolution(
-        self,
-        x,
-        width,
-        kernel,
-        stride,
-        name,
-        *,
-        groups=1,
-        dilation=1,
-        bias=None,
-        zeros=False,
+        self, x, width, kernel, stride, name, *, groups=1, bias=None, **more
     ):
-        height, side, channels = x.shape
-        shape = (-(-height // stride), -(-side // stride), width)
-        weights = kernel**2 * (channels // groups) * width
+        shape = x.smaller(stride, width)
+        weights = kernel**2 * (x.shape[2] // groups) * width
         work = weights * shape[0] * shape[1]
-        biased = self.model.unnormed if bias is None else bias is not False
-        self._counts.append((weights + width * biased, work))
+        self._counts.append((weights + width * self.biased(bias), work))
         self._convolutions.append(name)
         return Map(shape, x.layers + 1)
 
@@ -193,8 +187,7 @@ class Counting(Parts):
         return x
 
     def pad_channels(self, x, width, stride, name):
-        height, side, _ = x.shape
-        return Map((-(-height // stride), -(-side // stride), width), x.layers)
+        return Map(x.smaller(stride, width), x.layers)
 
     def add(self, shortcut, residual, name):
         if self.place.survival < 1:
@@ -215,15 +208,13 @@ class Counting(Parts):
         return x
 
     def max_pool(self, x, kernel, stride, padding, name=""):
-        height, side, channels = x.shape
-        shape = (-(-height // stride), -(-side // stride), channels)
-        return Map(shape, x.layers)
+        return Map(x.smaller(stride, x.shape[2]), x.layers)
 
     def average(self, x, name=""):
         return Map((1, 1, x.shape[2]), x.layers)
 
     def flatten(self, x, name):
-        return Map((1, 1, math.prod(x.shape)), x.layers)
+        return Map((1, 1, math.prod(x.shape)), x.layers, x.shape)
 
     def dense(self, x, width, name="", *, zeros=False):
         weights = x.shape[2] * width
@@ -254,14 +245,7 @@ def layer_table(counted: Census) -> str:
     )
     totals = (counted.layers, counted.parameters, counted.multiply_adds)
     cells = [header, *cells, ("total", "", "", *(f"{n:,}" for n in totals))]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
-    ]
+    lines = ["  ".join(line).rstrip() for line in aligned(cells, range(2, 6))]
     # By which wide nets are named: WRN-28-10 has 26 layers on the longest way.
     aside = counted.convolutions - sum(
         min(row.layers, row.convolutions) for row in counted.rows
@@ -278,3 +262,15 @@ def layer_table(counted: Census) -> str:
             "Multiply-adds, for one image; the paper calls them FLOPs.",
         ]
     )
+
+
+def aligned(
+    rows: Sequence[Sequence[str]], numbers: Container[int]
+) -> Iterator[list[str]]:
+    """Cells as wide as their columns; those of numbers begin with spaces."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield [
+            cell.rjust(width) if i in numbers else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]

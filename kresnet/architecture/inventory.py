@@ -1,13 +1,10 @@
 """What arrays a network has: one more use of the walk."""
 
-import dataclasses
-import math
 from typing import NamedTuple
 
-from kresnet.architecture.census import Counting, Map
+from kresnet.architecture.census import Counting
 from kresnet.architecture.model import ModelSpec
 from kresnet.architecture.parts import Place
-from kresnet.architecture.walk import walk
 
 Shape = tuple[int, ...]
 
@@ -60,20 +57,7 @@ class Part(NamedTuple):
 
 def inventory(model: ModelSpec) -> list[Part]:
     """The layers of a network, from input to output."""
-    found = _Inventory()
-    walk(model, Map(model.input), found)
-    return found.parts
-
-
-@dataclasses.dataclass(frozen=True)
-class _Flat(Map):
-    """A map without rows and columns.
-
-    Attributes:
-        before: What it was.
-    """
-
-    before: Shape = ()
+    return _Inventory.of(model).parts
 
 
 class _Inventory(Counting):
@@ -90,13 +74,9 @@ class _Inventory(Counting):
         )
 
     def convolution(self, x, width, kernel, stride, name, **more):
-        bias = more.get("bias")
-        biased = self.model.unnormed if bias is None else bias is not False
-        groups = more.get("groups", 1)
-        shapes: dict[str, Shape] = {
-            "kernel": (kernel, kernel, x.shape[2] // groups, width)
-        }
-        if biased:
+        channels = x.shape[2] // more.get("groups", 1)
+        shapes: dict[str, Shape] = {"kernel": (kernel, kernel, channels, width)}
+        if self.biased(more.get("bias")):
             shapes["bias"] = (width,)
         self._note(name, "convolution", shapes)
         return super().convolution(x, width, kernel, stride, name, **more)
@@ -121,11 +101,7 @@ class _Inventory(Counting):
         self._note(name, "pool")
         return super().max_pool(x, kernel, stride, padding, name)
 
-    def flatten(self, x, name):
-        return _Flat((1, 1, math.prod(x.shape)), x.layers, x.shape)
-
     def dense(self, x, width, name="", *, zeros=False):
-        before = x.before if isinstance(x, _Flat) else x.shape
-        shapes = {"kernel": (math.prod(before), width), "bias": (width,)}
-        self._note(name, "dense", shapes, before)
+        shapes = {"kernel": (x.shape[2], width), "bias": (width,)}
+        self._note(name, "dense", shapes, x.flattened or x.shape)
         return super().dense(x, width, name, zeros=zeros)

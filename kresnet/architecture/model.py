@@ -9,7 +9,7 @@ from pydantic import Field, create_model, model_validator
 
 from kresnet.architecture.basic import BasicStage
 from kresnet.architecture.bottleneck import BottleneckStage
-from kresnet.architecture.census import Counting, Map
+from kresnet.architecture.census import Counting
 from kresnet.architecture.convolutions import ConvolutionsStage
 from kresnet.architecture.model_checks import MODEL_CHECKS
 from kresnet.architecture.parts import Parts, Place, Placed, Tensor
@@ -17,7 +17,6 @@ from kresnet.architecture.plain import PlainStage
 from kresnet.architecture.pool import Pool
 from kresnet.architecture.residual import Rate
 from kresnet.architecture.stage import StageFields, Stride, Width
-from kresnet.architecture.walk import walk
 from kresnet.documents import (
     Expected,
     Fields,
@@ -226,16 +225,9 @@ class ModelSpec(Fields):
         return self.initialisation == "fixup"
 
     @property
-    def unnormed(self) -> bool:
-        """Whether convolutions need biases."""
-        return not self.normed and not self.fixup
-
-    @property
     def draws(self) -> bool:
         """Whether training draws inside the network: dropout, survival."""
-        parts = Counting()
-        walk(self, Map(self.input), parts)
-        return bool(parts.drawing)
+        return bool(Counting.of(self).drawing)
 
     def before_stages(self) -> Iterator[Placed]:
         """What stands where between the images and the stages: the stem."""
@@ -264,24 +256,19 @@ class ModelSpec(Fields):
     def _dense(
         self, width: int, first: bool, x: Tensor, parts: Parts
     ) -> Tensor:
-        """A dense layer of the head, ReLU and dropout."""
         x = parts.flatten(x, "flatten") if first else x
         x = parts.relu(parts.dense(x, width), "relu")
         dropout = self.head and self.head.dropout
         return parts.dropout(x, dropout, "dropout") if dropout else x
 
     def _classify(self, x: Tensor, parts: Parts) -> Tensor:
-        """The classifier."""
         if self.fixup:
             x = parts.scalar(x, "bias_before")
         return parts.dense(x, self.classes, zeros=self.fixup)
 
 
 def model_class(stages: tuple[type[StageFields], ...]) -> type[ModelSpec]:
-    """The class of networks that may also have other stages.
-
-    Args:
-        stages: Kinds of stages that kresnet does not have.
+    """The class of networks that may also have stages that kresnet has not.
 
     Raises:
         ValueError: One is no kind of stage, or its name is taken.

@@ -5,11 +5,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kresnet.architecture.bottleneck import BottleneckStage
-from kresnet.architecture.census import Counting, Map, census
-from kresnet.architecture.parts import Place
+from kresnet.architecture.census import Counting, census
 from kresnet.architecture.residual import ResidualStage
-from kresnet.architecture.stage import StageFields
-from kresnet.architecture.walk import walk
 from kresnet.documents import Path, Problem
 
 if TYPE_CHECKING:
@@ -50,7 +47,9 @@ def stages_take_what_comes(model: "ModelSpec") -> Iterator[Problem]:
                 yield dataclasses.replace(inside, also=(*inside.also, before))
         channels = row.output[2]
         if row.weighted:  # a pool keeps the channels
-            before = (*place.field, _emitting(model, place))
+            stage = None if place.stage is None else model.stages[place.stage]
+            emits = "output" if isinstance(stage, BottleneckStage) else "width"
+            before = (*place.field, emits)
 
 
 def memory_can_hold_it(model: "ModelSpec") -> Iterator[Problem]:
@@ -85,7 +84,10 @@ def norms_agree(model: "ModelSpec") -> Iterator[Problem]:
             also=(("batch_norm",),),
         )
     scaled = norm is not None and norm.last_scale != 1
-    if scaled and not any(_ends_in_norm(stage) for stage in model.stages):
+    ends_in_norm = ("original", "relu_preactivation")
+    if scaled and not any(
+        getattr(stage, "order", "") in ends_in_norm for stage in model.stages
+    ):
         yield Problem(
             ("batch_norm", "last_scale"),
             "must be 1 or left out: no block ends in batch norm and an"
@@ -93,7 +95,7 @@ def norms_agree(model: "ModelSpec") -> Iterator[Problem]:
             also=(("stages",),),
         )
     if group is not None and norm is None:
-        for width in sorted(_Normed(model).widths):
+        for width in sorted(_Normed.of(model).widths):
             if width % group.channels:
                 yield Problem(
                     ("group_norm", "channels"),
@@ -172,25 +174,13 @@ def dilations_follow(model: "ModelSpec") -> Iterator[Problem]:
 class _Normed(Counting):
     """Notes how many channels each norm of a network has."""
 
-    def __init__(self, model: "ModelSpec"):
+    def __init__(self):
         super().__init__()
         self.widths: set[int] = set()
-        walk(model, Map(model.input), self)
 
     def norm(self, x, name, scale=1.0):
         self.widths.add(self.channels(x))
         return super().norm(x, name, scale)
-
-
-def _ends_in_norm(stage: StageFields) -> bool:
-    order = getattr(stage, "order", None)
-    return order in ("original", "relu_preactivation")
-
-
-def _emitting(model: "ModelSpec", place: Place) -> str:
-    """The field that says how many channels come from a place."""
-    stage = None if place.stage is None else model.stages[place.stage]
-    return "output" if isinstance(stage, BottleneckStage) else "width"
 
 
 MODEL_CHECKS = (

@@ -100,18 +100,17 @@ class Parts(abc.ABC):
     ) -> Tensor:
         """A layer as the paper means it: convolution and batch norm.
 
-        Args:
-            x: What it is applied to.
-            width: Filters.
-            kernel: Side of the square kernel, in pixels.
-            stride: In pixels.
-            number: The number of the layer at its place.
-            norm: Whether batch norm follows.
-            **more: As of `convolution`.
+        `number` is that of the layer at its place; else see `convolution`.
         """
         conv = f"conv{number}" if number else ""
         x = self.convolution(x, width, kernel, stride, conv, **more)
         return self.norm(x, f"bn{number}") if norm else x
+
+    def biased(self, bias: float | bool | None) -> bool:
+        """Whether a convolution has biases; see `convolution`."""
+        if bias is None:
+            return not (self.model.normed or self.model.fixup)
+        return bias is not False
 
     @abc.abstractmethod
     def channels(self, x: Tensor) -> int:
@@ -152,10 +151,7 @@ class Parts(abc.ABC):
     def norm(self, x: Tensor, name: str, scale: float = 1.0) -> Tensor:
         """The norm of the network, or `x` where it has none.
 
-        Args:
-            x: What it is applied to.
-            name: Of the layer.
-            scale: What its scales are at the start.
+        `scale` is what its scales are at the start.
         """
 
     @abc.abstractmethod

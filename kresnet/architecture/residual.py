@@ -156,20 +156,20 @@ class ResidualStage(StageFields):
         return self._steps(x, after, 0, parts)
 
     def _steps(self, x: Tensor, word: str, number: int, parts: Parts) -> Tensor:
-        """A convolution, norm and ReLU in the order of a word such as "cnr".
+        """A convolution, norm and ReLU in the order of a word of `ORDERS`.
 
-        Args:
-            x: What comes in.
-            word: See `ORDERS`.
-            number: Of the convolution, from 1; 0 after the addition.
-            parts: At the place of the block.
+        The convolutions are numbered from 1; 0 is after the addition.
         """
         for step in word:
             if step == "c":
                 x = self._convolution(x, number, parts)
             elif step == "n":
+                norm, scale = parts.model.batch_norm, 1.0
+                is_last = number == len(self.convolutions())
+                if norm and is_last and word.endswith("cn"):
+                    scale = norm.last_scale
                 name = f"bn{number}" if number else "out_bn"
-                x = parts.norm(x, name, self._first_scale(word, number, parts))
+                x = parts.norm(x, name, scale)
             else:
                 name = f"relu{number}" if number else "out"
                 if parts.model.fixup:
@@ -204,23 +204,13 @@ class ResidualStage(StageFields):
         """The rate of dropout before the last convolution."""
         return None
 
-    def _first_scale(self, word: str, number: int, parts: Parts) -> float:
-        """What the scales of a norm are at the start."""
-        norm = parts.model.batch_norm
-        ends = number == len(self.convolutions()) and word.endswith("cn")
-        return norm.last_scale if norm and ends else 1.0
-
     def _dilation_before(self, parts: Parts) -> int:
-        """The dilation of the stage before."""
         i = parts.place.stage
         before = parts.model.stages[i - 1] if i else None
         return before.dilation if isinstance(before, ResidualStage) else 1
 
     def _changes_shape(self, x: Tensor, parts: Parts) -> bool:
-        """Whether what the block emits is shaped unlike what it takes.
-
-        Dilation that takes the place of a stride counts as one.
-        """
+        """Whether the shape changes, be it by dilation in a stride's place."""
         return (
             parts.place.stride > 1
             or parts.channels(x) != self.emits

@@ -56,9 +56,7 @@ class StageFields(Fields):
     def after(self, number: int, field: Path) -> Iterator[Placed]:
         """What stands between this stage and the next: nothing.
 
-        Args:
-            number: The number of the stage, as in conv2_x.
-            field: The path of the stage in the model.
+        The number is that of the stage, as in conv2_x, the field its path.
         """
         yield from ()
 

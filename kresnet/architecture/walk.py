@@ -12,13 +12,8 @@ if TYPE_CHECKING:  # a model is checked by the census, which walks
 def walk(model: "ModelSpec", x: Tensor, parts: Parts) -> Tensor:
     """Goes through a network once; the parts decide what that means.
 
-    Args:
-        model: The `model` part of a spec.
-        x: The images, as the parts take them.
-        parts: Anything that has the layers of `Parts`.
-
-    Returns:
-        The logits, as the parts make them.
+    `x` is the images as the parts take them, the result the logits as the parts
+    make them.
     """
     parts.model = model
     for place, definition in _places(model):

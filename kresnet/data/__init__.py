@@ -3,10 +3,9 @@
 from kresnet.data.feed import Feed
 from kresnet.data.open import load_dataset, open_source
 from kresnet.data.order import Order, split_train_validation
-from kresnet.data.source import Dataset, Images, Source
+from kresnet.data.source import Images, Source
 
 __all__ = [
-    "Dataset",
     "Feed",
     "Images",
     "Order",

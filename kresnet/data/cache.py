@@ -113,7 +113,6 @@ def _remove_damaged(folder: Path) -> None:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Removes what killed processes left behind."""
     for path in parent.glob(f"{sealed_folder.TEMPORARY}*"):
         if time.time() - path.stat().st_mtime > _ABANDONED:
             shutil.rmtree(path, ignore_errors=True)

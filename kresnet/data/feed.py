@@ -17,12 +17,7 @@ MOST_BYTES = 2**28
 
 
 def most_batches(image: Sequence[int], batch_size: int) -> int:
-    """How many batches' pixels are read at once, at least 1.
-
-    Args:
-        image: Height, width and channels of an image.
-        batch_size: Images of a batch.
-    """
+    """How many batches' pixels are read at once, at least 1."""
     return max(1, MOST_BYTES // (batch_size * math.prod(image)))
 
 
@@ -31,15 +26,9 @@ class Feed(Order):
 
     Of a source that is not in memory a thread reads the batches of the next
     iterations. What is read depends on the iteration alone. One thread is
-    enough, since what decodes images can use several itself.
-
-    Args:
-        source: Has the images.
-        indices: See `Order`; of the training images.
-        batch_size: See `Order`.
-        seed: See `Order`.
-        last: From this iteration on nothing is read ahead.
-        iteration_keys: See `Order`.
+    enough, since what decodes images can use several itself. From the
+    iteration `last` on nothing is read ahead. The other arguments are those of
+    `Order`.
     """
 
     def __init__(
@@ -60,14 +49,10 @@ class Feed(Order):
     def batches(
         self, first_iteration: int, count: int
     ) -> tuple[np.ndarray, ...]:
-        """See `Order.batches`.
+        """See `Order.batches`, and as of `Source.read` a KresnetError.
 
-        Returns:
-            Of a source that is not in memory also its pixels, uint8, shape
-            `(count, batch_size, height, width, channels)`.
-
-        Raises:
-            KresnetError: As of `Source.read`.
+        Of a source that is not in memory there are pixels, too: uint8, shape
+        `(count, batch_size, height, width, channels)`.
         """
         batches = super().batches(first_iteration, count)
         if self.source.in_memory:

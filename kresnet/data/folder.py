@@ -7,7 +7,7 @@ import io
 import itertools
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +27,7 @@ from kresnet.errors import (
 )
 from kresnet.files import cache_home
 from kresnet.notices import notify
-from kresnet.spec import DataSpec, Views
+from kresnet.spec import DataSpec
 
 
 class Folder(Source):
@@ -37,31 +37,28 @@ class Folder(Source):
     what was read: an image's pixels depend on its file, its view and its key.
 
     Args:
-        name: The name that a spec uses.
+        data: The `data` part of a spec, which has views.
         splits: By name, "train", "test" and perhaps "validation".
         class_names: In the order of the labels.
-        views: What is seen in training, and without a key.
         shape: Height, width and channels to give.
-        statistics: Images that statistics are measured on, at most.
         threads: How many; `None` for as many as there are cores.
     """
 
     def __init__(
         self,
-        name: str,
+        data: DataSpec,
         splits: dict[str, Files],
         class_names: tuple[str, ...],
-        views: Views,
         shape: tuple[int, int, int],
-        statistics: int,
         threads: int | None = None,
     ):
-        self.name = name
+        assert data.views is not None  # noqa: S101, the spec was checked
+        self.name = data.dataset
         self.splits = splits
         self.class_names = class_names
-        self.views = views
+        self.views = data.views
         self.shape = shape
-        self.most_measured = statistics
+        self.most_measured = data.statistics
         self.fingerprint = fingerprint(class_names, splits)
         self.sums = _stored_sums(self.fingerprint, splits)
         self.threads = threads or _usable_cores()
@@ -72,36 +69,25 @@ class Folder(Source):
 
     @property
     def versions(self) -> dict[str, str]:
-        """See `Source.versions`."""
         return versions()
 
     @property
     def input(self) -> tuple[int, ...]:
-        """See `Source.input`."""
         return self.shape
 
     def labels(self, split):
-        """See `Source.labels`."""
         return self.splits[split].labels
 
     def parts(self, validation: int) -> tuple[Images, Images]:
-        """See `Source.parts`; the folder validation/ has its images."""
         if "validation" not in self.splits:
             return super().parts(validation)
         return self.images("train"), self.images("validation")
 
     def measured(self, images: Images) -> Images:
-        """See `Source.measured`."""
         chosen = seedless_sample(images.indices, self.most_measured)
         return Images(self, images.split, chosen)
 
     def read(self, split, indices, keys=None):
-        """See `Source.read`.
-
-        Raises:
-            InputMissingError: A file is gone.
-            BadDataError: A file is no image, is damaged, or has changed.
-        """
         files = self.splits[split]
         if isinstance(indices, slice):
             indices = np.arange(len(files.names))[indices]
@@ -112,7 +98,7 @@ class Folder(Source):
         pixels = np.empty((len(indices), *self.shape), np.uint8)
         every = itertools.repeat(None) if keys is None else map(int, keys)
         reads = [
-            self._pool.submit(self._read, split, index, key, row)
+            self._pool.submit(self._see, split, index, key, row)
             for index, key, row in zip(
                 map(int, indices), every, pixels, strict=False
             )
@@ -127,17 +113,10 @@ class Folder(Source):
         return pixels
 
     def whole(self, split, index, use):
-        """See `Source.whole`; errors as of `read`."""
         with self._checked(split, index) as file:
             image, _ = self._colours(file)
             pixels = np.asarray(image)
             return use(pixels.reshape(*pixels.shape[:2], -1))
-
-    def _read(
-        self, split: str, index: int, key: int | None, row: np.ndarray
-    ) -> None:
-        with self._checked(split, index) as file:
-            row[:] = self._seen(file, key)
 
     @contextlib.contextmanager
     def _checked(self, split: str, index: int) -> Iterator[BinaryIO]:
@@ -164,8 +143,10 @@ class Folder(Source):
         except KresnetError as error:
             raise type(error)(f"{path}: {error}") from error
 
-    def _seen(self, file: BinaryIO, key: int | None) -> np.ndarray:
-        """The pixels of a view of an image."""
+    def _see(
+        self, split: str, index: int, key: int | None, row: np.ndarray
+    ) -> None:
+        """Puts the pixels of a view of an image into a row."""
         height, width, _ = self.shape
         output = width, height
 
@@ -179,12 +160,12 @@ class Folder(Source):
             return min((right - left) / width, (bottom - top) / height)
 
         # In a test view shrinking moves probabilities by up to 0.03.
-        image, whole = self._colours(file, None if key is None else least)
+        with self._checked(split, index) as file:
+            image, whole = self._colours(file, None if key is None else least)
         across, down = image.width / whole[0], image.height / whole[1]
         left, top, right, bottom = box_in(whole)
         box = left * across, top * down, right * across, bottom * down
-        seen = np.asarray(resized(image, box, output))
-        return seen.reshape(self.shape)
+        row[:] = np.asarray(resized(image, box, output)).reshape(self.shape)
 
     def _colours(self, file, least=None):
         """What `decode` returns, with the channels that are asked for."""
@@ -197,7 +178,7 @@ class Folder(Source):
 
 def open_folder(
     data: DataSpec,
-    shape: Sequence[int],
+    shape: tuple[int, int, int],
     data_dir: str | os.PathLike[str] | None,
 ) -> Folder:
     """Opens a folder with train/ and test/, which hold a folder for a class.
@@ -212,7 +193,6 @@ def open_folder(
         BadDataError: A class has no training images, a file's name or a
             folder's cannot be used, or several folders could be meant.
     """
-    assert data.views is not None  # noqa: S101, the spec was checked
     root = folder_of(data_dir, data.dataset)
     splits, class_names = list_splits(root)
     if "validation" in splits and data.validation:
@@ -228,15 +208,7 @@ def open_folder(
                 f" over, such as {files.passed_over[0]}, whose names do not"
                 f" end in {', '.join(ENDINGS)}"
             )
-    height, width, channels = shape
-    return Folder(
-        data.dataset,
-        splits,
-        class_names,
-        data.views,
-        (height, width, channels),
-        data.statistics,
-    )
+    return Folder(data, splits, class_names, shape)
 
 
 def folder_of(
@@ -253,11 +225,7 @@ def folder_of(
 
 
 def sums_folder(fingerprint: str) -> Path:
-    """Where `kresnet data --verify` stores the sums of files.
-
-    Raises:
-        OSError: The user has no home directory.
-    """
+    """Where `kresnet data --verify` stores sums; OSError without a home."""
     return cache_home() / "sums" / fingerprint[:32]
 
 

@@ -65,7 +65,6 @@ class KeyedBatches(keras.utils.PyDataset):
         self._given = 0
 
     def __len__(self) -> int:
-        """Iterations in an epoch."""
         return len(self.images) // self._order.batch_size
 
     def on_epoch_begin(self):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kresnet.errors import BadDataError, InputMissingError
+from kresnet.errors import BadDataError, InputMissingError, read_error
 from kresnet.printable import is_utf8
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -46,9 +46,7 @@ def list_splits(root: Path) -> tuple[dict[str, Files], tuple[str, ...]]:
         raise BadDataError(
             f"{train}: holds no folders; each is a class, with its images"
         )
-    splits = {}
-    for split, folder in folders.items():
-        splits[split] = _list(folder, class_names)
+    splits = {name: _list(each, class_names) for name, each in folders.items()}
     counts = np.bincount(splits["train"].labels, minlength=len(class_names))
     if empty := [
         name for name, n in zip(class_names, counts, strict=True) if not n
@@ -144,7 +142,5 @@ def _names(
                 else:
                     others.append(entry.name)
     except OSError as error:
-        raise InputMissingError(
-            f"{error.filename or folder}: cannot be read: {error.strerror}"
-        ) from error
+        raise read_error(error.filename or folder, error) from error
     return {name: taken[name] for name in sorted(taken)}, sorted(others)

@@ -18,16 +18,12 @@ def split_train_validation(
     with different seeds train on the same images and share adapted statistics.
     A smaller validation part is a subset of a larger one.
 
-    Args:
-        count: Number of images, at least 1.
-        validation: How many of them are held out, from 0 to `count` - 1.
-
     Returns:
         Two sorted int64 arrays of positions, `(count - validation,)` of the
         training part and `(validation,)` of the validation part.
 
     Raises:
-        ValueError: `validation` is out of range.
+        ValueError: `validation` is not from 0 to `count` - 1.
     """
     if not 0 <= validation < count:
         raise ValueError(
@@ -42,17 +38,10 @@ def split_train_validation(
 
 
 def seedless_sample(indices: np.ndarray, most: int) -> np.ndarray:
-    """Chooses `most` of some images, or all of them where there are no more.
+    """Chooses `most` of some indices, or all of them where there are no more.
 
     As `split_train_validation` it depends on no seed, and a smaller sample is
-    a subset of a larger one.
-
-    Args:
-        indices: Integers, shape `(count,)`, not empty.
-        most: At least 1.
-
-    Returns:
-        Indices, rising.
+    a subset of a larger one. They rise.
     """
     if len(indices) <= most:
         return indices
@@ -139,17 +128,15 @@ class Order:
             )
         images = np.empty((count, self.batch_size), np.int32)
         keys = np.empty((count, self.batch_size), np.uint32)
+        of_iterations = np.empty_like(keys)
         for row in range(count):
             iteration = first_iteration + row
             images[row], _ = self._images_and_views(iteration)
-            raw = self._raw(_KEYS, iteration, self.batch_size)
-            keys[row] = raw >> np.uint64(32)
+            keys[row] = self._keys(_KEYS, iteration, self.batch_size)
+            if self.iteration_keys:
+                of_iterations[row] = self._keys(_ITERATION_KEYS, iteration, 1)
         if not self.iteration_keys:
             return images, keys
-        of_iterations = np.empty_like(keys)
-        for row in range(count):
-            raw = self._raw(_ITERATION_KEYS, first_iteration + row, 1)
-            of_iterations[row] = raw >> np.uint64(32)
         return images, np.stack([keys, of_iterations], axis=-1)
 
     def batch(self, iteration: int) -> tuple[np.ndarray, ...]:
@@ -157,11 +144,7 @@ class Order:
         return tuple(each[0] for each in self.batches(iteration, 1))
 
     def view_keys(self, iteration: int) -> np.ndarray:
-        """The keys by which a source draws the images of an iteration.
-
-        Returns:
-            uint64, shape `(batch_size,)`.
-        """
+        """The keys by which a source draws an iteration's images, uint64."""
         return self._images_and_views(iteration)[1]
 
     def close(self) -> None:
@@ -196,6 +179,9 @@ class Order:
             kept = list(self._epochs.items())[-1:]
             self._epochs = dict([*kept, (epoch, found)])
         return found
+
+    def _keys(self, use: int, number: int, count: int) -> np.ndarray:
+        return self._raw(use, number, count) >> np.uint64(32)
 
     def _raw(self, use: int, number: int, count: int) -> np.ndarray:
         """The first `count` 64-bit words of one of the seed's streams."""

@@ -47,8 +47,7 @@ class Source:
     def labels(self, split: str) -> np.ndarray:
         """The labels of "train", "test", or another split that it has.
 
-        Returns:
-            int32, shape `(N,)`, from 0 to the number of classes - 1.
+        They are int32, shape `(N,)`, from 0 to the number of classes - 1.
         """
         raise NotImplementedError
 
@@ -74,7 +73,7 @@ class Source:
             uint8, shape `(count, height, width, channels)`.
 
         Raises:
-            KresnetError: An image is missing or damaged.
+            KresnetError: An image is missing, damaged, or has changed.
         """
         raise NotImplementedError
 
@@ -101,9 +100,7 @@ class Source:
     def parts(self, validation: int) -> tuple["Images", "Images"]:
         """The images to train on, and those held out.
 
-        Args:
-            validation: How many training images are held out, where a source
-                has no others for it.
+        So many are held out of a source that has no others for it.
         """
         train, held_out = split_train_validation(
             len(self.labels("train")), validation
@@ -186,15 +183,12 @@ class Dataset(Source):
 
     @property
     def input(self) -> tuple[int, ...]:
-        """See `Source.input`."""
         return self.train_images.shape[1:]
 
     def labels(self, split):
-        """See `Source.labels`."""
         return {"train": self.train_labels, "test": self.test_labels}[split]
 
     def read(self, split, indices, keys=None):
-        """See `Source.read`; an image is the same whatever its key."""
         images = {"train": self.train_images, "test": self.test_images}[split]
         return images[indices]
 

@@ -50,12 +50,10 @@ class Survey:
 
 
 def survey(root: Path, verify: bool = False) -> Survey:
-    """Looks at every image of a folder.
+    """Looks at every image of a folder; see `open_folder`.
 
-    Args:
-        root: See `kresnet.data.folder.open_folder`.
-        verify: Whether to decode every image too, and to store a SHA-256 sum
-            of each file if all are sound. Else only their beginnings are read.
+    To `verify` is to decode every image too, and to store a SHA-256 sum of each
+    file if all are sound. Else only their beginnings are read.
 
     Raises:
         KresnetError: As of `kresnet.data.listing.list_splits`.

@@ -276,7 +276,6 @@ def _wrong_count(path: Path, length: int, count: int) -> BadDataError:
 
 
 def _download(facts: TfdsFacts, data_dir: Path, source: str) -> None:
-    """Downloads and prepares a data set below `data_dir`."""
     name = f"{facts.name}:{facts.version}"
     notify(f"downloading {name} to {data_dir}")
     try:

@@ -19,11 +19,10 @@ _TRIES = 10
 
 
 def draw(key: int, stream: int) -> float:
-    """A number in [0, 1), the output number `stream` of SplitMix64.
+    """A number in [0, 1), from the output number `stream` of SplitMix64.
 
-    Args:
-        key: Integer from 0 to 2**64 - 1, the seed of the generator.
-        stream: Integer, at least 0; other streams, independent draws.
+    The key, from 0 to 2**64 - 1, is the generator's seed. Other streams, from
+    0, are independent draws.
 
     Reference:
         G. Steele, D. Lea, C. Flood 2014, "Fast Splittable Pseudorandom Number
@@ -71,12 +70,7 @@ def crop_box(
 
 
 def whole_size(shorter_side: int, image: Size) -> Size:
-    """The size of a whole image that is resized, in whole pixels.
-
-    Args:
-        shorter_side: The length that the image's shorter side is resized to.
-        image: Width and height of the image as it is.
-    """
+    """The size of a whole image that is resized, in whole pixels."""
     scale = shorter_side / min(image)
     return round(image[0] * scale), round(image[1] * scale)
 
@@ -87,11 +81,7 @@ def train_box(view: TrainView, image: Size, output: Size, key: int) -> Box:
         return _area_box(view, image, key)
     low, high = view.shorter_side
     side = low + int(draw(key, 0) * (high - low + 1))
-    scale = min(image) / side
-    width, height = output[0] * scale, output[1] * scale
-    left = draw(key, 1) * (image[0] - width)
-    top = draw(key, 2) * (image[1] - height)
-    return left, top, left + width, top + height
+    return crop_box(side, image, output, draw(key, 1), draw(key, 2))
 
 
 def _area_box(view: TrainView, image: Size, key: int) -> Box:

@@ -113,12 +113,7 @@ def _statistics_in_testing() -> Point:
 
 
 def as_text(points: Sequence[Point], width: int = 80) -> str:
-    """Three lines or more for every point, and the grades counted.
-
-    Args:
-        points: What `explain` returned.
-        width: Columns of the terminal.
-    """
+    """Three lines or more for every point, and the grades counted."""
     blocks = []
     for point in points:
         lines = [f"{point.topic}: {point.grade}"]

@@ -38,10 +38,6 @@ def network_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
     )
 
 
-def _kinds(model: ModelSpec) -> set[str]:
-    return {stage.kind for stage in model.stages}
-
-
 def _architecture(model: ModelSpec) -> str:
     """The places of a network in words."""
     stem, head = model.stem, model.head
@@ -106,7 +102,7 @@ def _counts(model: ModelSpec, paper: Experiments) -> Point:
 
 
 def _shortcuts(model: ModelSpec, paper: Experiments) -> Point:
-    kinds = _kinds(model)
+    kinds = {stage.kind for stage in model.stages}
     without = kinds <= {"plain", "convolutions"}
     here = "none" if without else ", ".join(sorted(kinds))
     known = printed_network(model, paper)

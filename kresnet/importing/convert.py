@@ -121,17 +121,45 @@ def _counterpart(model: ModelSpec, to: str) -> str:
     """The other program's name of the network, whatever its classes."""
     own = _shapes(model)
     for spec, name in COUNTERPARTS[to].items():
-        if _shapes(load_spec(spec).model) == own:
+        other = load_spec(spec).model
+        if _shapes(other) == own:
+            there = _beside_shapes(other)
+            for field, value in _beside_shapes(model).items():
+                if value != there[field]:
+                    raise SpecError(
+                        f"--to {to}: the network would be another function"
+                        f" there: {field} must be {there[field]}, as in {name}."
+                        f" Received: {value}"
+                    )
             return name
     raise _no_counterpart(to)
 
 
 def _shapes(model: ModelSpec) -> list[tuple]:
     parts = [p for p in inventory(model) if not p.is_classifier]
-    return [
-        (part.name, part.shapes, [stage.stride for stage in model.stages])
-        for part in parts
-    ]
+    return [(part.name, part.shapes) for part in parts]
+
+
+def _beside_shapes(model: ModelSpec) -> dict[str, object]:
+    """The fields on which the function depends and no array does.
+
+    That a pool after the stem pads evenly is a naming's matter: `Naming.odd`.
+    """
+    found: dict[str, object] = {"model.survival": model.survival}
+    stem = model.stem
+    if stem is not None:
+        found["model.stem.stride"] = stem.stride
+        if stem.pool is not None:
+            found["model.stem.pool.kernel"] = stem.pool.kernel
+            found["model.stem.pool.stride"] = stem.pool.stride
+    for i, stage in enumerate(model.stages):
+        at = f"model.stages[{i}]"
+        found[f"{at}.stride"] = stage.stride
+        found[f"{at}.dilation"] = getattr(stage, "dilation", 1)
+        pool = getattr(stage, "pool", None)
+        for name in ("kernel", "stride", "padding"):
+            found[f"{at}.pool.{name}"] = getattr(pool, name, None)
+    return found
 
 
 def _no_counterpart(to: str) -> SpecError:

@@ -21,13 +21,11 @@ COUNTER = "num_batches_tracked"
 ASIDE = {
     "optimizer": "the optimiser's",
     "optimizer_weights": "the optimiser's",
-    **dict.fromkeys(
-        ("per_pixel_mean", "channel_mean", "channel_standardize"),
-        "statistics of a transform",
-    ),
-    **dict.fromkeys(
-        ("zca_whitening", "fancy_pca"), "statistics of a transform"
-    ),
+    "per_pixel_mean": "statistics of a transform",
+    "channel_mean": "statistics of a transform",
+    "channel_standardize": "statistics of a transform",
+    "zca_whitening": "statistics of a transform",
+    "fancy_pca": "statistics of a transform",
 }
 
 
@@ -51,7 +49,7 @@ class Found:
         return f"{self.part.name}/{self.array}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Match:
     """A network's arrays, and those of a file under a naming and a prefix.
 
@@ -59,6 +57,7 @@ class Match:
         model: The network.
         naming: Whose names they are.
         prefix: What stands before every name.
+        channels: Channels of images that the first kernels take in the file.
         found: The arrays that are there with their shapes.
         missing: Those that are not there.
         misshapen: Those that have another shape.
@@ -66,18 +65,17 @@ class Match:
             folded into it, by the name of the norm.
         left: What the file has beside them, and why it is not taken; empty
             where nothing says why.
-        channels: Channels of images that the first kernels take in the file.
     """
 
     model: ModelSpec
     naming: Naming
     prefix: str
-    found: list[Found]
-    missing: list[Found]
-    misshapen: list[Found]
-    biases: dict[str, str]
-    left: dict[str, str]
     channels: int
+    found: list[Found] = dataclasses.field(default_factory=list)
+    missing: list[Found] = dataclasses.field(default_factory=list)
+    misshapen: list[Found] = dataclasses.field(default_factory=list)
+    biases: dict[str, str] = dataclasses.field(default_factory=dict)
+    left: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -114,22 +112,12 @@ def match(
 ) -> Match:
     """Compares names and shapes; nothing is read.
 
-    Args:
-        model: The network.
-        naming: Whose names they are.
-        prefix: What stands before every name of the network.
-        held: What the file holds.
-        classifier: Whether the classifier is taken. If not, what else stands
-            after the stages may be missing as well.
-        channels: Whether the first kernels may take other channels.
-        parts: The network's layers; found if not given.
+    Without the classifier what else stands after the stages may be missing,
+    too. With `channels` the first kernels may take other channels. `parts` are
+    the network's layers, found if not given.
     """
-    found: list[Found] = []
-    missing: list[Found] = []
-    misshapen: list[Found] = []
-    biases, reasons, last = {}, {}, ""
-    taken = model.input[2]
-    first = True
+    made = Match(model, naming, prefix, model.input[2])
+    reasons, last, first = {}, "", True
     for part in parts or inventory(model):
         for array, shape in part.shapes.items():
             each = Found(part, array, prefix + naming.array(part, array))
@@ -138,40 +126,37 @@ def match(
                 reasons[each.name] = "the classifier's"
             elif there is None:
                 if classifier or not part.in_head:
-                    missing.append(each)
+                    made.missing.append(each)
             elif there.shape == theirs(part, array, naming):
-                found.append(each)
+                made.found.append(each)
             elif first and channels and array == "kernel":
                 other = _other_channels(part, shape, there, naming)
-                taken = other or taken
-                (found if other else misshapen).append(each)
+                made.channels = other or made.channels
+                (made.found if other else made.misshapen).append(each)
             else:
-                misshapen.append(each)
+                made.misshapen.append(each)
             first = first and array != "kernel"
         if part.kind == "norm":
             if last in held and "moving_mean" in part.shapes:
-                biases[part.name] = last
+                if held[last].shape == part.shapes["moving_mean"]:
+                    made.biases[part.name] = last
+                else:
+                    own = part._replace(
+                        shapes={"bias": part.shapes["moving_mean"]}
+                    )
+                    made.misshapen.append(Found(own, "bias", last))
         elif part.kind == "convolution" and "bias" not in part.shapes:
             last = prefix + naming.array(part, "bias")
         else:
             last = ""
-    used = {each.name for each in (*found, *misshapen)} | set(biases.values())
-    left = {
+    used = {each.name for each in (*made.found, *made.misshapen)}
+    used |= set(made.biases.values())
+    made.left = {
         name: reasons.get(name) or _aside(name)
         for name in held
         if name.startswith(prefix) and name not in used
     }
-    return Match(
-        model,
-        naming,
-        prefix,
-        found,
-        missing,
-        misshapen,
-        biases,
-        left,
-        taken,
-    )
+    return made
 
 
 def _other_channels(part: Part, shape, there: Held, naming: Naming) -> int:
@@ -235,20 +220,33 @@ def fit(matched: Match, held: Listing, dtype: str = "float32") -> Fitted:
         bias = matched.biases.get(each.part.name)
         if each.array == "moving_mean" and bias:
             names.append(bias)
-            value = value.astype("float64") - _numbers(held[bias], bias)
+            added = _numbers(held[bias], bias)
+            if orders:
+                added = reordered(added, each.part, each.array, orders)
+            value = value.astype("float64") - added
             folded.add("biases of convolutions, into the means of batch norm")
         if each.array == "moving_variance":
             value, said = _variance(value, each, matched)
             folded |= said
-        with np.errstate(over="ignore"):
-            made = np.ascontiguousarray(value.astype(dtype))
-        if not np.isfinite(made).all():
-            raise BadDataError(
-                f"{each.name}: holds NaN or infinite numbers, or some beyond"
-                f" the range of {dtype}"
-            )
-        arrays[each.ours], sources[each.ours] = made.reshape(value.shape), names
+        arrays[each.ours] = _finite(value, each.name, dtype)
+        sources[each.ours] = names
     return Fitted(arrays, sources, list(_notes(matched, types, folded, dtype)))
+
+
+def read_finite(there: Held, name: str) -> np.ndarray:
+    """Reads an array as float32; errors as of `fit`."""
+    return _finite(_numbers(there, name), name, "float32")
+
+
+def _finite(value: np.ndarray, name: str, dtype: str) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        made = np.ascontiguousarray(value.astype(dtype))
+    if not np.isfinite(made).all():
+        raise BadDataError(
+            f"{name}: holds NaN or infinite numbers, or some beyond the range"
+            f" of {dtype}"
+        )
+    return made.reshape(value.shape)
 
 
 def _numbers(there: Held, name: str) -> np.ndarray:
@@ -262,9 +260,9 @@ def _numbers(there: Held, name: str) -> np.ndarray:
 
 def _kernel(value, each: Found, matched: Match, first: str) -> np.ndarray:
     part, naming = each.part, matched.naming
-    if part.name != first:
-        return turned(value, part, naming)
     value = turned(value, part, naming)
+    if part.name != first:
+        return value
     if naming.bgr and value.shape[2] == 3:
         value = value[:, :, ::-1]
     ours = part.shapes["kernel"][2]

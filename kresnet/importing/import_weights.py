@@ -12,15 +12,10 @@ from kresnet import sealed_folder
 from kresnet.architecture import StageFields, inventory
 from kresnet.errors import CannotWriteError, SpecError, write_error
 from kresnet.files import open_plain_file
-from kresnet.importing.fit import Fitted, Match, fit
-from kresnet.importing.misfit import refuse_misfit
+from kresnet.importing.fit import Fitted, Match, fit, read_finite
 from kresnet.importing.namings import NAMINGS
-from kresnet.importing.recognise import recognise
-from kresnet.importing.transforms import (
-    about_view,
-    refuse_unknown,
-    with_constants,
-)
+from kresnet.importing.recognise import recognise, refuse_misfit
+from kresnet.importing.transforms import about_view, with_constants
 from kresnet.machine.surroundings import check_floatx
 from kresnet.network import build_transforms
 from kresnet.records.imported import (
@@ -136,8 +131,13 @@ def _statistics(
             elif there is None or there.shape != tuple(variable.shape):
                 missing.append(name)
             else:
-                found[variable.path] = there.read().astype("float32")
-    refuse_unknown(spec, missing)
+                found[variable.path] = read_finite(there, name)
+    if missing:
+        raise SpecError(
+            f"{spec.name}: the files have no {', '.join(missing)}; the spec"
+            " must give constants, such as --set data.transforms=[{layer:"
+            " channel_mean, mean: [125, 123, 114]}]"
+        )
     return found
 
 

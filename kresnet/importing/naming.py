@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from kresnet.architecture import (
-    BasicStage,
     BottleneckStage,
     ConvolutionsStage,
     ModelSpec,
     Part,
-    ResidualStage,
 )
 
 # What others call our arrays.
@@ -25,26 +23,6 @@ TORCH = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
-# Constants of ImageNet's colours, of pixels from 0 to 1: torchvision's.
-IMAGENET = (
-    {"layer": "rescale", "divide_by": 255},
-    {
-        "layer": "channel_standardize",
-        "mean": [0.485, 0.456, 0.406],
-        "stddev": [0.229, 0.224, 0.225],
-    },
-)
-# The authors' means, which keras.applications has; of pixels up to 255.
-CAFFE = ({"layer": "channel_mean", "mean": [123.68, 116.779, 103.939]},)
-# Deviations are means of each image's, and not those of all pixels.
-CHENYAOFO = (
-    {"layer": "rescale", "divide_by": 255},
-    {
-        "layer": "channel_standardize",
-        "mean": [0.4914, 0.4822, 0.4465],
-        "stddev": [0.2023, 0.1994, 0.2010],
-    },
-)
 
 
 class Naming(NamedTuple):
@@ -120,46 +98,14 @@ class Naming(NamedTuple):
             if isinstance(stage, BottleneckStage) and stage.stride > 1
         }
         yield from (f"bottlenecks' stride in the {each}" for each in places)
+        if model.stem:
+            yield f"stride of the stem {model.stem.stride}"
         strides = [str(stage.stride) for stage in model.stages]
         if not all(isinstance(s, ConvolutionsStage) for s in model.stages):
             yield f"strides of the stages {', '.join(strides)}"
         dilated = {getattr(stage, "dilation", 1) for stage in model.stages}
         yield "no dilation" if dilated == {1} else "dilation as the spec has it"
+        if model.survival < 1:
+            yield f"residuals times survival, {model.survival:g} at last"
         if self.epsilon is not None and model.batch_norm is not None:
             yield f"ε of batch norm {self.epsilon:g}, as {self.name} has it"
-
-
-def is_resnet(model: ModelSpec) -> bool:
-    """Whether it is a residual net with the blocks of the first paper."""
-    return (
-        model.stem is not None
-        and model.stem.activation
-        and model.batch_norm is not None
-        and model.head is None
-        and all(
-            isinstance(stage, BasicStage | BottleneckStage)
-            and stage.order == "original"
-            and not (stage.scale or stage.gate)
-            for stage in model.stages
-        )
-    )
-
-
-def has_shortcut(model: ModelSpec, kind: str) -> bool:
-    """Whether all shortcuts are of a kind: A, B or C."""
-    return all(
-        isinstance(stage, ResidualStage) and stage.shortcut == kind
-        for stage in model.stages
-    )
-
-
-def is_vgg(model: ModelSpec) -> bool:
-    """Whether it is a net of VGG's kind: five stages, fc6, fc7, classifier."""
-    return (
-        model.stem is None
-        and model.group_norm is None
-        and all(isinstance(stage, ConvolutionsStage) for stage in model.stages)
-        and len(model.stages) == 5
-        and model.head is not None
-        and len(model.head.dense) == 2
-    )

@@ -1,20 +1,71 @@
 """The namings that are known."""
 
-from kresnet.architecture import BottleneckStage, ModelSpec, Part
-from kresnet.importing.naming import (
-    CAFFE,
-    CHENYAOFO,
-    IMAGENET,
-    Naming,
-    has_shortcut,
-    is_resnet,
-    is_vgg,
+from kresnet.architecture import (
+    BasicStage,
+    BottleneckStage,
+    ConvolutionsStage,
+    ModelSpec,
+    Part,
+)
+from kresnet.importing.naming import Naming
+
+# Constants of ImageNet's colours, of pixels from 0 to 1: torchvision's.
+IMAGENET = (
+    {"layer": "rescale", "divide_by": 255},
+    {
+        "layer": "channel_standardize",
+        "mean": [0.485, 0.456, 0.406],
+        "stddev": [0.229, 0.224, 0.225],
+    },
+)
+# The authors' means, which keras.applications has; of pixels up to 255.
+CAFFE = ({"layer": "channel_mean", "mean": [123.68, 116.779, 103.939]},)
+# Deviations are means of each image's, and not those of all pixels.
+CHENYAOFO = (
+    {"layer": "rescale", "divide_by": 255},
+    {
+        "layer": "channel_standardize",
+        "mean": [0.4914, 0.4822, 0.4465],
+        "stddev": [0.2023, 0.1994, 0.2010],
+    },
 )
 
 
+def _is_resnet(model: ModelSpec, shortcut: str, pooled: bool) -> bool:
+    """Whether it has the blocks of the first paper, of one shortcut.
+
+    The nets for ImageNet pool after the stem, those for CIFAR-10 do not.
+    """
+    return (
+        model.stem is not None
+        and model.stem.activation
+        and (model.stem.pool is not None) == pooled
+        and model.batch_norm is not None
+        and model.head is None
+        and all(
+            isinstance(stage, BasicStage | BottleneckStage)
+            and stage.order == "original"
+            and stage.shortcut == shortcut
+            and not (stage.scale or stage.gate)
+            for stage in model.stages
+        )
+    )
+
+
+def _is_vgg(model: ModelSpec) -> bool:
+    """Whether it is a net of VGG's kind: five stages, fc6, fc7, classifier."""
+    return (
+        model.stem is None
+        and model.group_norm is None
+        and all(isinstance(stage, ConvolutionsStage) for stage in model.stages)
+        and len(model.stages) == 5
+        and model.head is not None
+        and len(model.head.dense) == 2
+    )
+
+
 def _imagenet_resnet(model: ModelSpec) -> bool:
-    pooled = model.stem is not None and model.stem.pool is not None
-    return is_resnet(model) and has_shortcut(model, "B") and pooled
+    return _is_resnet(model, "B", pooled=True)
 
 
 def _bottlenecks(model: ModelSpec) -> bool:
@@ -23,11 +74,6 @@ def _bottlenecks(model: ModelSpec) -> bool:
         isinstance(stage, BottleneckStage) and stage.groups == 1
         for stage in model.stages
     )
-
-
-def _cifar_resnet(model: ModelSpec, shortcut: str) -> bool:
-    bare = model.stem is not None and model.stem.pool is None
-    return is_resnet(model) and has_shortcut(model, shortcut) and bare
 
 
 def _torch_resnet(part: Part, classifier: str = "fc") -> str:
@@ -114,7 +160,7 @@ _ALL = (
         lambda part: _torch_vgg(
             part, "classifier.0", "classifier.3", "classifier.6"
         ),
-        is_vgg,
+        _is_vgg,
         transforms=IMAGENET,
     ),
     Naming(
@@ -123,7 +169,7 @@ _ALL = (
         lambda part: _torch_vgg(
             part, "pre_logits.fc1", "pre_logits.fc2", "head.fc"
         ),
-        is_vgg,
+        _is_vgg,
         spread=True,
         transforms=IMAGENET,
     ),
@@ -139,7 +185,7 @@ _ALL = (
         "keras-vgg",
         "keras.applications' VGG",
         _keras_vgg,
-        lambda model: is_vgg(model) and not model.normed,
+        lambda model: _is_vgg(model) and not model.normed,
         torch=False,
         bgr=True,
         transforms=CAFFE,
@@ -156,7 +202,7 @@ _ALL = (
         "akamaster",
         "akamaster's ResNets for CIFAR-10",
         lambda part: _torch_resnet(part, "linear"),
-        lambda model: _cifar_resnet(model, "A"),
+        lambda model: _is_resnet(model, "A", pooled=False),
         centred=True,
         transforms=IMAGENET,
     ),
@@ -164,7 +210,7 @@ _ALL = (
         "chenyaofo",
         "chenyaofo's ResNets for CIFAR-10",
         _torch_resnet,
-        lambda model: _cifar_resnet(model, "B"),
+        lambda model: _is_resnet(model, "B", pooled=False),
         transforms=CHENYAOFO,
     ),
 )

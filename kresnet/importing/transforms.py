@@ -4,26 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from kresnet.errors import SpecError
 from kresnet.importing.naming import Naming
 from kresnet.spec import Spec
 
 
 def with_constants(spec: Spec, naming: Naming) -> tuple[Spec, str]:
-    """A spec whose transforms need no training images.
+    """A spec whose transforms need no training images, and where they are of.
 
     Transforms whose statistics are those of training images are replaced by
     what is usual for the naming; those that only draw stay.
-
-    Args:
-        spec: The spec as it was given.
-        naming: Whose weights they are.
-
-    Returns:
-        The spec as it is used, and where the constants come from.
-
-    Raises:
-        SpecError: Nothing is usual for the naming.
     """
     before = spec.data.transforms
     adapted = [each.layer for each in before if each.is_adapted]
@@ -69,13 +58,3 @@ def about_view(spec: Spec) -> str:
         f" side is {spec.data.views.test.shorter_side}, bilinear with"
         " antialiasing, as the spec has it"
     )
-
-
-def refuse_unknown(spec: Spec, missing: list[str]) -> None:
-    """Raises a SpecError if statistics of transforms are nowhere."""
-    if missing:
-        raise SpecError(
-            f"{spec.name}: the files have no {', '.join(missing)}; the spec"
-            " must give constants, such as --set data.transforms=[{layer:"
-            " channel_mean, mean: [125, 123, 114]}]"
-        )

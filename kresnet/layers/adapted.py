@@ -20,13 +20,21 @@ class AdaptedLayer(ImageLayer):
     """A layer whose weights are statistics of the training images.
 
     A subclass names its weights in `initial_weights` and computes their values
-    in `statistics`.
+    in `statistics`. One that may be made with numbers in the place of
+    statistics has them in `constants`, by the names of its arguments.
     """
 
     # Whether the statistics are those of colours, whatever the images' size.
     any_size = False
-    # Whether its weights are constants that it was made with.
-    given = False
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.constants: dict[str, np.ndarray | None] = {}
+
+    @property
+    def given(self) -> bool:
+        """Whether its weights are constants that it was made with."""
+        return any(each is not None for each in self.constants.values())
 
     def __call__(self, images, *args, **kwargs):
         """Calls the layer, also on one image without an axis for the batch."""
@@ -39,14 +47,17 @@ class AdaptedLayer(ImageLayer):
     def adapted_sizes(
         self, sizes: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
-        """Returns the sizes that all images must have; `None` is any.
+        """The sizes that all images must have, from the first ones'.
 
-        Args:
-            sizes: Height, width and channels of the first images.
-
-        Raises:
-            ValueError: The layer cannot be built for them.
+        Both are height, width and channels; `None` is any. A ValueError says
+        why the layer cannot be built for them.
         """
+        for name, numbers in self.constants.items():
+            if numbers is not None and len(numbers) != sizes[-1]:
+                raise ValueError(
+                    f"`{name}` must have a number for each of {sizes[-1]}"
+                    f" channels. Received: {len(numbers)}"
+                )
         if self.any_size:
             check_images((None, *sizes), self.sizes, ("channels",))
             return (None, None, sizes[2])
@@ -54,24 +65,18 @@ class AdaptedLayer(ImageLayer):
         return sizes
 
     def initial_weights(self, sizes: tuple[Any, ...]) -> dict[str, Initial]:
-        """Returns shape and initialiser of each weight, by its name.
-
-        Args:
-            sizes: What `adapted_sizes` returned.
-        """
+        """Shape and initialiser of each weight by name; see `adapted_sizes`."""
         raise NotImplementedError
 
     def statistics(self, batches: Iterator[np.ndarray]) -> dict:
         """Returns the values of the weights, by their names, in float64.
 
-        Args:
-            batches: Images, `(count, height, width, channels)`, in order. All
-                are finite and of the sizes that the layer takes.
+        Images come in order, `(count, height, width, channels)`, finite, and of
+        the sizes that the layer takes.
         """
         raise NotImplementedError
 
     def build(self, images_shape):
-        """Creates the weights for images of this shape."""
         check_images(tuple(images_shape), self.sizes)
         self.sizes = self.adapted_sizes(tuple(images_shape[1:]))
         weights = self.initial_weights(self.sizes)
@@ -130,16 +135,18 @@ class AdaptedLayer(ImageLayer):
             yield batch
 
     def compute_output_shape(self, images_shape):
-        """Returns the shape of the images."""
         return tuple(images_shape)
 
+    def get_config(self):
+        own = {
+            name: None if numbers is None else numbers.tolist()
+            for name, numbers in self.constants.items()
+        }
+        return {**super().get_config(), **own}
 
-def constants(name: str, values: Any) -> np.ndarray | None:
-    """The numbers of an argument, one a channel; `None` where it is `None`.
 
-    Raises:
-        ValueError: They are no finite numbers.
-    """
+def finite_numbers(name: str, values: Any) -> np.ndarray | None:
+    """An argument's numbers, one a channel, or a ValueError; `None` is kept."""
     if values is None:
         return None
     try:
@@ -154,17 +161,6 @@ def constants(name: str, values: Any) -> np.ndarray | None:
     return array
 
 
-def check_count(
-    name: str, numbers: np.ndarray | None, sizes: tuple[int | None, ...]
-) -> None:
-    """Raises a ValueError if constants are not one for each channel."""
-    if numbers is not None and sizes[-1] != len(numbers):
-        raise ValueError(
-            f"`{name}` must have a number for each of {sizes[-1]} channels."
-            f" Received: {len(numbers)}"
-        )
-
-
 def initially(numbers: np.ndarray | None, otherwise: str) -> Any:
     """The initialiser of a weight that may be given."""
     return otherwise if numbers is None else _Given(numbers)
@@ -177,18 +173,15 @@ class _Given(keras.initializers.Initializer):
         self.numbers = numbers
 
     def __call__(self, shape, dtype=None):
-        """Returns the numbers."""
         return ops.convert_to_tensor(self.numbers.astype(dtype))
 
 
-def image_batches(data: Images) -> Iterator[np.ndarray]:
+def image_batches(data: Any) -> Iterator[np.ndarray]:
     """Yields images in batches, as NumPy arrays; see `AdaptedLayer.adapt`."""
-    count = 0
-    for batch in _batches(data):
-        if len(batch):
-            yield batch
-            count += len(batch)
-    if count == 0:
+    batch = None
+    for batch in filter(len, _batches(data)):
+        yield batch
+    if batch is None:
         raise ValueError(
             "`data` must hold at least one image. Received: none (a generator "
             "can be read once)"

@@ -65,43 +65,28 @@ class BatchNormalization(keras.layers.Layer):
         self.first_scale = check_number("first_scale", first_scale, least=0)
 
     def build(self, input_shape):
-        """Creates scale, offset and moving averages, one per channel."""
         shape = (input_shape[-1],)
         if shape == (None,):
             raise ValueError(
                 "`inputs` must have a known number of channels. "
                 f"Received: inputs.shape={tuple(input_shape)}"
             )
-        # autocast: statistics are float32 also where images are bfloat16.
-        self.gamma = self.add_weight(
-            name="gamma",
-            shape=shape,
-            initializer=keras.initializers.Constant(self.first_scale),
-            autocast=False,
-        )
-        self.beta = self.add_weight(
-            name="beta", shape=shape, initializer="zeros", autocast=False
-        )
+
+        def weight(name, initializer, **more):
+            # autocast: statistics are float32 also where images are bfloat16.
+            return self.add_weight(
+                shape, initializer, name=name, autocast=False, **more
+            )
+
         # aggregation: otherwise every replica of a strategy keeps its own.
-        self.moving_mean = self.add_weight(
-            name="moving_mean",
-            shape=shape,
-            initializer="zeros",
-            trainable=False,
-            autocast=False,
-            aggregation="mean",
-        )
-        self.moving_variance = self.add_weight(
-            name="moving_variance",
-            shape=shape,
-            initializer="ones",
-            trainable=False,
-            autocast=False,
-            aggregation="mean",
-        )
+        moving = {"trainable": False, "aggregation": "mean"}
+        scale = keras.initializers.Constant(self.first_scale)
+        self.gamma = weight("gamma", scale)
+        self.beta = weight("beta", "zeros")
+        self.moving_mean = weight("moving_mean", "zeros", **moving)
+        self.moving_variance = weight("moving_variance", "ones", **moving)
 
     def call(self, inputs, training=False):
-        """See the class."""
         inputs = ops.cast(inputs, self.compute_dtype)  # bytes too
         if not (training and self.trainable):
             scale = self.gamma * ops.rsqrt(self.moving_variance + self.epsilon)
@@ -119,10 +104,9 @@ class BatchNormalization(keras.layers.Layer):
                 "`images_per_statistic` must divide the batch. Received: "
                 f"images_per_statistic={per_group}, a batch of {batch}"
             )
-        on_tensorflow = keras.backend.backend() == "tensorflow"
-        normalize = (
-            fused_normalize_groups if on_tensorflow else normalize_groups
-        )
+        normalize = normalize_groups
+        if keras.backend.backend() == "tensorflow":
+            normalize = fused_normalize_groups
         outputs, mean, variance = normalize(
             inputs, self.gamma, self.beta, per_group, self.epsilon
         )
@@ -138,11 +122,9 @@ class BatchNormalization(keras.layers.Layer):
         average.assign(new + (average - new) * self.momentum)
 
     def compute_output_shape(self, input_shape):
-        """The input's shape."""
         return input_shape
 
     def get_config(self):
-        """The arguments of `__init__`."""
         return {
             **super().get_config(),
             "images_per_statistic": self.images_per_statistic,

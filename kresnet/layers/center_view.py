@@ -47,7 +47,6 @@ class CenterView(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def call(self, images):
-        """See the class."""
         rows, columns = ops.shape(images)[1], ops.shape(images)[2]
         shorter = ops.minimum(rows, columns)
         x = ops.transpose(ops.cast(images, "float32"), (0, 1, 3, 2))
@@ -83,16 +82,13 @@ class CenterView(keras.layers.Layer):
         return ops.cast(high, "float32"), low
 
     def compute_output_shape(self, input_shape):
-        """The shape of the view."""
         return (input_shape[0], self.height, self.width, input_shape[3])
 
     def compute_output_spec(self, images):
-        """The view is of bytes, too."""
         shape = self.compute_output_shape(images.shape)
         return keras.KerasTensor(shape, "uint8")
 
     def get_config(self):
-        """The arguments of `__init__`."""
         return {
             **super().get_config(),
             "shorter_side": self.shorter_side,

@@ -5,8 +5,7 @@ from keras import KerasTensor, ops
 
 from kresnet.layers.adapted import (
     AdaptedLayer,
-    check_count,
-    constants,
+    finite_numbers,
     initially,
     mean_and_covariance,
     pixels,
@@ -41,29 +40,16 @@ class ChannelMean(AdaptedLayer):
 
     def __init__(self, mean=None, **kwargs):
         super().__init__(**kwargs)
-        self.constant = constants("mean", mean)
-        self.given = self.constant is not None
-
-    def adapted_sizes(self, sizes):
-        """Returns the sizes that all images must have."""
-        check_count("mean", self.constant, sizes)
-        return super().adapted_sizes(sizes)
+        self.constants = {"mean": finite_numbers("mean", mean)}
 
     def initial_weights(self, sizes):
-        """The mean has one number a channel."""
-        return {"mean": (sizes[-1:], initially(self.constant, "zeros"))}
-
-    def get_config(self):
-        """The arguments of `__init__`."""
-        mean = None if self.constant is None else self.constant.tolist()
-        return {**super().get_config(), "mean": mean}
+        mean = initially(self.constants["mean"], "zeros")
+        return {"mean": (sizes[-1:], mean)}
 
     def statistics(self, batches):
-        """Returns the mean colour."""
         mean, _ = mean_and_covariance(pixels(batches))
         return {"mean": mean}
 
     def call(self, images: KerasTensor) -> KerasTensor:
-        """Subtracts the mean; see the class for arguments and result."""
         images = ops.cast(images, self.variable_dtype)
         return ops.cast(images - self.mean, self.compute_dtype)

@@ -6,8 +6,7 @@ from keras import KerasTensor, ops
 
 from kresnet.layers.adapted import (
     AdaptedLayer,
-    check_count,
-    constants,
+    finite_numbers,
     initially,
     mean_and_covariance,
     pixels,
@@ -46,41 +45,29 @@ class ChannelStandardize(AdaptedLayer):
 
     def __init__(self, mean=None, stddev=None, **kwargs):
         super().__init__(**kwargs)
-        self.constant = constants("mean", mean)
-        self.stddev = constants("stddev", stddev)
-        self.given = self.constant is not None
-        if self.given != (self.stddev is not None):
+        divisors = finite_numbers("stddev", stddev)
+        self.constants = {
+            "mean": finite_numbers("mean", mean),
+            "stddev": divisors,
+        }
+        if (mean is None) != (stddev is None):
             raise ValueError(
                 "`mean` and `stddev` must be given together. Received:"
                 f" mean={mean}, stddev={stddev}"
             )
-        if self.stddev is not None and not (self.stddev > 0).all():
+        if divisors is not None and not (divisors > 0).all():
             raise ValueError(
                 f"`stddev` must be above 0. Received: stddev={stddev}"
             )
 
-    def adapted_sizes(self, sizes):
-        """Returns the sizes that all images must have."""
-        check_count("mean", self.constant, sizes)
-        check_count("stddev", self.stddev, sizes)
-        return super().adapted_sizes(sizes)
-
     def initial_weights(self, sizes):
-        """Mean and deviation have one number a channel."""
         shape = sizes[-1:]
         return {
-            "mean": (shape, initially(self.constant, "zeros")),
-            "deviation": (shape, initially(self.stddev, "ones")),
+            "mean": (shape, initially(self.constants["mean"], "zeros")),
+            "deviation": (shape, initially(self.constants["stddev"], "ones")),
         }
 
-    def get_config(self):
-        """The arguments of `__init__`."""
-        given = {"mean": self.constant, "stddev": self.stddev}
-        own = {k: None if v is None else v.tolist() for k, v in given.items()}
-        return {**super().get_config(), **own}
-
     def statistics(self, batches):
-        """Returns the mean colour and its deviation."""
         mean, covariance = mean_and_covariance(pixels(batches))
         deviation = np.sqrt(np.diag(covariance))
         return {
@@ -89,7 +76,6 @@ class ChannelStandardize(AdaptedLayer):
         }
 
     def call(self, images: KerasTensor) -> KerasTensor:
-        """Standardises; see the class for arguments and result."""
         images = ops.cast(images, self.variable_dtype)
         standardised = (images - self.mean) / self.deviation
         return ops.cast(standardised, self.compute_dtype)

@@ -35,7 +35,6 @@ class Drop(keras.layers.Layer):
         self.stream = int(stream)
 
     def call(self, inputs, keys=None, training=False):
-        """See the class."""
         if keys is None or not training:
             return self.unchanged(inputs)
         return self.draw(inputs, keys)
@@ -49,11 +48,9 @@ class Drop(keras.layers.Layer):
         raise NotImplementedError
 
     def compute_output_shape(self, inputs_shape, keys_shape=None):
-        """The inputs' shape."""
         return inputs_shape
 
     def get_config(self):
-        """The arguments of `__init__`."""
         return {
             **super().get_config(),
             "rate": self.rate,
@@ -74,7 +71,6 @@ class Dropout(Drop):
     """
 
     def draw(self, inputs, keys):
-        """Drops values."""
         sizes = inputs.shape[1:]
         places = ops.arange(math.prod(sizes), dtype="int32")
         of_image = random_bits(keys, self.stream)
@@ -101,12 +97,10 @@ class Survival(Drop):
     """
 
     def unchanged(self, inputs):
-        """Multiplies by the probability of being kept."""
         # Not `ops.cast`, which takes a Python number through float32.
         return inputs * ops.convert_to_tensor(1 - self.rate, inputs.dtype)
 
     def draw(self, inputs, keys):
-        """Keeps or loses each image's values by its key."""
         kept = _kept(random_bits(keys, self.stream), self.rate)
         shape = (-1, *(1 for _ in inputs.shape[1:]))
         return inputs * ops.cast(ops.reshape(kept, shape), inputs.dtype)

@@ -58,11 +58,10 @@ class FancyPCA(KeyedLayer, AdaptedLayer):
         self.stddev = check_number("stddev", stddev, least=0)
 
     def initial_weights(self, sizes):
-        """The axes are columns."""
+        # The axes are columns.
         return {"axes": ((3, 3), "identity"), "eigenvalues": ((3,), "zeros")}
 
     def statistics(self, batches):
-        """Returns axes and eigenvalues of the colours."""
         _, covariance = mean_and_covariance(pixels(batches))
         eigenvalues, axes = np.linalg.eigh(covariance)  # the smallest first
         largest = np.abs(axes).argmax(axis=0)
@@ -73,11 +72,9 @@ class FancyPCA(KeyedLayer, AdaptedLayer):
         }
 
     def unchanged(self, images):
-        """Converts to float."""
         return ops.cast(images, self.compute_dtype)
 
     def draw(self, images, keys):
-        """Shifts the colours; see the class for arguments and result."""
         shifts: keras.KerasTensor = 0.0
         # Term by term: a product of matrices may round by the batch's size.
         for i, stream in enumerate(STREAMS):
@@ -89,5 +86,4 @@ class FancyPCA(KeyedLayer, AdaptedLayer):
         return ops.cast(shifted, self.compute_dtype)
 
     def get_config(self):
-        """Returns the arguments of the constructor."""
         return {**super().get_config(), "stddev": self.stddev}

@@ -30,7 +30,6 @@ class GlobalAveragePool(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def call(self, inputs):
-        """See the class."""
         dtype = self.compute_dtype
         wide = "float32" if dtype in ("float16", "bfloat16") else dtype
         inputs = ops.cast(inputs, wide)
@@ -38,5 +37,4 @@ class GlobalAveragePool(keras.layers.Layer):
         return ops.cast(ops.sum(inputs, axis=(1, 2)) / places, dtype)
 
     def compute_output_shape(self, input_shape):
-        """`(batch, channels)`."""
         return input_shape[0], input_shape[3]

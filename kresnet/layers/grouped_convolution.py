@@ -21,7 +21,6 @@ class GroupedConvolution(keras.layers.Conv2D):
     """
 
     def convolution_op(self, inputs, kernel):
-        """Convolves without the bias; called by `call`."""
         if self.groups == 1 or not _on_cpu():
             return super().convolution_op(inputs, kernel)
         parts = zip(
@@ -36,6 +35,5 @@ class GroupedConvolution(keras.layers.Conv2D):
 
 
 def _on_cpu() -> bool:
-    """Whether the backend computes on CPUs."""
     devices = keras.distribution.list_devices()
     return all(device.startswith("cpu") for device in devices)

@@ -19,7 +19,6 @@ class ImageLayer(keras.layers.Layer):
     sizes: tuple[int | None, ...] = (None, None, None)
 
     def __call__(self, images, *args, **kwargs):
-        """Checks the images and calls the layer."""
         check_images(shape_of(images), self.sizes)
         if keras.backend.backend() != "tensorflow" and any(
             map(_in_graph, keras.tree.flatten((images, args, kwargs)))
@@ -43,12 +42,9 @@ def check_images(
     sizes: tuple[int | None, ...],
     known: Sequence[str] = (),
 ) -> None:
-    """Raises a ValueError if a shape is not that of a batch of images.
+    """Raises a ValueError if a shape, or `None`, is no batch of such images.
 
-    Args:
-        shape: The shape; `None` if not even its rank is known.
-        sizes: Height, width and channels that images must have; `None` is any.
-        known: Those of "height", "width" and "channels" that must be known.
+    `None` among the sizes is any; those of `known` must be known all the same.
     """
     if (
         shape is None
@@ -74,7 +70,7 @@ def check_images(
 
 
 def _in_graph(value: object) -> bool:
-    """Says whether a value is a tensor of a TensorFlow graph."""
+    """Whether a value is a tensor of a TensorFlow graph."""
     # Whoever has such a tensor has imported TensorFlow.
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and tensorflow.is_symbolic_tensor(value)

@@ -48,7 +48,7 @@ def random_integers(keys: KerasTensor, stream: int, bound: int) -> KerasTensor:
     bias below bound / 2**32.
 
     Args:
-        keys: Integer tensor of any shape, values from 0 to 2**32 - 1.
+        keys: As in `random_bits`.
         stream: As in `random_bits`.
         bound: Integer from 1 to 2**16.
 
@@ -71,19 +71,13 @@ def random_integers(keys: KerasTensor, stream: int, bound: int) -> KerasTensor:
 
 
 def random_normal(keys: KerasTensor, stream: int) -> KerasTensor:
-    """Draws one float of the standard normal distribution per key.
+    """Draws one float32 of the standard normal distribution per key.
 
     The draw is the quantile of `(i + 1/2) / 2**16`, `i` the random integer
     below 2**16: one of 65,536 equally likely numbers from -4.32 to 4.32, of
     mean 0 and variance 1 - 2e-5. They are looked up, because backends, and
-    even places in a batch, round logarithms and cosines differently.
-
-    Args:
-        keys: Integer tensor of any shape, values from 0 to 2**32 - 1.
-        stream: As in `random_bits`.
-
-    Returns:
-        float32 tensor, same shape as `keys`.
+    even places in a batch, round logarithms and cosines differently. Keys and
+    stream are as in `random_bits`.
     """
     places = random_integers(keys, stream, 2**16)
     return ops.take(ops.convert_to_tensor(_normal_quantiles()), places)
@@ -116,7 +110,6 @@ class KeyedLayer(ImageLayer):
     """
 
     def __call__(self, images, keys, *args, **kwargs):
-        """Checks images and keys and calls the layer."""
         check_images(shape_of(images), self.sizes)
         keys = _checked(keys, images.shape[0])
         return super().__call__(images, keys, *args, **kwargs)
@@ -129,7 +122,6 @@ class KeyedLayer(ImageLayer):
         keys: KerasTensor,
         training: bool | None = None,
     ) -> KerasTensor:
-        """Changes the images; see the class for arguments and result."""
         if training is not None and not training:
             return self.unchanged(images)
         # Other backends know every batch, and it was compared before.
@@ -151,17 +143,11 @@ class KeyedLayer(ImageLayer):
         return images
 
     def compute_output_shape(self, images_shape, keys_shape=None):
-        """Returns the shape of the images."""
         return tuple(images_shape)
 
 
 def _checked(keys, batch):
-    """Returns keys as they are, or as uint32 where that may be needed.
-
-    Raises:
-        ValueError: They are no integers from 0 to 2**32 - 1, or not one for
-            each image.
-    """
+    """Keys as they are, or as uint32 where that may be needed; or an error."""
     if not hasattr(keys, "shape") or not hasattr(keys, "dtype"):
         raise _refusal(f"keys of type {type(keys).__name__}")
     name = getattr(keys.dtype, "name", str(keys.dtype))

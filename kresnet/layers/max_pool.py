@@ -47,7 +47,6 @@ class MaxPool(keras.layers.Layer):
         self.padding = padding
 
     def call(self, inputs):
-        """See the class."""
         mode = "same"
         sizes = inputs.shape[1:3]
         divides = all(size and size % self.stride == 0 for size in sizes)
@@ -82,14 +81,12 @@ class MaxPool(keras.layers.Layer):
         return max(self.kernel - self.stride, self.stride - 1)
 
     def compute_output_shape(self, input_shape):
-        """Shape after pooling."""
         batch, *sizes, channels = input_shape
         more = self._before + self._after - self.kernel
         smaller = (size and (size + more) // self.stride + 1 for size in sizes)
         return (batch, *smaller, channels)
 
     def get_config(self):
-        """The arguments of `__init__`."""
         return {
             **super().get_config(),
             "kernel": self.kernel,

@@ -27,11 +27,9 @@ class PerPixelMean(AdaptedLayer):
     """
 
     def initial_weights(self, sizes):
-        """The mean has the shape of one image."""
         return {"mean": (sizes, "zeros")}
 
     def statistics(self, batches):
-        """Returns the mean image."""
         total, count = 0.0, 0
         for batch in batches:
             total = total + batch.sum(axis=0, dtype=np.float64)
@@ -39,6 +37,5 @@ class PerPixelMean(AdaptedLayer):
         return {"mean": total / count}
 
     def call(self, images: KerasTensor) -> KerasTensor:
-        """Subtracts the mean; see the class for arguments and result."""
         images = ops.cast(images, self.variable_dtype)
         return ops.cast(images - self.mean, self.compute_dtype)

@@ -47,7 +47,6 @@ class RandomCrop(KeyedLayer):
         self.padding = check_integer("padding", padding, 0, 2**15 - 1)
 
     def draw(self, images, keys):
-        """Crops the images; see the class for arguments and result."""
         check_images(shape_of(images), self.sizes, NAMES)
         batch, height, width, channels = images.shape
         if batch == 0:  # of no pixels Keras' `take` on JAX loses the shape
@@ -68,9 +67,7 @@ class RandomCrop(KeyedLayer):
         return ops.take(pixels, places, axis=0)
 
     def compute_output_spec(self, images, keys, training=None):
-        """Returns the shape and dtype of the images."""
         return KerasTensor(images.shape, dtype=images.dtype)
 
     def get_config(self):
-        """Returns the arguments of the constructor."""
         return {**super().get_config(), "padding": self.padding}

@@ -36,7 +36,6 @@ class RandomFlip(KeyedLayer):
         super().__init__(autocast=False, **kwargs)
 
     def draw(self, images, keys):
-        """Flips the images; see the class for arguments and result."""
         check_images(shape_of(images), self.sizes, NAMES)
         _, height, width, channels = images.shape
         flip = ops.equal(random_integers(keys, STREAM, 2), 1)
@@ -47,5 +46,4 @@ class RandomFlip(KeyedLayer):
         return ops.reshape(chosen, (-1, height, width, channels))
 
     def compute_output_spec(self, images, keys, training=None):
-        """Returns the shape and dtype of the images."""
         return KerasTensor(images.shape, dtype=images.dtype)

@@ -47,7 +47,6 @@ class Rematerialized(keras.layers.Layer):
     def call(
         self, inputs, image_keys=None, iteration_keys=None, training=False
     ):
-        """See the class."""
         keys = []
         if len(self.model.inputs) > 1:
             keys = [image_keys, iteration_keys]
@@ -76,14 +75,12 @@ class Rematerialized(keras.layers.Layer):
     def compute_output_spec(
         self, inputs, image_keys=None, iteration_keys=None, training=False
     ):
-        """Returns what the model returns."""
         (outputs,) = self.model.outputs
         return keras.KerasTensor(
             (inputs.shape[0], *outputs.shape[1:]), outputs.dtype
         )
 
     def get_config(self):
-        """The arguments of `__init__`."""
         return {
             **super().get_config(),
             "model": keras.saving.serialize_keras_object(self.model),
@@ -91,7 +88,6 @@ class Rematerialized(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        """Rebuilds the model first."""
         model = keras.saving.deserialize_keras_object(config.pop("model"))
         return cls(model, **config)
 
@@ -113,18 +109,13 @@ class _Traces:
 
 
 class _Trace:
-    """A model, run as in training, that keeps its input only.
-
-    Attributes:
-        model: The model.
-        run: `(trainable, non_trainable, inputs, *keys) -> (outputs, moved)`.
-        places: The indices of the non-trainable variables that have moved.
-    """
+    """A model, run as in training, that keeps its input only."""
 
     def __init__(self, model):
         self.model = model
+        # (trainable, non_trainable, inputs, *keys) -> (outputs, moved)
         self.run = _computed_twice(self._compute)
-        self.places = []
+        self.places = []  # of the non-trainable variables that have moved
 
     def _compute(self, trainable, non_trainable, inputs, *keys):
         outputs, updated, losses = self.model.stateless_call(
@@ -159,11 +150,10 @@ def _frozen(model):
 
 
 def _computed_twice(function):
-    """Wraps `function(weights, state, inputs, *keys) -> (outputs, moved)`.
+    """`function(weights, state, inputs, *keys) -> (outputs, moved)`, wrapped.
 
-    Its activations are not kept. It is traced once for all arguments of the
-    same shapes. There are gradients of `outputs` with respect to the weights
-    and the inputs.
+    Its activations are not kept, and it is traced once for arguments of the
+    same shapes.
     """
     if keras.backend.backend() == "tensorflow":
         return _computed_twice_on_tensorflow(function)

@@ -26,7 +26,6 @@ class Scalar(keras.layers.Layer):
         self.factor = bool(factor)
 
     def build(self, input_shape):
-        """Creates the number."""
         self.number = self.add_weight(
             name="factor" if self.factor else "bias",
             shape=(),
@@ -34,13 +33,10 @@ class Scalar(keras.layers.Layer):
         )
 
     def call(self, inputs):
-        """See the class."""
         return inputs * self.number if self.factor else inputs + self.number
 
     def compute_output_shape(self, input_shape):
-        """The input's shape."""
         return input_shape
 
     def get_config(self):
-        """The arguments of `__init__`."""
         return {**super().get_config(), "factor": self.factor}

@@ -34,7 +34,6 @@ class ShortcutA(keras.layers.Layer):
         self.stride = check_integer("stride", stride, 1)
 
     def build(self, input_shape):
-        """Checks that the shortcut does not narrow."""
         if input_shape[-1] is None:
             raise ValueError(
                 "`inputs` must have a known number of channels. "
@@ -48,7 +47,6 @@ class ShortcutA(keras.layers.Layer):
             )
 
     def call(self, inputs):
-        """See the class."""
         x = ops.cast(inputs, self.compute_dtype)  # bytes too
         if self.stride > 1:
             # A pooling window of one pixel: on CPUs seven times as fast as
@@ -66,13 +64,11 @@ class ShortcutA(keras.layers.Layer):
         return x
 
     def compute_output_shape(self, input_shape):
-        """Shape after subsampling and padding."""
         batch, *sizes, _ = input_shape
         smaller = (size and -(-size // self.stride) for size in sizes)
         return (batch, *smaller, self.width)
 
     def get_config(self):
-        """The arguments of `__init__`."""
         return {
             **super().get_config(),
             "width": self.width,

@@ -56,7 +56,6 @@ class ZCAWhitening(AdaptedLayer):
         self.epsilon = check_number("epsilon", epsilon, above=0)
 
     def adapted_sizes(self, sizes):
-        """Takes those of the first images, which must not be too large."""
         sizes = super().adapted_sizes(sizes)
         size = math.prod(sizes)
         if size > LARGEST:
@@ -68,17 +67,10 @@ class ZCAWhitening(AdaptedLayer):
         return sizes
 
     def initial_weights(self, sizes):
-        """The mean has the shape of one image, the matrix d × d numbers."""
         size = math.prod(sizes)
         return {"mean": (sizes, "zeros"), "matrix": ((size, size), "identity")}
 
     def statistics(self, batches):
-        """Returns the mean image and the whitening matrix.
-
-        Raises:
-            ValueError: Variances plus `epsilon` are so far apart that the
-                dtype of the weights cannot hold the matrix.
-        """
         first = next(batches)
         rows = (
             batch.reshape(len(batch), -1)
@@ -111,7 +103,6 @@ class ZCAWhitening(AdaptedLayer):
             )
 
     def call(self, images: KerasTensor) -> KerasTensor:
-        """Whitens; see the class for arguments and result."""
         _, height, width, channels = images.shape
         centred = ops.cast(images, self.variable_dtype) - self.mean
         flat = ops.reshape(centred, (-1, height * width * channels))
@@ -120,5 +111,4 @@ class ZCAWhitening(AdaptedLayer):
         return ops.cast(white, self.compute_dtype)
 
     def get_config(self):
-        """Returns the arguments of the constructor."""
         return {**super().get_config(), "epsilon": self.epsilon}

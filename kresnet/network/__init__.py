@@ -3,15 +3,14 @@
 from kresnet.network.build import (
     build_model,
     find_places,
+    freeze,
     keyed_network,
 )
-from kresnet.network.frozen import freeze
 from kresnet.network.fully_convolutional import (
     fully_convolutional,
     transforms_of_any_size,
 )
 from kresnet.network.parts import KerasParts
-from kresnet.network.precision import PRECISIONS
 from kresnet.network.transforms import (
     adapt_transforms,
     all_variables,
@@ -24,7 +23,6 @@ from kresnet.network.transforms import (
 )
 
 __all__ = [
-    "PRECISIONS",
     "KerasParts",
     "adapt_transforms",
     "all_variables",

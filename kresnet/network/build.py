@@ -7,13 +7,14 @@ from contextlib import contextmanager
 
 import keras
 
-from kresnet.architecture import ModelSpec, census, walk
+from kresnet.architecture import ModelSpec, census, inventory, walk
 from kresnet.errors import SpecError
 from kresnet.layers import Rematerialized
 from kresnet.machine.place import refuse_missing_devices
 from kresnet.network.parts import KerasParts
 from kresnet.network.precision import full_precision, layer_precision
 from kresnet.seeds import check_seed
+from kresnet.spec import Spec
 
 
 def build_model(
@@ -72,14 +73,9 @@ def build_model(
 
 
 def find_places(network: keras.Model, spec: ModelSpec) -> KerasParts:
-    """Finds the places of a network that is measured inside.
+    """Parts that know the `responses`, `branches` and `ends` of a network.
 
-    Args:
-        network: As `build_model` returns it, not rematerialised.
-        spec: What it was built from.
-
-    Returns:
-        Parts with its `responses`, `branches` and `ends`.
+    It is one as `build_model` returns it for the spec, not rematerialised.
     """
     found = Again(spec, network)
     walk(spec, network.input, found)
@@ -88,10 +84,6 @@ def find_places(network: keras.Model, spec: ModelSpec) -> KerasParts:
 
 def keyed_network(network: keras.Model, spec: ModelSpec) -> keras.Model:
     """The same layers with the keys by which they draw in training.
-
-    Args:
-        network: As `build_model` returns it.
-        spec: What it was built from, which `draws`.
 
     Returns:
         A functional model from images, as `network` takes them, keys of the
@@ -106,6 +98,30 @@ def keyed_network(network: keras.Model, spec: ModelSpec) -> keras.Model:
         logits = walk(spec, images, parts)
         inputs = [images, parts.keys, parts.iteration_key]
         return keras.Model(inputs, logits, name="keyed_network")
+
+
+def freeze(network: keras.Model, spec: Spec) -> None:
+    """Freezes what `training.trained` does not name, if it names anything.
+
+    It comes before an optimiser is built for the rest. Layers are frozen, not
+    variables, so that batch norm of a frozen layer normalises by its moving
+    averages and keeps them.
+    """
+    trained = spec.training.trained
+    if trained is None:
+        return
+    frozen = {
+        part.name
+        for part in inventory(spec.model)
+        if part.shapes and not {part.place.name, part.group} & {*trained}
+    }
+    layers = [network]
+    for layer in layers:  # which grows meanwhile
+        layers += getattr(layer, "layers", ())
+        if isinstance(layer, Rematerialized):
+            layers.append(layer.model)
+        if layer.name in frozen:
+            layer.trainable = False
 
 
 class _Rematerializing(KerasParts):

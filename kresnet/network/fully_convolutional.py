@@ -22,11 +22,9 @@ from kresnet.network.precision import full_precision, layer_precision
 
 
 def fully_convolutional(network: keras.Model, spec: ModelSpec) -> keras.Model:
-    """The same layers, with the same weights, on images of any size.
+    """The layers of a network and their weights, on images of any size.
 
-    Args:
-        network: As `build_model` returns it, not rematerialised.
-        spec: What it was built from.
+    It is one as `build_model` returns it for the spec, not rematerialised.
 
     Returns:
         A functional model from preprocessed images, float
@@ -44,12 +42,9 @@ def fully_convolutional(network: keras.Model, spec: ModelSpec) -> keras.Model:
 def transforms_of_any_size(
     transforms: Sequence[keras.layers.Layer],
 ) -> list[keras.layers.Layer]:
-    """The transforms for images of any size.
+    """Transforms, with their statistics, for images of any size.
 
     In the place of a mean image stands its mean colour.
-
-    Args:
-        transforms: As `build_transforms` returns them, with their statistics.
 
     Raises:
         SpecError: One of them is of one size only.
@@ -97,23 +92,14 @@ class _Everywhere(Again):
         return DenseEverywhere(self.layer_called(name), self._window)(x)
 
     def _map_before(self, name) -> tuple[int, int]:
-        """Height and width of what a layer is given in the network."""
         return self.layer_called(name).input.shape[1:3]
 
 
 class DenseEverywhere(keras.layers.Layer):
     """A dense layer at each position of a map, as a convolution.
 
-    Args:
-        dense: The layer; its weights are used, not copied.
-        window: Height and width of the maps that it was made for.
-
-    Call arguments:
-        inputs: Float tensor, shape `(batch, height, width, channels)`.
-
-    Returns:
-        Tensor of the layer's compute dtype, shape `(batch, height - window
-        height + 1, width - window width + 1, dense.units)`.
+    Its weights are used, not copied. `window` is height and width of the maps
+    that it was made for.
     """
 
     def __init__(self, dense: keras.layers.Dense, window: tuple[int, int]):
@@ -122,7 +108,7 @@ class DenseEverywhere(keras.layers.Layer):
         self.window = window
 
     def call(self, inputs):
-        """See the class."""
+        """Maps `(batch, height, width, channels)` to units at each position."""
         # Flattening goes by rows, columns and channels, as kernels do.
         shape = (*self.window, inputs.shape[-1], self.dense.units)
         kernel = ops.reshape(self.dense.kernel, shape)

@@ -86,7 +86,6 @@ class KerasParts(Parts):
         bias=None,
         zeros=False,
     ):
-        biased = self.model.unnormed if bias is None else bias is not False
         start = 0.0 if bias is None or isinstance(bias, bool) else bias
         padding = "same"
         if stride > 1 and kernel > 1:
@@ -110,7 +109,7 @@ class KerasParts(Parts):
             data_format=DATA_FORMAT,
             groups=groups,
             dilation_rate=dilation,
-            use_bias=biased,
+            use_bias=self.biased(bias),
             bias_initializer=keras.initializers.Constant(start),
             kernel_initializer=self._initial(name, zeros),
         )

@@ -15,15 +15,10 @@ def full_precision() -> str:
 
 @contextmanager
 def layer_precision(precision: str = "float32") -> Iterator[None]:
-    """Sets the dtype policy of the layers made inside.
+    """Sets the dtype policy of the layers made inside; "float32" is the full.
 
     The caller's own policy, such as mixed_float16, comes back afterwards.
-
-    Args:
-        precision: "float32" for `full_precision`, or "bfloat16".
-
-    Raises:
-        ValueError: It is another one.
+    Another precision than those of `PRECISIONS` is a ValueError.
     """
     if precision not in PRECISIONS:
         raise ValueError(

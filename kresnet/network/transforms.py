@@ -59,9 +59,7 @@ def build_transforms(
 ) -> list[keras.layers.Layer]:
     """Builds the layers of `data.transforms`, in the spec's order.
 
-    Args:
-        spec: The `data` part of a spec.
-        input_shape: `(height, width, channels)` of the raw pixels.
+    They are for raw pixels of a shape `(height, width, channels)`.
 
     Raises:
         KresnetError: As of `kresnet.machine.place.refuse_missing_devices`.
@@ -87,12 +85,8 @@ def adapt_transforms(
 
     Those that were given constants keep them.
     Random layers are passed over on the way to later ones: statistics are
-    those of images that are not augmented.
-
-    Args:
-        layers: As `build_transforms` returns them.
-        images: The raw pixels of the training split alone, uint8
-            `(count, height, width, channels)`.
+    those of images that are not augmented. The images are raw pixels of the
+    training split alone, uint8 `(count, height, width, channels)`.
 
     Raises:
         SpecError: A layer cannot be adapted to these images.
@@ -147,9 +141,7 @@ def inference_model(
 def any_size_model(inference: keras.Model, view: TestView) -> keras.Model:
     """Puts the test view before an inference model.
 
-    Returns:
-        A model from raw images, uint8 `(batch, any, any, channels)`, one size a
-        batch, to logits.
+    It takes raw images, uint8 `(batch, any, any, channels)`, one size a batch.
     """
     height, width, channels = inference.input_shape[1:]
     images = keras.Input((None, None, channels), dtype="uint8", name="images")
@@ -166,12 +158,8 @@ def training_model(
     """Raw pixels and their keys, uint32 `(batch,)`, to logits.
 
     A network that draws has a third input, the keys of the iteration, of the
-    same kind: one number for all images, processes and replicas.
-
-    Args:
-        transforms: As `build_transforms` returns them.
-        network: As `build_model` returns it.
-        spec: What it was built from; needed if it draws.
+    same kind: one number for all images, processes and replicas. It needs the
+    spec that it was built from.
     """
     pixels = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
     keys = keras.Input((), dtype="uint32", name="keys")
@@ -189,9 +177,7 @@ def training_model(
 def training_inputs(pixels: Any, keys: Any) -> list:
     """The inputs of a training model, from what an `Order` says.
 
-    Args:
-        pixels: uint8, shape `(batch, height, width, channels)`.
-        keys: uint32, shape `(batch,)`, or `(batch, 2)` if the network draws.
+    Keys are uint32, shape `(batch,)`, or `(batch, 2)` if the network draws.
     """
     if len(keys.shape) == 1:
         return [pixels, keys]

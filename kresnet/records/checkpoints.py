@@ -17,7 +17,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from kresnet import sealed_folder
-from kresnet.errors import BadDataError, InputMissingError, write_error
+from kresnet.errors import (
+    BadDataError,
+    InputMissingError,
+    read_error,
+    write_error,
+)
 from kresnet.records.identity import Identity
 from kresnet.records.typed_file import checked
 
@@ -88,9 +93,7 @@ class Checkpoints:
         try:
             return self._listed()
         except OSError as error:
-            raise InputMissingError(
-                f"{self.folder}: cannot be read: {error.strerror}"
-            ) from error
+            raise read_error(self.folder, error) from error
 
     def _listed(self) -> list[int]:
         if not self.folder.is_dir():
@@ -117,7 +120,9 @@ class Checkpoints:
         path = self._path(checkpoint.iteration)
         try:
             self.folder.mkdir(exist_ok=True)
-            self._remove_temporary()
+            # What a killed process left; the run's lock is held.
+            for left in self.folder.glob(f"{sealed_folder.TEMPORARY}*"):
+                shutil.rmtree(left, ignore_errors=True)
             if not path.exists():
                 content = {
                     "iteration": checkpoint.iteration,
@@ -147,9 +152,7 @@ class Checkpoints:
         try:
             content = sealed_folder.verify(path)
         except PermissionError as error:
-            raise InputMissingError(
-                f"{error.filename}: cannot be read: {error.strerror}"
-            ) from error
+            raise read_error(error.filename, error) from error
         try:
             if content["iteration"] != iteration:
                 raise ValueError(f"is of iteration {content['iteration']}")
@@ -267,11 +270,6 @@ class Checkpoints:
             rubbish = self.folder / f"{sealed_folder.TEMPORARY}{iteration}"
             os.rename(self._path(iteration), rubbish)
             shutil.rmtree(rubbish)
-
-    def _remove_temporary(self) -> None:
-        """Removes what a killed process left; the run's lock is held."""
-        for path in self.folder.glob(f"{sealed_folder.TEMPORARY}*"):
-            shutil.rmtree(path, ignore_errors=True)
 
     def _set_aside(self, path: Path) -> None:
         self.check_lock()

@@ -16,7 +16,7 @@ from kresnet.documents import (
 )
 from kresnet.files import replace_file
 from kresnet.records.identity import Identity, Seed
-from kresnet.records.run import Count, Loss, Percent
+from kresnet.records.run import Count, Integers, Loss, Names, Percent
 from kresnet.records.typed_file import as_json, read_typed
 
 # The names of their files.
@@ -50,9 +50,7 @@ class Protocol(Fields):
     split: Split
     images: Count
     view: ViewName = "single"
-    shorter_sides: (
-        Annotated[tuple[Integer, ...], Expected("a list of integers")] | None
-    ) = None
+    shorter_sides: Integers | None = None
     mirrored: Flag = False
     views: str
     batch_norm_statistics: str
@@ -81,7 +79,7 @@ class Measured(Fields):
     confusion: Annotated[
         tuple[Counts, ...], Expected("a list of lists of integers")
     ]
-    class_names: Annotated[tuple[str, ...], Expected("a list of strings")]
+    class_names: Names
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -3,18 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from kresnet.documents import Expected, Fields, Flag
 from kresnet.errors import InputMissingError
 from kresnet.records.identity import Beginning, Identity
-from kresnet.records.run import Texts
+from kresnet.records.run import Names, Texts
 from kresnet.records.typed_file import read_typed
 from kresnet.spec import Spec
 
 IMPORT = "import.json"
 WEIGHTS = "weights.safetensors"
-Lines = Annotated[tuple[str, ...], Expected("a list of strings")]
 
 
 class ImportedFile(Fields):
@@ -48,27 +45,22 @@ class ImportRecord(Fields):
     kresnet_import: Literal[1]
     recipe: str
     weights: str
-    files: Annotated[
-        tuple[ImportedFile, ...], Expected("a list of mappings"), Field()
-    ]
+    files: Annotated[tuple[ImportedFile, ...], Expected("a list of mappings")]
     naming: str
     prefix: str
-    arrays: dict[str, Lines]
-    changes: Lines
+    arrays: dict[str, Names]
+    changes: Names
     left_over: Texts
-    drawn: Lines
-    assumed: Lines
+    drawn: Names
+    assumed: Names
     transforms: str
     view: str
     has_classifier: Flag
 
     def identity(self, spec: Spec) -> Identity:
         """The identity of the network: of a spec, begun with these weights."""
-        beginning = Beginning(source=None, weights=self.weights)
-        identity = Identity(
-            recipe=self.recipe, seed=None, data=None, beginning=beginning
-        )
-        return identity.with_spec(spec)
+        begun = Beginning(weights=self.weights)
+        return Identity(recipe=self.recipe, beginning=begun).with_spec(spec)
 
 
 def read_import(folder: Path) -> ImportRecord:

@@ -31,6 +31,8 @@ Percent = Annotated[Number, Field(ge=0, le=100)]
 Loss = Annotated[Number, Field(allow_inf_nan=True)]
 Amount = Annotated[Number, Field(ge=0)]
 Texts = Annotated[dict[str, str], Expected("a mapping of strings")]
+Integers = Annotated[tuple[Integer, ...], Expected("a list of integers")]
+Names = Annotated[tuple[str, ...], Expected("a list of strings")]
 
 
 class Hardware(Fields):
@@ -46,7 +48,7 @@ class Hardware(Fields):
     processor: str
     cores: Count | None = None
     flags: Texts
-    devices: Annotated[tuple[str, ...], Expected("a list of strings")]
+    devices: Names
 
 
 class Conditions(Fields):
@@ -61,9 +63,7 @@ class Conditions(Fields):
     rematerialize: Flag = False
     deterministic: Flag = False
     devices: str = "1 cpu"
-    device_ids: (
-        Annotated[tuple[Integer, ...], Expected("a list of integers")] | None
-    ) = None
+    device_ids: Integers | None = None
     processes: Count = 1
 
 
@@ -113,7 +113,7 @@ class BegunWith(Fields):
     name: str
     iteration: Count
     weights: str
-    drawn: Annotated[tuple[str, ...], Expected("a list of strings")] = ()
+    drawn: Names = ()
     kept_transforms: Flag = False
 
 
@@ -156,9 +156,7 @@ class RunRecord(Fields):
     versions: Texts
     hardware: Hardware
     options: Conditions
-    class_names: (
-        Annotated[tuple[str, ...], Expected("a list of strings")] | None
-    ) = None
+    class_names: Names | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> "RunRecord":

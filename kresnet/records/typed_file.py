@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from kresnet.documents import Document, Place, validated
-from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.errors import BadDataError, SpecError, read_error
 from kresnet.files import read_json
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -32,9 +32,7 @@ def read_content(file: Path) -> Any:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise InputMissingError(
-            f"{file}: cannot be read: {error.strerror}"
-        ) from error
+        raise read_error(file, error) from error
     except ValueError as error:
         raise BadDataError(f"{file}: not JSON: {error}") from error
     return content if content is not None else {}  # null, which is no record

@@ -49,11 +49,8 @@ def confusion_figure(
 ) -> Figure:
     """Draws counts by class, colours by share of the row.
 
-    Args:
-        matrix: Integer `(classes, classes)`: row = true class, column =
-            predicted.
-        class_names: Names in the order of the labels, one for every row.
-        title: The title above the figure.
+    The matrix, integers `(classes, classes)`, has a row for each true class and
+    a column for each predicted one, in the order of the names.
     """
     if matrix.shape != (len(class_names), len(class_names)):
         raise ValueError(

@@ -24,8 +24,15 @@ from kresnet.figures import (
 )
 from kresnet.records.metrics import Columns, iterations, read_metrics
 from kresnet.records.run import RecordedRun, read_recorded_run
-from kresnet.reporting.families import Family, family_title
-from kresnet.reporting.groups import caption, is_proxy, named
+from kresnet.reporting.groups import (
+    Group,
+    Notify,
+    ReportedRuns,
+    caption,
+    is_proxy,
+    named,
+    read_or_notify,
+)
 from kresnet.spec import Spec
 
 LONG = 20_000  # iterations
@@ -203,6 +210,36 @@ def _legend(curves: Sequence[Curve], palette: dict) -> list[Line2D]:
     if len(curves) > 1:
         handles += network_handles([curve.label for curve in curves], palette)
     return handles
+
+
+# Runs of one kind and one schedule, with the columns of metrics.csv.
+Family = list[tuple[Group, RecordedRun, Columns]]
+
+
+def read_families(reported: ReportedRuns, notify: Notify) -> list[Family]:
+    """The runs whose metrics.csv can be read, by kind and schedule."""
+    families: dict[tuple, Family] = {}
+    for group, run in reported.members:
+        metrics = read_or_notify(notify, read_metrics, run.folder)
+        if metrics is not None:
+            family = families.setdefault(_family(group.spec), [])
+            family.append((group, run, metrics))
+    return list(families.values())
+
+
+def _family(spec: Spec) -> tuple:
+    blocks = {stage.block for stage in spec.model.stages}
+    kind = "plain" if blocks == {"plain"} else "residual"
+    rate, iterations = spec.training.learning_rate, spec.training.iterations
+    return kind, spec.data.dataset, iterations, rate.at, rate.divide_by
+
+
+def family_title(spec: Spec, labels: list[str]) -> str:
+    """Names a family, or its network where it has only one."""
+    kind, dataset, iterations, *_ = _family(spec)
+    several = f"{kind.capitalize()} networks"
+    name = labels[0] if len(set(labels)) == 1 else several
+    return f"{name} on {dataset}, {iterations:,} iterations"
 
 
 def curve_figures(families: Sequence[Family]) -> Iterator[ReportFigure]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kresnet.errors import KresnetError
 from kresnet.figures import ReportFigure
 from kresnet.records.evaluation import (
     ENSEMBLES,
@@ -25,9 +24,11 @@ from kresnet.reporting.groups import (
     is_shortened,
     marked,
     mean_and_deviation,
+    read_or_notify,
     walk,
 )
 from kresnet.reporting.html import (
+    Content,
     Markup,
     Row,
     element,
@@ -56,11 +57,7 @@ def read_all_evaluations(
         by_file: dict[str, list[Evaluation]] = {}
         for run in group.finished:
             for path in sorted(run.folder.glob(EVALUATIONS)):
-                try:
-                    each = read_evaluation(path)
-                except KresnetError as error:
-                    notify(str(error))
-                    continue
+                each = read_or_notify(notify, read_evaluation, path)
                 if each is None:
                     continue
                 if run.identity.differences(each.identity):
@@ -81,11 +78,7 @@ def read_ensembles(
     for path in map(Path, paths):
         for folder, _ in walk(path, lambda *_: None):
             for file in sorted(folder.glob(ENSEMBLES)):
-                try:
-                    each = read_ensemble(file)
-                except KresnetError as error:
-                    notify(str(error))
-                    continue
+                each = read_or_notify(notify, read_ensemble, file)
                 if each is not None:
                     found.setdefault(file.resolve(), each)
     return list(found.values())
@@ -130,43 +123,42 @@ def _paper(found: Evaluations) -> str:
 
 
 def ensembles(found: Sequence[EnsembleEvaluation]) -> Iterator[Markup]:
-    """Means of several networks' probabilities, beside each network."""
-    rows: list[Row] = []
+    """A table for each: the networks by themselves, and all together."""
+    if found:
+        yield element(
+            "p",
+            "The mean of several networks' probabilities. The papers' numbers"
+            " of ensembles stand beside none of these: the top-5 error of"
+            " 3.57 % in He et al. 2015 is of six networks on ImageNet's test"
+            " images, whose labels are not public.",
+            class_="muted",
+        )
     for each in found:
         protocol = each.members[0].protocol
         proxy = any(map(_proxy, each.members))
-        rows.append(
-            {
-                "members": wide("; ".join(m.title for m in each.members)),
-                "split": protocol.split,
-                "views": wide(protocol.views),
-                "batch-norm statistics": protocol.batch_norm_statistics,
-                "images": protocol.images,
-                "members, top-1 / top-5": wide(
-                    "; ".join(map(_both, each.members))
-                ),
-                "ensemble, top-1 / top-5": marked(_both(each), proxy),
-            }
-        )
-    if rows:
+        measured: list[tuple[Content, Measured, bool]] = [
+            *((m.title, m, _proxy(m)) for m in each.members),
+            (element("strong", "all together"), each, proxy),
+        ]
         yield table(
-            "Error in percent of the mean of several networks' probabilities,"
-            " and of each of them by itself. He et al. 2015 print a top-5 error"
-            " of 3.57 % for six networks, on ImageNet's test images, whose"
-            " labels are not public: it stands beside none of these.",
-            rows,
+            f"Error in percent on {protocol.images:,} images ({protocol.split})"
+            f" of {protocol.data}: {protocol.views}; batch-norm statistics:"
+            f" {protocol.batch_norm_statistics}.",
+            [
+                {
+                    "network": name,
+                    "top-1 error": marked(f"{of.error:.2f}", is_proxy),
+                    "top-5 error": marked(f"{of.top5_error:.2f}", is_proxy),
+                }
+                for name, of, is_proxy in measured
+            ],
         )
-
-
-def _both(found: Measured) -> str:
-    return f"{found.error:.2f} / {found.top5_error:.2f}"
 
 
 def _proxy(member: Member) -> bool:
     """Whether it was trained for less than was meant; an import was not."""
-    protocol = member.protocol
-    trained_here = protocol.seed is not None
-    return trained_here and is_shortened(member.name, protocol.iteration)
+    imported = member.protocol.seed is None
+    return not imported and is_shortened(member.name, member.protocol.iteration)
 
 
 def confusion(

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from kresnet.errors import InputMissingError, KresnetError
 from kresnet.explain.run import FLOAT32, progress
@@ -76,6 +77,19 @@ def caption(text: str, proxy: bool) -> str:
 
 
 Notify = Callable[[str], object]
+Content = TypeVar("Content")
+
+
+def read_or_notify(
+    notify: Notify, read: Callable[..., Content], *where: Any
+) -> Content | None:
+    """What `read(*where)` returns; `None`, and a notice, where it cannot."""
+    try:
+        return read(*where)
+    except KresnetError as error:
+        notify(str(error))
+        return None
+
 
 # Receives a folder that could not be looked into, and why.
 Unseen = Callable[[Path, str], object]

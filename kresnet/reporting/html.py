@@ -23,13 +23,10 @@ Row = dict[str, Content]  # of a table, by column
 
 
 def element(name: str, /, *children: Content, **attributes: Content) -> Markup:
-    """An HTML element; whatever is not `Markup` is escaped.
+    """An HTML element; whatever is not `Markup` is escaped, `None` left out.
 
-    Args:
-        name: Its name.
-        *children: Markup or text; `None` is left out.
-        **attributes: Underscores become dashes, one at the end is dropped
-            (`class_`).
+    Underscores in the names of attributes become dashes; one at the end is
+    dropped (`class_`).
     """
     start = f"<{name}"
     for key, value in attributes.items():
@@ -68,10 +65,7 @@ def table(caption: str, rows: Sequence[Mapping[str, Content]]) -> Markup:
     """A table with a caption, column headers and row headers.
 
     It scrolls by itself where the screen is too narrow for it, also by keys.
-
-    Args:
-        caption: What it shows.
-        rows: Cells by column, at least one row; the first cell is its header.
+    The first of the cells of a row, by column, is its header.
     """
     names = (element("th", name, scope="col") for name in rows[0])
     body = [

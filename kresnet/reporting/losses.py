@@ -15,8 +15,12 @@ from kresnet.figures import (
     palette_of,
 )
 from kresnet.records.metrics import Columns, iterations
-from kresnet.reporting.curves import finish_axes, iteration_scale
-from kresnet.reporting.families import Family, family_title
+from kresnet.reporting.curves import (
+    Family,
+    family_title,
+    finish_axes,
+    iteration_scale,
+)
 from kresnet.reporting.groups import caption
 from kresnet.spec import Spec
 

@@ -26,7 +26,12 @@ def beside_paper(spec: Spec, record: RunRecord | None = None) -> str:
     in its record deviates from the paper but how batch norm's statistics for
     testing came about.
     """
-    if reasons := not_comparable(spec, record):
+    return number_or_reasons(spec, not_comparable(spec, record))
+
+
+def number_or_reasons(spec: Spec, reasons: list[str]) -> str:
+    """The paper's number for a spec, unless something speaks against it."""
+    if reasons:
         return "not comparable: " + "; ".join(reasons)
     return paper_test_error(spec)
 
@@ -38,12 +43,6 @@ def paper_error_of_test(
 
     Whether the dense tests of He et al. 2015 saw mirror images is not stated,
     so such a number stands beside tests with and without them.
-
-    Args:
-        spec: The network and its training, which are the paper's too, or else
-            there is no number.
-        protocol: How it was tested.
-        record: Of the run.
     """
     paper = experiments_of(spec)
     network = printed_network(spec.model, paper)

@@ -7,20 +7,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
-from kresnet.errors import BadDataError, KresnetError
+from kresnet.errors import BadDataError
 from kresnet.figures import ReportFigure, save_figure
 from kresnet.files import make_folder, replace_file
 from kresnet.instruments import INSTRUMENTS, Instrument, Measured
 from kresnet.records.metrics import read_rows
 from kresnet.reporting import evaluations, sections
 from kresnet.reporting.confusion import confusion_figures
-from kresnet.reporting.curves import curve_figures
+from kresnet.reporting.curves import curve_figures, read_families
 from kresnet.reporting.evaluations import read_all_evaluations, read_ensembles
-from kresnet.reporting.families import read_families
 from kresnet.reporting.groups import (
     Notify,
     ReportedRuns,
     caption,
+    read_or_notify,
     read_runs,
 )
 from kresnet.reporting.html import Markup, bullets, element, figure, joined
@@ -131,11 +131,9 @@ def instrument_figures(
     datasets: dict[str, list[tuple[Measured, bool]]] = {}
     for group in reported.groups:
         for run in group.finished if instrument.finished_only else group.runs:
-            try:
-                measured = read_measured(instrument, run.folder, group.shown)
-            except KresnetError as error:
-                notify(str(error))
-                continue
+            measured = read_or_notify(
+                notify, read_measured, instrument, run.folder, group.shown
+            )
             if measured:
                 found = datasets.setdefault(group.spec.data.dataset, [])
                 found.append((measured, group.proxy))

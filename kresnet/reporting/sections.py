@@ -33,7 +33,7 @@ from kresnet.reporting.html import (
     table,
     wide,
 )
-from kresnet.reporting.paper import not_comparable, paper_test_error
+from kresnet.reporting.paper import not_comparable, number_or_reasons
 from kresnet.spec import dump_spec
 
 
@@ -90,10 +90,6 @@ def _result(group: Group) -> Row:
         element("small", text.replace(" -> ", " →\u00a0"))
         for text in group.changes
     ]
-    if reasons := _reasons(group):
-        paper = "not comparable: " + "; ".join(reasons)
-    else:
-        paper = paper_test_error(group.spec)
     errors: dict[str, list[float | None]] = {
         "test, last iteration": last,
         "test, best by validation": [
@@ -112,7 +108,7 @@ def _result(group: Group) -> Row:
             column: marked(_partly(values), group.proxy)
             for column, values in errors.items()
         },
-        "test, the paper": wide(paper),
+        "test, the paper": wide(number_or_reasons(group.spec, _reasons(group))),
     }
 
 

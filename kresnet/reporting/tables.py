@@ -21,11 +21,9 @@ from kresnet.reporting.paper import beside_paper
 
 
 def rows_table(rows: list[dict], title: str) -> Table:
-    """Shows rows, dicts of one shape, as a rich table.
+    """Shows rows, at least one and of one shape, as a rich table.
 
-    Args:
-        rows: At least one; numbers are shown with four significant digits.
-        title: The title above the table.
+    Numbers are shown with four significant digits.
     """
     table = Table(title=title)
     for name in rows[0]:

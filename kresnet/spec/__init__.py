@@ -12,7 +12,7 @@ from kresnet.spec.recipe import (
     recipe_digest,
     spec_digest,
 )
-from kresnet.spec.spec import Expect, Spec, json_schema
+from kresnet.spec.spec import Spec, json_schema
 from kresnet.spec.training import LearningRate, TrainingSpec, WarmUp
 from kresnet.spec.transforms import (
     ChannelMean,
@@ -22,7 +22,6 @@ from kresnet.spec.transforms import (
     RandomCrop,
     RandomFlip,
     Rescale,
-    Transform,
     ZCAWhitening,
 )
 from kresnet.spec.views import TestView, TrainView, Views
@@ -34,7 +33,6 @@ __all__ = [
     "ChannelStandardize",
     "DataSpec",
     "DatasetFacts",
-    "Expect",
     "FancyPCA",
     "LearningRate",
     "PerPixelMean",
@@ -46,7 +44,6 @@ __all__ = [
     "TfdsFacts",
     "TrainView",
     "TrainingSpec",
-    "Transform",
     "Views",
     "WarmUp",
     "ZCAWhitening",

@@ -58,11 +58,11 @@ class DatasetFacts(NamedTuple):
     """
 
     title: str
-    input: tuple[int, int, int] | None
-    classes: int | None
-    class_names: tuple[str, ...]
-    train: int | None
-    test: int | None
+    input: tuple[int, int, int] | None = None
+    classes: int | None = None
+    class_names: tuple[str, ...] = ()
+    train: int | None = None
+    test: int | None = None
     white: int = 255
     light_on_dark: bool = False
     tfds: TfdsFacts | None = None
@@ -89,8 +89,6 @@ DATASETS = {
         ),
         train=50_000,
         test=10_000,
-        white=255,
-        light_on_dark=False,
         tfds=TfdsFacts(
             name="cifar10",
             version="3.0.2",
@@ -103,7 +101,6 @@ DATASETS = {
         title="CIFAR-100",
         input=(32, 32, 3),
         classes=100,
-        class_names=(),
         train=50_000,
         test=10_000,
         tfds=TfdsFacts("cifar100", "3.0.2"),
@@ -113,7 +110,6 @@ DATASETS = {
         title="SVHN, cropped",
         input=(32, 32, 3),
         classes=10,
-        class_names=(),
         train=73_257,
         test=26_032,
         tfds=TfdsFacts("svhn_cropped", "3.1.0"),
@@ -133,22 +129,12 @@ DATASETS = {
     # Russakovsky et al. 2015: ILSVRC 2012. Tests are on its validation images.
     "imagenet": DatasetFacts(
         title="ImageNet",
-        input=None,
         classes=1_000,
-        class_names=(),
         train=1_281_167,
         test=50_000,
         photos=True,
     ),
-    "folder": DatasetFacts(
-        title="the photos",
-        input=None,
-        classes=None,
-        class_names=(),
-        train=None,
-        test=None,
-        photos=True,
-    ),
+    "folder": DatasetFacts(title="the photos", photos=True),
 }
 # Any other data set that TFDS has prepared.
 _TFDS = re.compile(r"tfds:([a-z][a-z0-9_]*)/([0-9]+\.[0-9]+\.[0-9]+)")
@@ -205,16 +191,7 @@ class DataSpec(Fields):
             return DATASETS[self.dataset]
         named = _TFDS.fullmatch(self.dataset)
         assert named  # noqa: S101, it was validated
-        tfds = TfdsFacts(named[1], named[2])
-        return DatasetFacts(
-            title=self.dataset,
-            input=None,
-            classes=None,
-            class_names=(),
-            train=None,
-            test=None,
-            tfds=tfds,
-        )
+        return DatasetFacts(self.dataset, tfds=TfdsFacts(named[1], named[2]))
 
     @model_validator(mode="after")
     def _agrees(self) -> "DataSpec":

@@ -90,9 +90,8 @@ def recipe_digest(spec: Spec) -> str:
 def differing_fields(old: Spec, new: Spec) -> list[str]:
     """Lists what differs between two specs, `expect` left out.
 
-    Returns:
-        Lines such as "training.batch_size: 128 -> 64", in the spec's order;
-        empty exactly if the digests are equal.
+    Lines are such as "training.batch_size: 128 -> 64", in the spec's order;
+    there are none exactly if the digests are equal.
     """
     return list(_differences(_recipe(old), _recipe(new), ()))
 
@@ -145,14 +144,8 @@ def reasons_not_deeper(shallow: Spec, deep: Spec) -> list[str]:
 
     A residual block that does nothing is another construction than He et al.
     2015, section 1, has in mind, so all stages must be plain. The data must be
-    the same, split and transforms too: the network's function is theirs.
-
-    Args:
-        shallow: What was trained.
-        deep: The same with blocks added at the end of stages.
-
-    Returns:
-        Lines as those of `differing_fields`, with what is wrong.
+    the same, split and transforms too: the network's function is theirs. Lines
+    are as those of `differing_fields`, with what is wrong.
     """
     reasons = [
         f"model.stages[{i}].block: must be plain. Received: {stage.block}"

@@ -77,10 +77,7 @@ class Spec(Fields):
 
 @functools.cache
 def spec_class(stages: tuple[type[StageFields], ...] = ()) -> type[Spec]:
-    """The class of specs whose networks may also have other stages.
-
-    Args:
-        stages: Kinds of stages that kresnet does not have.
+    """The class of specs whose networks may also have stages of one's own.
 
     Raises:
         ValueError: One is no kind of stage, or its name is taken.

@@ -97,16 +97,9 @@ class PerPixelMean(_Mean):
     )
 
 
-class ChannelMean(_Mean):
-    """Subtracts the mean colour of the training split.
+class _MeanColour(_Mean):
+    """Subtracts a mean colour, which may be given."""
 
-    Reference:
-        Simonyan, Zisserman 2014, section 2.1.
-    """
-
-    layer: Literal["channel_mean"] = Field(
-        description="Subtracts the mean colour of the training split."
-    )
     mean: Colour | None = Field(
         default=None,
         description="A number for each channel, in the place of the training"
@@ -120,10 +113,29 @@ class ChannelMean(_Mean):
 
     def image_problems(self, image: Shape) -> Iterator[Problem]:
         """There is a number for each channel."""
-        yield from _one_a_channel("mean", self.mean, image)
+        for name in ("mean", "stddev"):
+            numbers = getattr(self, name, None)
+            if numbers is not None and len(numbers) != image[2]:
+                yield Problem(
+                    (name,),
+                    f"must have {image[2]} numbers, one for each channel of the"
+                    " images",
+                )
 
 
-class ChannelStandardize(_Mean):
+class ChannelMean(_MeanColour):
+    """Subtracts the mean colour of the training split.
+
+    Reference:
+        Simonyan, Zisserman 2014, section 2.1.
+    """
+
+    layer: Literal["channel_mean"] = Field(
+        description="Subtracts the mean colour of the training split."
+    )
+
+
+class ChannelStandardize(_MeanColour):
     """Gives each channel of the training split mean 0 and deviation 1.
 
     Reference:
@@ -135,11 +147,6 @@ class ChannelStandardize(_Mean):
         description="Subtracts the mean colour of the training split and"
         " divides by its standard deviation."
     )
-    mean: Colour | None = Field(
-        default=None,
-        description="A number for each channel, in the place of the training"
-        " split's; null for that.",
-    )
     stddev: Deviations | None = Field(
         default=None, description="Likewise the standard deviations."
     )
@@ -148,16 +155,6 @@ class ChannelStandardize(_Mean):
     def _fields_fit(self) -> "ChannelStandardize":
         raise_problems((_both_or_none,), self)
         return self
-
-    @property
-    def is_adapted(self) -> bool:
-        """Whether mean and deviation are those of the training images."""
-        return self.mean is None
-
-    def image_problems(self, image: Shape) -> Iterator[Problem]:
-        """There is a number for each channel."""
-        yield from _one_a_channel("mean", self.mean, image)
-        yield from _one_a_channel("stddev", self.stddev, image)
 
 
 class Rescale(Transform):
@@ -320,16 +317,6 @@ def _both_or_none(transform: ChannelStandardize) -> Iterator[Problem]:
             )
 
 
-def _one_a_channel(
-    name: str, numbers: Sequence[float] | None, image: Shape
-) -> Iterator[Problem]:
-    if numbers is not None and len(numbers) != image[2]:
-        yield Problem(
-            (name,),
-            f"must have {image[2]} numbers, one for each channel of the images",
-        )
-
-
 AnyTransform = Annotated[
     PerPixelMean
     | ChannelMean
@@ -347,11 +334,7 @@ def _first(
     transforms: Sequence[Transform], of_sort: Callable[[Transform], bool]
 ) -> str:
     """Names the first transform of a sort; empty if there is none."""
-    return next(
-        (
-            f"{transform.layer}, transforms[{i}]"
-            for i, transform in enumerate(transforms)
-            if of_sort(transform)
-        ),
-        "",
-    )
+    for i, transform in enumerate(transforms):
+        if of_sort(transform):
+            return f"{transform.layer}, transforms[{i}]"
+    return ""

@@ -87,16 +87,15 @@ class Views(Fields):
         """Yields why a view cannot give images of a shape."""
         side = max(image[:2])
         trained = self.train.shorter_side
-        if trained and trained[0] < side:
-            yield Problem(
-                ("train", "shorter_side"),
-                f"must be at least {side}, the longer side of the input",
-            )
-        if self.test.shorter_side < side:
-            yield Problem(
-                ("test", "shorter_side"),
-                f"must be at least {side}, the longer side of the input",
-            )
+        for view, least in (
+            ("train", trained[0] if trained else side),
+            ("test", self.test.shorter_side),
+        ):
+            if least < side:
+                yield Problem(
+                    (view, "shorter_side"),
+                    f"must be at least {side}, the longer side of the input",
+                )
 
 
 def _is_one_kind(view: TrainView) -> Iterator[Problem]:

@@ -1,7 +1,5 @@
 """One door to what was trained: runs, imports and exports."""
 
-from kresnet.trained.export import Export
-from kresnet.trained.imported import Import
 from kresnet.trained.layered import Layered
 from kresnet.trained.measures import softmax
 from kresnet.trained.open import open_trained
@@ -9,8 +7,6 @@ from kresnet.trained.run import Run
 from kresnet.trained.trained import Trained
 
 __all__ = [
-    "Export",
-    "Import",
     "Layered",
     "Run",
     "Trained",

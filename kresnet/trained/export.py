@@ -13,7 +13,12 @@ from pydantic import ValidationError
 from kresnet import sealed_folder
 from kresnet.architecture import StageFields
 from kresnet.data import Images
-from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.errors import (
+    BadDataError,
+    InputMissingError,
+    SpecError,
+    read_error,
+)
 from kresnet.records.export import ExportRecord, export_record_class
 from kresnet.records.identity import Identity
 from kresnet.trained.runtimes import Probabilities, load_exported
@@ -110,9 +115,7 @@ def load_export(
     except sealed_folder.DamagedError as error:
         raise BadDataError(f"{error}; the export is not loaded") from error
     except OSError as error:
-        raise InputMissingError(
-            f"{folder}: cannot be read: {error.strerror}"
-        ) from error
+        raise read_error(folder, error) from error
     try:
         record = export_record_class(stages).model_validate(content)
     except ValidationError as error:

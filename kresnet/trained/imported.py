@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from kresnet import sealed_folder
 from kresnet.architecture import StageFields
-from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.errors import BadDataError, SpecError, read_error
 from kresnet.machine.surroundings import check_floatx
 from kresnet.records.checkpoints import Arrays
 from kresnet.records.identity import Identity
@@ -94,19 +94,12 @@ def load_import(
     except (sealed_folder.DamagedError, SafetensorError) as error:
         raise BadDataError(f"{error}; the import is not used") from error
     except OSError as error:
-        raise InputMissingError(
-            f"{folder}: cannot be read: {error.strerror}"
-        ) from error
+        raise read_error(folder, error) from error
     record = read_import(folder)
     spec = load_spec(folder / "spec.yaml", stages=stages)
     if recipe_digest(spec) != record.recipe:
         raise BadDataError(f"{folder}: spec.yaml is not that of {IMPORT}")
-    opened = Import(
-        folder,
-        spec,
-        record,
-        arrays,
-        statistics="moving averages, as imported",
-    )
+    said = "moving averages, as imported"
+    opened = Import(folder, spec, record, arrays, statistics=said)
     opened.check_types()
     return opened

@@ -9,13 +9,9 @@ from kresnet.machine.surroundings import refuse_limits
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of the classes, float64.
+    """Probabilities of the classes, float64 `(count, classes)`.
 
-    Args:
-        logits: float `(count, classes)`.
-
-    Returns:
-        float64 `(count, classes)`; every row sums to 1.
+    Every row sums to 1. Logits are floats of the same shape.
     """
     logits = np.asarray(logits, "float64")
     # The largest exponent is 0, so nothing overflows.
@@ -26,12 +22,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def predict_logits(
     model: keras.Model, images: Images | np.ndarray, batch_size: int = 500
 ) -> np.ndarray:
-    """Runs an inference model over images.
-
-    Args:
-        model: Raw pixels to logits.
-        images: uint8 `(count, height, width, channels)`.
-        batch_size: Images at a time.
+    """Runs a model over raw pixels, uint8 `(count, height, width, channels)`.
 
     Returns:
         float64 array, shape `(count, classes)`.
@@ -53,9 +44,7 @@ def predict_logits(
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     """Mean cross-entropy in nats.
 
-    Args:
-        logits: float `(count, classes)`.
-        labels: integer `(count,)`.
+    Logits are `(count, classes)`, labels integers `(count,)`.
     """
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_sum = np.log(np.exp(shifted).sum(axis=1))
@@ -65,10 +54,7 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
 def error(logits: np.ndarray, labels: np.ndarray, top: int = 1) -> float:
     """Percentage of images whose label is not among the `top` classes.
 
-    Args:
-        logits: float `(count, classes)`.
-        labels: integer `(count,)`.
-        top: Number of guesses.
+    Logits are `(count, classes)`, labels integers `(count,)`.
     """
     own = logits[np.arange(len(labels)), labels][:, None]
     # Ties count against us, as does NaN: the label must be among the best.

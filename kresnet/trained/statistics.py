@@ -46,7 +46,7 @@ def observer(network: keras.Model) -> keras.Model:
 def re_estimate(
     spec: Spec, weights: Arrays, images: Images | np.ndarray
 ) -> tuple[Arrays, int]:
-    """Returns the weights of a run with re-estimated statistics.
+    """Returns weights with re-estimated statistics, and of how many images.
 
     The others stay as they are. The images go through the network as in
     training, shuffled, in groups of `images_per_statistic` (of a batch where
@@ -60,9 +60,6 @@ def re_estimate(
     were learned with the statistics of such images. With those of images as
     they are, ResNet-20's test error after its whole schedule was 0.7 points
     higher (results/README.md).
-
-    Returns:
-        The weights, and the number of images that were used.
 
     Raises:
         ValueError: There are fewer images than a group holds.

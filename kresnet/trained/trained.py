@@ -59,13 +59,9 @@ class Trained(abc.ABC):
 
     @abc.abstractmethod
     def with_layers(self, use: str) -> "Layered":
-        """Returns itself for a use that needs more than logits.
+        """Returns itself, or raises a SpecError if it gives logits only.
 
-        Args:
-            use: What needs the layers, for the message.
-
-        Raises:
-            SpecError: It gives logits only.
+        `use` is what needs the layers, for the message.
         """
 
     @property
@@ -99,10 +95,7 @@ class Trained(abc.ABC):
         """In the order of the labels."""
 
     def data(self, data_dir: str | os.PathLike[str] | None = None) -> Source:
-        """Loads the data set that it was trained on.
-
-        Args:
-            data_dir: Where they are; see `open_source`.
+        """Loads the data set that it was trained on; see `open_source`.
 
         Raises:
             BadDataError: The data found are other ones.

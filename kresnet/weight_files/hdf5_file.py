@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import h5py
 import numpy as np
 
-from kresnet.weight_files.held import Held, Listing
+from kresnet.weight_files.held import Held, Listing, each_once
 
 # Groups in groups; keras-hub's tasks have about ten.
 DEEPEST = 32
@@ -40,15 +40,12 @@ def list_hdf5(file: h5py.File) -> Listing:
     An array is called by its layer and its own name, such as
     "conv1_conv/kernel", after the groups around the layer.
     """
-    found: Listing = {}
-    for path, dataset in _datasets(file, (), [], set()):
-        name = "/".join(_named(file, path))
-        if name in found:
-            raise ValueError(f"two arrays are called {name}")
-        found[name] = _held(name, dataset)
-    if not found:
-        raise ValueError("it holds no arrays")
-    return found
+    named = (
+        ("/".join(_named(file, path)), dataset)
+        for path, dataset in _datasets(file, (), [], set())
+    )
+    arrays = ((name, _held(name, dataset)) for name, dataset in named)
+    return each_once(arrays, "it holds no arrays")
 
 
 def _datasets(

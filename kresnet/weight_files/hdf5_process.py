@@ -41,10 +41,12 @@ def open_hdf5(path: Path) -> Iterator[Listing]:
         ValueError: It is damaged, or what its numbers are lies elsewhere.
     """
     seconds = SECONDS + path.stat().st_size // BYTES_PER_SECOND
+    # The folders that this process imports from, and kresnet's.
+    folders = [*filter(None, sys.path), str(Path(kresnet.__file__).parents[1])]
     with subprocess.Popen(
         # -P and the path: no module is taken from the working directory.
         [sys.executable, "-P", "-m", __name__, str(path), str(seconds)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(_import_path())},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -55,11 +57,6 @@ def open_hdf5(path: Path) -> Iterator[Listing]:
             )
         finally:
             child.kill()
-
-
-def _import_path() -> list[str]:
-    """The folders that this process imports from, and kresnet's."""
-    return [*filter(None, sys.path), str(Path(kresnet.__file__).parents[1])]
 
 
 def _listing(requests: IO[bytes], answers: IO[bytes]) -> Listing:
@@ -81,16 +78,12 @@ def _listing(requests: IO[bytes], answers: IO[bytes]) -> Listing:
 
         return read
 
-    arrays = found["arrays"]
     listing = {}
-    for name, (shape, dtype) in arrays.items():
+    for name, (shape, dtype) in found["arrays"].items():
         sides = whole_numbers(shape)
-        listing[name] = Held(sides, dtype, reader(name, sides, _wide(dtype)))
+        wide = "float32" if dtype == "float16" else dtype
+        listing[name] = Held(sides, dtype, reader(name, sides, wide))
     return listing
-
-
-def _wide(dtype: str) -> str:
-    return "float32" if dtype == "float16" else dtype
 
 
 def _answer(answers: IO[bytes]) -> dict:

@@ -1,15 +1,14 @@
 """An array that a file of another program holds, known before it is read."""
 
 import contextlib
-import math
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from kresnet.errors import BadDataError, InputMissingError
+from kresnet.errors import BadDataError, read_error
 
 Shape = tuple[int, ...]
 # NumPy has 32 or 64 axes, depending on its version.
@@ -47,13 +46,20 @@ class Held(NamedTuple):
     dtype: str
     read: Callable[[], np.ndarray]
 
-    @property
-    def size(self) -> int:
-        """How many numbers it has."""
-        return math.prod(self.shape)
-
 
 Listing = dict[str, Held]
+
+
+def each_once(arrays: Iterable[tuple[str, Held]], none: str) -> Listing:
+    """Arrays by name; a ValueError where there is `none`, or two of a name."""
+    found: Listing = {}
+    for name, held in arrays:
+        if name in found:
+            raise ValueError(f"two arrays are called {name}")
+        found[name] = held
+    if not found:
+        raise ValueError(none)
+    return found
 
 
 @contextlib.contextmanager
@@ -67,35 +73,30 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        raise InputMissingError(
-            f"{path}: cannot be read: {error.strerror}"
-        ) from error
+        raise read_error(path, error) from error
     except _WRONG as error:
         why = " ".join(str(error).split()) or type(error).__name__
-        raise BadDataError(f"{path}: cannot be read as weights: {why}") from (
-            error
-        )
+        said = f"{path}: cannot be read as weights: {why}"
+        raise BadDataError(said) from error
 
 
 def whole_numbers(values: object) -> Shape:
     """Checks that something is a shape: a few integers, none below 0."""
-    if not isinstance(values, list | tuple) or len(values) > MOST_AXES:
+    if (
+        not isinstance(values, list | tuple)
+        or len(values) > MOST_AXES
+        or any(
+            type(each) is not int or not 0 <= each < 2**63 for each in values
+        )
+    ):
         raise ValueError("a shape is no list of integers")
-    for value in values:
-        if type(value) is not int or not 0 <= value < 2**63:
-            raise ValueError("a shape is no list of integers")
     return tuple(values)
 
 
 def as_numbers(data: bytes, dtype: str) -> np.ndarray:
-    """The numbers in little-endian bytes, one after the other.
+    """The numbers in little-endian bytes, one after the other, as `Held.read`.
 
-    Args:
-        data: The bytes.
-        dtype: NumPy's name of their type, or "bfloat16".
-
-    Returns:
-        An array with one axis; float16 and bfloat16 are widened to float32.
+    The type has NumPy's name, or is "bfloat16".
     """
     if dtype == "bfloat16":
         return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")

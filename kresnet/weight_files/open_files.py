@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 
-from kresnet.errors import BadDataError, InputMissingError, SpecError
+from kresnet.errors import BadDataError, SpecError, read_error
 from kresnet.files import open_plain_file
 from kresnet.weight_files.hdf5_process import open_hdf5
 from kresnet.weight_files.held import Held, Listing, explained
@@ -109,9 +109,7 @@ def _opened(path: Path, stack: contextlib.ExitStack) -> BufferedReader:
     except ValueError as error:
         raise BadDataError(f"{path}: {error}") from error
     except OSError as error:
-        raise InputMissingError(
-            f"{path}: cannot be read: {error.strerror}"
-        ) from error
+        raise read_error(path, error) from error
 
 
 def _reading(path: Path, listing: Listing) -> Listing:

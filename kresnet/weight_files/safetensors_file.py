@@ -4,14 +4,19 @@ The header is read here and not by the library, which forgets one of two arrays
 of a name and knows no bfloat16 unless another package was imported before.
 """
 
+import functools
 import json
+import math
 import os
 from io import BufferedReader
 from typing import Any
 
+import numpy as np
+
 from kresnet.weight_files.held import (
     Held,
     Listing,
+    Shape,
     as_numbers,
     item_size,
     whole_numbers,
@@ -44,9 +49,7 @@ def list_safetensors(file: BufferedReader) -> Listing:
     length = int.from_bytes(file.read(8), "little")
     if not 2 <= length <= min(size - 8, MOST_HEADER):
         raise ValueError("its header does not fit into the file")
-    header = json.loads(
-        file.read(length).decode("utf-8"), object_pairs_hook=_each_once
-    )
+    header = _json(file.read(length))
     if not isinstance(header, dict):
         raise ValueError("its header is no mapping")
     header.pop("__metadata__", None)
@@ -57,10 +60,12 @@ def list_safetensors(file: BufferedReader) -> Listing:
         dtype = DTYPES.get(entry["dtype"])
         if dtype is None:
             raise ValueError(f"{name} is of type {entry['dtype']}")
-        held = Held(shape, dtype, _Reader(file, start + first, shape, dtype))
-        if held.size * item_size(dtype) != last - first:
+        if math.prod(shape) * item_size(dtype) != last - first:
             raise ValueError(f"{name} has not as many bytes as its shape says")
-        found[name] = held
+        read = functools.partial(
+            _read, file, start + first, last - first, shape, dtype
+        )
+        found[name] = Held(shape, dtype, read)
         spans.append((first, last))
     at = 0
     for first, last in sorted(spans):
@@ -75,37 +80,28 @@ def list_safetensors(file: BufferedReader) -> Listing:
 
 
 def list_index(file: BufferedReader) -> dict[str, str]:
-    """Which file has which array, of an index of several files.
-
-    Returns:
-        Names of files in the index's own folder, by the names of arrays.
-    """
+    """Files in the folder of an index, by the arrays that they have."""
     file.seek(0)
-    content = json.loads(
-        file.read(MOST_HEADER).decode("utf-8"), object_pairs_hook=_each_once
-    )
-    named = content["weight_map"]
+    named = _json(file.read(MOST_HEADER))["weight_map"]
     for name in named.values():
-        if not isinstance(name, str) or os.path.basename(name) != name:
-            raise ValueError(f"{name!r} is not a file beside the index")
-        if name in ("", ".", ".."):
+        if (
+            not isinstance(name, str)
+            or os.path.basename(name) != name
+            or name in ("", ".", "..")
+        ):
             raise ValueError(f"{name!r} is not a file beside the index")
     return named
 
 
-class _Reader:
-    """Reads one array."""
+def _read(
+    file: BufferedReader, start: int, size: int, shape: Shape, dtype: str
+) -> np.ndarray:
+    file.seek(start)
+    return as_numbers(file.read(size), dtype).reshape(shape)
 
-    def __init__(self, file, start, shape, dtype):
-        self._where = file, start, shape, dtype
 
-    def __call__(self):
-        file, start, shape, dtype = self._where
-        file.seek(start)
-        size = item_size(dtype)
-        for side in shape:
-            size *= side
-        return as_numbers(file.read(size), dtype).reshape(shape)
+def _json(text: bytes) -> Any:
+    return json.loads(text.decode("utf-8"), object_pairs_hook=_each_once)
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from kresnet.weight_files.held import (
     Held,
     Listing,
     as_numbers,
+    each_once,
     item_size,
     whole_numbers,
 )
@@ -135,18 +136,12 @@ class _Bounded:
 
 
 def _listing(tree: Any, read: ReadStorage) -> Listing:
-    found: Listing = {}
-    for path, arguments in _tensors(tree, [], ()):
-        name = "/".join(path)
-        if name in found:
-            raise ValueError(f"two arrays are called {name}")
-        found[name] = _held(name, arguments, read)
-    if not found:
-        raise ValueError(
-            "it holds no arrays by name; a whole module is a program: save its"
-            " state_dict()"
-        )
-    return found
+    named = (("/".join(p), each) for p, each in _tensors(tree, [], ()))
+    return each_once(
+        ((name, _held(name, each, read)) for name, each in named),
+        "it holds no arrays by name; a whole module is a program: save its"
+        " state_dict()",
+    )
 
 
 def _tensors(
