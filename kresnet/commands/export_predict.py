@@ -38,7 +38,10 @@ def export(
 
 def predict(
     run_or_export: Annotated[
-        str, typer.Argument(help="The folder of a run or of an export.")
+        str,
+        typer.Argument(
+            metavar="RUN_OR_EXPORT", help="The folder of a run or of an export."
+        ),
     ],
     images: Annotated[
         list[str],
