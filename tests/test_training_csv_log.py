@@ -17,20 +17,20 @@ def row(iteration):
 
 def test_a_cut_takes_back_what_came_after_the_mark(log):
     log.append([row(1)])
-    mark = log.mark()
+    mark = log.get_state()
     text = log.path.read_text()
     log.append([row(2), row(3)])
 
-    log.cut(mark)
+    log.set_state(mark)
 
     assert log.path.read_text() == text == "iteration,loss\n1,0.1\n"
 
 
 def test_a_cut_to_nothing_writes_the_header_again(log):
-    empty = log.mark()
+    empty = log.get_state()
     for mark in (empty, None):
         log.append([row(1)])
-        log.cut(mark)
+        log.set_state(mark)
         assert log.path.read_text() == ""
 
     log.append([row(2)])
@@ -41,16 +41,16 @@ def test_a_cut_to_nothing_writes_the_header_again(log):
 @pytest.mark.parametrize("text", ["", "iteration,loss\n", "a;b\n" * 20])
 def test_what_was_there_at_the_mark_must_still_be_there(log, text):
     log.append([row(1), row(2)])
-    mark = log.mark()
+    mark = log.get_state()
     log.path.write_text(text)
 
     with pytest.raises(BadDataError, match=r"log\.csv: was changed"):
-        log.cut(mark)
+        log.set_state(mark)
 
 
 def test_a_folder_in_the_place_of_the_log_is_said(log):
     log.path.mkdir()
 
-    for use in (lambda: log.append([row(1)]), lambda: log.cut(None)):
+    for use in (lambda: log.append([row(1)]), lambda: log.set_state(None)):
         with pytest.raises(CannotWriteError, match=r"log\.csv"):
             use()

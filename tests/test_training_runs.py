@@ -323,7 +323,7 @@ def test_nothing_is_written_to_a_folder_whose_lock_is_lost(tmp_path):
                 lambda: folder.write_spec("mine"),
                 folder.remove_diagnosis,
                 lambda: log.append([{"a": 1}]),
-                lambda: log.cut(None),
+                lambda: log.set_state(None),
                 lambda: checkpoints.save(None),
             ):
                 with pytest.raises(CannotWriteError, match="was removed"):

@@ -73,12 +73,6 @@ class Subject:
         self._process.communicate()
         self._said.close()
 
-    def __enter__(self) -> "Subject":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
     def _answer(self) -> dict:
         line = self._answers.readline()
         if not line:
@@ -226,7 +220,8 @@ def open_subjects(
             job.write_text(json.dumps(fields), "utf-8")
             notify(f"{spec.name}: preparing {name}")
             subject = Subject(name, [*program, str(job)], environment)
-            subjects.append(stack.enter_context(subject))
+            stack.callback(subject.close)
+            subjects.append(subject)
 
         for backend in backends:
             start(

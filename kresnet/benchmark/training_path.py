@@ -31,12 +31,8 @@ class TrainingPath:
 
     It is in the steady state of a run: a warm-up, which ends a chunk after
     every iteration, is left out, and its learning rate is kept.
-
-    Args:
-        indices: The training split of the source.
-        folder: The folder of losses.csv.
-        precision: The precision of convolutions; see `build_model`.
-        finite: Whether losses must be finite.
+    The indices are the training split of the source; the folder is that of
+    losses.csv; losses must be finite if `finite`.
     """
 
     def __init__(
@@ -71,7 +67,7 @@ class TrainingPath:
         self._throughput = Throughput(skip=1)
         schedule = IterationSchedule(start)
         losses = LossLog(folder / "losses.csv")
-        losses.log.cut(None)
+        losses.log.set_state(None)
         self._progress = ProgressLine(
             Console(file=io.StringIO()),
             training.iterations,

@@ -37,12 +37,6 @@ Overrides = Annotated[
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="The folder of a run.")
 ]
-RunOrExport = Annotated[
-    str,
-    typer.Argument(
-        metavar="RUN_OR_EXPORT", help="The folder of a run or of an export."
-    ),
-]
 CheckpointOfRun = Annotated[
     int | None,
     typer.Option(

@@ -5,12 +5,7 @@ from typing import Annotated, cast
 
 import typer
 
-from kresnet.commands.arguments import (
-    CheckpointOfRun,
-    DataDir,
-    RunName,
-    RunOrExport,
-)
+from kresnet.commands.arguments import CheckpointOfRun, DataDir, RunName
 from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import notify, say
 from kresnet.records.export import Format
@@ -42,7 +37,12 @@ def export(
 
 
 def predict(
-    run_or_export: RunOrExport,
+    run_or_export: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN_OR_EXPORT", help="The folder of a run or of an export."
+        ),
+    ],
     images: Annotated[
         list[str],
         typer.Argument(

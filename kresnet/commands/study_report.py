@@ -16,12 +16,13 @@ if TYPE_CHECKING:  # it imports what `kresnet --help` has no time for
     from kresnet.study.study import Engine
 
 
-class EngineName(enum.StrEnum):
-    """What runs the runs."""
-
-    local = "local"
-    ray = "ray"
-    slurm = "slurm"
+EngineName = enum.StrEnum("EngineName", ["local", "ray", "slurm"])
+# The engines that an option is for, where it is not for SLURM's alone.
+ENGINES = {
+    "--address": "ray",
+    "--cpus-per-run": "ray or slurm",
+    "--gpus-per-run": "ray or slurm",
+}
 
 
 def study(
@@ -150,9 +151,10 @@ def study(
     runs_them = _engine(
         engine,
         folder,
-        {"--address": address},
-        {"--cpus-per-run": cpus_per_run, "--gpus-per-run": gpus_per_run},
         {
+            "--address": address,
+            "--cpus-per-run": cpus_per_run,
+            "--gpus-per-run": gpus_per_run,
             "--partition": partition,
             "--account": account,
             "--time": time,
@@ -186,46 +188,37 @@ def study(
 
 
 def _engine(
-    engine: EngineName,
-    folder: Path,
-    of_ray: dict[str, str | None],
-    of_both: dict[str, int | None],
-    of_slurm: dict[str, Any],
+    engine: EngineName, folder: Path, options: dict[str, Any]
 ) -> "Engine":
     """Makes the engine; the options are by their names, `None` if not given."""
-    ray, slurm = EngineName.ray, EngineName.slurm
-    needed: list[tuple[dict[str, Any], tuple[EngineName, ...], str]] = [
-        (of_ray, (ray,), "--engine ray"),
-        (of_slurm, (slurm,), "--engine slurm"),
-        (of_both, (ray, slurm), "--engine ray or slurm"),
-    ]
-    for options, engines, wanted in needed:
-        for name, value in options.items():
-            if value is not None and engine not in engines:
-                raise SpecError(f"{name}: needs {wanted}. Received: {value}")
-    cpus = of_both["--cpus-per-run"] or 1
-    gpus = of_both["--gpus-per-run"]
-    if engine is EngineName.ray:
+    for name, value in options.items():
+        engines = ENGINES.get(name, "slurm")
+        if value is not None and engine not in engines.split(" or "):
+            raise SpecError(
+                f"{name}: needs --engine {engines}. Received: {value}"
+            )
+    cpus, gpus = options["--cpus-per-run"] or 1, options["--gpus-per-run"]
+    if engine == "ray":
         from kresnet.study.engines.ray import RayEngine
 
-        return RayEngine(of_ray["--address"], cpus, gpus)
-    if engine is EngineName.slurm:
+        return RayEngine(options["--address"], cpus, gpus)
+    if engine == "slurm":
         from kresnet.study.engines import slurm as jobs
 
-        options = {
-            "partition": of_slurm["--partition"],
-            "account": of_slurm["--account"],
-            "mem": of_slurm["--memory"],
+        named = {
+            "partition": options["--partition"],
+            "account": options["--account"],
+            "mem": options["--memory"],
         }
-        given = {name: x for name, x in options.items() if x is not None}
-        time = of_slurm["--time"]
+        given = {name: x for name, x in named.items() if x is not None}
+        time = options["--time"]
         return jobs.SlurmEngine(
             folder,
-            given | jobs.parse_options(of_slurm["--slurm-option"] or ()),
+            given | jobs.parse_options(options["--slurm-option"] or ()),
             jobs.MINUTES if time is None else jobs.parse_minutes(time),
             cpus,
             gpus or 0,
-            of_slurm["--detach"] is not None,
+            options["--detach"] is not None,
         )
 
     from kresnet.study import one_by_one

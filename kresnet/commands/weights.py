@@ -102,8 +102,7 @@ def convert(
         ),
     ],
     to: Annotated[
-        str,
-        typer.Option(metavar="PROGRAM", help="torchvision or keras."),
+        str, typer.Option(metavar="PROGRAM", help="torchvision or keras.")
     ],
     out: Annotated[
         str,

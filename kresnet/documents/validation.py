@@ -40,9 +40,7 @@ def _no_remark(field: str | int, holder: Any) -> str:
 
 
 def validated(
-    document: Document,
-    model: type[Model],
-    remark: Remark = _no_remark,
+    document: Document, model: type[Model], remark: Remark = _no_remark
 ) -> Model:
     """Returns what a document holds.
 

@@ -6,12 +6,7 @@ from kresnet.evaluation.ensemble import (
     measure_ensemble,
     open_members,
 )
-from kresnet.evaluation.evaluate import (
-    Choices,
-    evaluate,
-    measure,
-    result_path,
-)
+from kresnet.evaluation.evaluate import Choices, evaluate, measure, result_path
 from kresnet.evaluation.views import View
 
 __all__ = [

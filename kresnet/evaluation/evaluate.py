@@ -144,9 +144,7 @@ def measure(
 
 
 def images_of(
-    network: Trained,
-    split: str,
-    data_dir: str | os.PathLike[str] | None = None,
+    network: Trained, split: str, data_dir: str | os.PathLike[str] | None = None
 ) -> Images:
     """The images of a split of the data set that a network was trained on."""
     data = network.data(data_dir)

@@ -34,17 +34,15 @@ def view_logits(network: Layered, images: Images, view: View) -> np.ndarray:
     They are float64, `(count, classes)`. A SpecError where a transform is of
     one size only, a BadDataError where an image is too long at a shorter side.
     """
-    sides = view.sides(network.spec)
-    found = {
-        "single": lambda: [_single(network, images)],
-        "ten-crop": lambda: [_crops(network, images, sides, TEN)],
-        "multi-crop": lambda: [_crops(network, images, sides, FIVE_BY_FIVE)],
-        "dense": lambda: [_dense(network, images, sides, view.mirrored)],
-        "dense-and-crop": lambda: [
-            _dense(network, images, sides, view.mirrored),
-            _crops(network, images, sides, FIVE_BY_FIVE),
-        ],
-    }[view.kind]()
+    sides, found = view.sides(network.spec), []
+    if view.kind == "single":
+        found.append(_single(network, images))
+    if view.kind in ("dense", "dense-and-crop"):
+        found.append(_dense(network, images, sides, view.mirrored))
+    if view.kind == "ten-crop":
+        found.append(_crops(network, images, sides, TEN))
+    if view.kind in ("multi-crop", "dense-and-crop"):
+        found.append(_crops(network, images, sides, FIVE_BY_FIVE))
     return log_mean(found)
 
 
@@ -113,22 +111,16 @@ def _dense(network, images, sides, mirrored) -> np.ndarray:
             found.append(np.stack(both))
         return found
 
+    def probabilities(pixels: np.ndarray) -> np.ndarray:
+        by_position = model.predict_on_batch(pixels)
+        return softmax(by_position.mean(axis=(1, 2), dtype="float64"))
+
     return np.stack(
         [
-            np.mean(
-                [
-                    softmax(_over_positions(model.predict_on_batch(each)))
-                    for each in sizes
-                ],
-                axis=(0, 1),
-            )
+            np.mean([probabilities(each) for each in sizes], axis=(0, 1))
             for sizes in _looked_at(images, whole)
         ]
     )
-
-
-def _over_positions(logits: np.ndarray) -> np.ndarray:
-    return logits.mean(axis=(1, 2), dtype="float64")
 
 
 def _mirror(pixels: np.ndarray) -> np.ndarray:

@@ -95,9 +95,7 @@ class Listener:
     """
 
     def __init__(
-        self,
-        hear: Callable[[int], None],
-        handler: Handler = lambda *_: None,
+        self, hear: Callable[[int], None], handler: Handler = lambda *_: None
     ):
         self.hear = hear
         self.handler = handler  # without one the default would act

@@ -36,11 +36,9 @@ class JaxTeam(Team):
         self.count = jax.process_count()
 
     def gather(self, row: Sequence[int]) -> np.ndarray:
-        """See `Team`."""
         return multihost_utils.process_allgather(np.array(row, np.int32))
 
     def share(self, data: bytes) -> bytes:
-        """See `Team`."""
         (size,) = self.gather([len(data)])[0]
         if size == 0:
             return b""
@@ -50,13 +48,11 @@ class JaxTeam(Team):
         return multihost_utils.broadcast_one_to_all(own).tobytes()
 
     def leave(self) -> None:
-        """See `Team`."""
         with self.watch():
             jax.distributed.shutdown()
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[None]:
-        """See `Team`."""
         try:
             yield
         except (jax.errors.JaxRuntimeError, ValueError) as error:

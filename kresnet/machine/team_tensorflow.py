@@ -6,7 +6,6 @@ takes SIGTERM for itself, notices no loss: `kresnet.machine.links` does both.
 """
 
 import contextlib
-import ipaddress
 import os
 import socket
 import threading
@@ -70,7 +69,6 @@ class TensorFlowTeam(Team):
             link.watch(self._lose)
 
     def gather(self, row: Sequence[int]) -> np.ndarray:
-        """See `Team`."""
         own = np.array(row, np.int32)
         with self.watch():
             if self.index:
@@ -84,7 +82,6 @@ class TensorFlowTeam(Team):
         return np.frombuffer(data, np.int32).reshape(self.count, len(own))
 
     def share(self, data: bytes) -> bytes:
-        """See `Team`."""
         with self.watch():
             if self.index:
                 return self.links[0].receive()
@@ -93,13 +90,11 @@ class TensorFlowTeam(Team):
         return data
 
     def leave(self) -> None:
-        """See `Team`."""
         self._leaving = True
         self.gather([0])
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[None]:
-        """See `Team`."""
         try:
             yield
         except (tf.errors.OpError, LinkLostError) as error:
@@ -217,8 +212,4 @@ def _free_port() -> int:
 
 
 def _address(host: str, port: int) -> str:
-    try:
-        is_v6 = ipaddress.ip_address(host).version == 6
-    except ValueError:  # a name
-        is_v6 = False
-    return f"[{host}]:{port}" if is_v6 else f"{host}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

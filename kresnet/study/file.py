@@ -85,8 +85,7 @@ class StudyRun(RunOptions):
         " an import, as a path from the study's file.",
     )
     keep_transforms: Flag = Field(
-        default=False,
-        description="As --keep-transforms of `kresnet train`.",
+        default=False, description="As --keep-transforms of `kresnet train`."
     )
 
     @model_validator(mode="after")
@@ -171,8 +170,7 @@ def _begins_with_one(run: StudyRun) -> Iterator[Problem]:
 def _keeps_what_it_begins_with(run: StudyRun) -> Iterator[Problem]:
     if run.keep_transforms and not run.begin_with:
         yield Problem(
-            ("keep_transforms",),
-            "must be left out: the run has no begin_with",
+            ("keep_transforms",), "must be left out: the run has no begin_with"
         )
 
 

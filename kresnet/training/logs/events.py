@@ -17,11 +17,9 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 class Events:
     """Writes the rows of metrics.csv as scalars.
 
-    A folder that cannot be written is said once, and training goes on.
-
-    The folder of the event files is made when needed. A run goes on from the
-    iteration: TensorBoard drops what an interrupted run wrote past it. For
-    `check_lock` see `CsvLog`.
+    Their folder is made when needed; that it cannot be written is said once,
+    and training goes on. A run goes on from `iteration`: TensorBoard drops what
+    an interrupted run wrote past it. For `check_lock` see `CsvLog`.
     """
 
     def __init__(

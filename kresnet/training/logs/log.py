@@ -23,7 +23,7 @@ ROWS = 1_000
 class CsvLog:
     """Appends rows; every append is on the disk when it returns.
 
-    A checkpoint keeps `mark()`; `cut(mark)` takes back what an interrupted
+    A checkpoint keeps the state; `set_state` takes back what an interrupted
     run wrote after it.
 
     Args:
@@ -64,23 +64,23 @@ class CsvLog:
         except OSError as error:
             raise write_error(self.path, error) from error
 
-    def mark(self) -> dict:
+    def get_state(self) -> dict:
         """Length of the file in bytes and the SHA-256 sum of its content."""
         content = self._content()
         return {"length": len(content), "sha256": _sum(content)}
 
-    def cut(self, mark: dict | None) -> None:
-        """Takes the file back to an earlier mark; `None` empties it.
+    def set_state(self, state: dict | None) -> None:
+        """Cuts the file back to an earlier state; `None` empties it.
 
         Raises:
-            BadDataError: What was there at the mark is not there any more.
+            BadDataError: What was there is not there any more.
             CannotWriteError: The file cannot be changed.
         """
         self.check_lock()
-        length = mark["length"] if mark else 0
+        length = state["length"] if state else 0
         try:
             content = self._content()
-            if mark and _sum(content[:length]) != mark["sha256"]:
+            if state and _sum(content[:length]) != state["sha256"]:
                 raise BadDataError(
                     f"{self.path}: was changed since the checkpoint that the "
                     "run goes on from; put it back, or name another folder "
@@ -90,14 +90,6 @@ class CsvLog:
                 os.truncate(self.path, length)
         except OSError as error:
             raise write_error(self.path, error) from error
-
-    def get_state(self) -> dict:
-        """What a checkpoint keeps of the file."""
-        return {"file": self.mark()}
-
-    def set_state(self, state: dict) -> None:
-        """Cuts the file back to what it was."""
-        self.cut(state["file"])
 
     def _content(self) -> bytes:
         try:
@@ -149,11 +141,11 @@ class LossLog(IterationCallback):
         self._rows = []
 
     def get_state(self):
-        return {"rows": self._rows, **self.log.get_state()}
+        return {"rows": self._rows, "file": self.log.get_state()}
 
     def set_state(self, state):
         self._rows = state["rows"]
-        self.log.set_state(state)
+        self.log.set_state(state["file"])
 
 
 class Measuring(Periodic):

@@ -157,7 +157,7 @@ class Logs:
         if not self.newest:
             # Rows that a run left which had no checkpoint yet.
             for file in self._files:
-                file.cut(None)
+                file.set_state(None)
         # run.json first: a folder that has none is not a run's.
         iteration = self.newest.iteration if self.newest else 0
         self.record.update("running", iteration)

@@ -97,10 +97,10 @@ class MetricsLog(Periodic):
             "losses": self._losses,
             "errors": self._errors,
             "best": self.best,
-            **self.log.get_state(),
+            "file": self.log.get_state(),
         }
 
     def set_state(self, state):
         self._losses, self._errors = state["losses"], state["errors"]
         self.best = state["best"]
-        self.log.set_state(state)
+        self.log.set_state(state["file"])
