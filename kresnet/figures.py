@@ -198,8 +198,12 @@ def save_figure(figure: Figure, path: Path) -> Path:
 def svg_bytes(figure: Figure, transparent: bool = False) -> bytes:
     """A figure as an SVG file, the same bytes each time, its text as text."""
     buffer = io.BytesIO()
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "kresnet"}
-    with matplotlib.rc_context(settings), _without_glyph_warnings():
+    with (
+        matplotlib.rc_context(
+            {"svg.fonttype": "none", "svg.hashsalt": "kresnet"}
+        ),
+        _without_glyph_warnings(),
+    ):
         figure.savefig(
             buffer,
             format="svg",
