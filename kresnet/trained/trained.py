@@ -87,6 +87,6 @@ class Trained(abc.ABC):
         if own.differences(own.with_data(data.fingerprint)):
             raise BadDataError(
                 f"{self.folder}: was trained on other data than the"
-                f" {data.name} found here"
+                f" {data.found}"
             )
         return data
