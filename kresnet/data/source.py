@@ -105,7 +105,7 @@ class Source:
     def parts(self, validation: int) -> tuple["Images", "Images"]:
         """The images to train on, and those held out.
 
-        So many are held out of a source that has no others for it.
+        So many training images are held out, unless a source has others.
         """
         train, held_out = split_train_validation(
             len(self.labels("train")), validation

@@ -9,7 +9,7 @@ from kresnet.spec import Spec
 
 
 def with_constants(spec: Spec, naming: Naming) -> tuple[Spec, str]:
-    """A spec whose transforms need no training images, and where they are of.
+    """A spec whose transforms need no training images, and their origin.
 
     Transforms whose statistics are those of training images are replaced by
     what is usual for the naming; those that only draw stay.

@@ -39,7 +39,7 @@ class AdaptedLayer(ImageLayer):
     def adapted_sizes(
         self, sizes: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
-        """The sizes that all images must have, from the first ones'.
+        """The sizes that all images must have, found from the first images'.
 
         Both are height, width and channels; `None` is any. A ValueError says
         why the layer cannot be built for them.

@@ -15,10 +15,11 @@ def full_precision() -> str:
 
 @contextmanager
 def layer_precision(precision: str = "float32") -> Iterator[None]:
-    """Sets the dtype policy of the layers made inside; "float32" is the full.
+    """Sets the dtype policy of the layers made inside.
 
-    The caller's own policy, such as mixed_float16, comes back afterwards.
-    Another precision than those of `PRECISIONS` is a ValueError.
+    "float32" stands for `full_precision`. The caller's own policy, such as
+    mixed_float16, comes back afterwards. A precision that is not one of
+    `PRECISIONS` is a ValueError.
     """
     if precision not in PRECISIONS:
         raise ValueError(
