@@ -1,9 +1,11 @@
 """What the figures share: their look, and saving them whole."""
 
+import contextlib
 import io
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -186,7 +188,8 @@ def save_figure(figure: Figure, path: Path) -> Path:
         content = svg_bytes(figure)
     else:
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=150)
+        with _without_glyph_warnings():
+            figure.savefig(buffer, format="png", dpi=150)
         content = buffer.getvalue()
     replace_file(path, content)
     return path
@@ -195,8 +198,11 @@ def save_figure(figure: Figure, path: Path) -> Path:
 def svg_bytes(figure: Figure, transparent: bool = False) -> bytes:
     """A figure as an SVG file, the same bytes each time, its text as text."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": "kresnet"}
+    with (
+        matplotlib.rc_context(
+            {"svg.fonttype": "none", "svg.hashsalt": "kresnet"}
+        ),
+        _without_glyph_warnings(),
     ):
         figure.savefig(
             buffer,
@@ -205,3 +211,14 @@ def svg_bytes(figure: Figure, transparent: bool = False) -> bytes:
             transparent=transparent,
         )
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _without_glyph_warnings() -> Iterator[None]:
+    """Names of classes may be of a script that Matplotlib's font lacks.
+
+    A PNG shows boxes there; an SVG holds the text, and the reader's font.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ ")
+        yield

@@ -83,17 +83,9 @@ def notify(*lines: object) -> None:
 
 def notifier(console: "Console") -> Callable[[object], None]:
     """As `notify`, a line at a time, to a console of whatever settings."""
-
-    def notify(line: object) -> None:
-        console.print(
-            _shown(line),
-            highlight=False,
-            markup=False,
-            emoji=False,
-            soft_wrap=True,
-        )
-
-    return notify
+    return lambda line: console.print(
+        _shown(line), highlight=False, markup=False, emoji=False, soft_wrap=True
+    )
 
 
 def say(*lines: object) -> None:

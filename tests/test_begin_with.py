@@ -163,6 +163,14 @@ def test_another_network_is_refused_with_its_layers(source, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_another_kind_of_norm_is_another_network(source, tmp_path):
+    """Group norm has batch norm's scales and offsets, and no averages."""
+    changes = ["model.batch_norm=null", "model.group_norm={channels: 4}"]
+
+    with pytest.raises(SpecError, match="conv1_bn: 8, 8, 8, 8, not 8, 8, none"):
+        begun(source, tmp_path / "run", *changes)
+
+
 def test_what_contradicts_is_refused(source, exported, tmp_path):
     with pytest.raises(SpecError, match="needs the layers"):
         begun(exported, tmp_path / "run")

@@ -1,5 +1,6 @@
 """Photos in folders as a source: what is found, read and refused."""
 
+import os
 import shutil
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from kresnet.cli import app, run
 from kresnet.data import open_source
+from kresnet.data.decode import opened_file
 from kresnet.data.folder import Folder
 from kresnet.data.survey import survey
 from kresnet.errors import BadDataError, InputMissingError, SpecError
@@ -171,7 +173,19 @@ def test_other_files_are_passed_over_with_a_word(open_photos, copy, capsys):
     (copy / "train" / "apple" / ".DS_Store").write_text("x")
 
     assert len(open_photos(copy).labels("train")) == 27
-    assert "1 files are passed over" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "train: 1 file is passed over, such as apple/Thumbs.db" in said
+
+
+def test_photos_beside_the_folders_of_classes_are_passed_over_with_a_word(
+    open_photos, copy, capsys
+):
+    shutil.copy(copy / "train/apple/0.jpg", copy / "test" / "0.jpg")
+    shutil.copy(copy / "train/apple/0.jpg", copy / "test" / "1.jpg")
+
+    assert len(open_photos(copy).labels("test")) == 27
+    said = capsys.readouterr().err
+    assert "test: 2 files are passed over, such as 0.jpg; images are" in said
 
 
 def break_photo(content):
@@ -212,6 +226,14 @@ def break_photo(content):
             ),
             BadDataError,
             "both val/ and validation/",
+        ),
+        (
+            lambda r: (
+                (r / "test" / "öl").rename(r / "moved"),
+                (r / "test" / "öl").symlink_to("gone"),
+            ),
+            InputMissingError,
+            "öl: cannot be read: No such file",
         ),
     ],
 )
@@ -342,7 +364,7 @@ def test_damage_that_no_decoder_notices_is_found_by_stored_sums(
 
     with pytest.raises(BadDataError, match=r"0\.jpg: is damaged: its sum"):
         source.read("train", slice(None))
-    with pytest.raises(BadDataError, match="has other sums"):
+    with pytest.raises(BadDataError, match=r"apple/0\.jpg: the sum is not"):
         survey(copy, verify=True)
     np.testing.assert_array_equal(
         source.read("train", slice(1, None)), before[1:]
@@ -363,3 +385,47 @@ def test_the_command_lists_a_folder_and_ends_with_65_where_it_is_damaged(
     assert run(app, ["data", str(copy), "--verify"]) == 65
     assert "1.png: damaged" in capsys.readouterr().err
     assert run(app, ["data", str(copy / "train")]) == 66
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_pipe_named_like_an_image_does_not_block_the_search_for_duplicates(
+    copy,
+):
+    """Both are of 0 bytes."""
+    os.mkfifo(copy / "train" / "apple" / "pipe.jpg")
+    (copy / "test" / "apple" / "empty.jpg").touch()
+
+    found = survey(copy)
+
+    assert [str(why) for _, why in found.broken] == [
+        "not a file",
+        "the file is empty",
+    ]
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_command_ends_with_66_where_files_are_only_missing(
+    copy, monkeypatch, capsys
+):
+    def opened(path):
+        if path.endswith("0.jpg"):
+            raise InputMissingError("cannot be opened: Permission denied")
+        return opened_file(path)
+
+    monkeypatch.setattr("kresnet.data.survey.opened_file", opened)
+
+    assert run(app, ["data", str(copy)]) == 66
+    assert "6 images cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("cache")
+def test_an_empty_name_of_a_folder_is_refused(monkeypatch, capsys):
+    """An unset variable of a shell must not become another folder."""
+    monkeypatch.setenv("KRESNET_DATA_DIR", "elsewhere")
+
+    assert run(app, ["data", ""]) == 2
+    assert run(app, ["train", "digits", "--data-dir", ""]) == 2
+
+    said = capsys.readouterr().err
+    assert 'DIR: must name a folder. Received: ""' in said
+    assert '--data-dir: must name a folder. Received: ""' in said

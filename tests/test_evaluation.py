@@ -167,11 +167,10 @@ def test_unknown_options_are_refused_with_those_allowed(run, option, tmp_path):
 
 
 def test_other_data_than_those_of_the_run_are_refused(run):
-    identity = run.record.identity.with_data("0" * 64)
-    record = run.record.model_copy(update={"identity": identity})
+    identity = run.identity.with_data("0" * 64)
 
     with pytest.raises(BadDataError, match="other data"):
-        evaluate(dataclasses.replace(run, record=record))
+        evaluate(dataclasses.replace(run, identity=identity))
 
 
 @pytest.mark.parametrize("split", ["test", "validation", "train"])
@@ -244,10 +243,9 @@ def test_an_empty_name_is_no_folder_to_write_to(run, exported):
 def test_other_data_than_those_of_an_export_are_refused(exported):
     opened = open_trained(exported)
     identity = opened.identity.with_data("0" * 64)
-    record = opened.record.model_copy(update={"identity": identity})
 
     with pytest.raises(BadDataError, match="other data"):
-        evaluate(dataclasses.replace(opened, record=record))
+        evaluate(dataclasses.replace(opened, identity=identity))
 
 
 def test_a_damaged_export_is_not_evaluated(exported, tmp_path):

@@ -419,7 +419,7 @@ def test_a_dense_test_refuses_what_whitens_whole_images(home):
     network = build_model(whitened.model, 0)
     images = images_of(run, "test", home / "photos")
     weights = to_arrays(all_variables(transforms, network))
-    other = dataclasses.replace(run.with_weights(weights, ""), spec=whitened)
+    other = dataclasses.replace(run, weights=weights, spec=whitened)
 
     with pytest.raises(SpecError, match="zca_whitening mixes all pixels"):
         view_logits(other, images, View("dense"))

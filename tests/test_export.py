@@ -129,7 +129,7 @@ def test_no_images_have_no_probabilities(exported):
 
 def test_every_variable_is_held_once(digits_run, exported):
     data = exported / "variables" / "variables.data-00000-of-00001"
-    weights = open_trained(digits_run).checkpoint.weights.values()
+    weights = open_trained(digits_run).weights.values()
 
     held = sum(array.nbytes for array in weights)
     assert data.stat().st_size < 1.5 * held
@@ -222,9 +222,7 @@ def test_an_export_that_does_not_load_is_not_kept(
 
 def test_data_other_than_the_runs_are_refused(digits_run, tmp_path):
     run = open_trained(digits_run)
-    identity = run.record.identity.with_data("0")
-    record = run.record.model_copy(update={"identity": identity})
-    other = dataclasses.replace(run, record=record)
+    other = dataclasses.replace(run, identity=run.identity.with_data("0"))
 
     with pytest.raises(BadDataError, match="other data"):
         export(other, tmp_path / "out")

@@ -49,7 +49,7 @@ def outcome(name):
     run = kresnet.train("digits", home / name, overrides=changes)
     found = [
         *(keras.ops.convert_to_numpy(n(images)) for n in networks),
-        *open_trained(run).checkpoint.weights.values(),
+        *open_trained(run).weights.values(),
     ]
     found.append(observer(networks[0]).predict_on_batch(images))
     responses = LayerResponses(

@@ -1,5 +1,6 @@
 """Names of files and folders may hold anything: shown escaped, or refused."""
 
+import io
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from report_page import make_evaluation
+from rich.console import Console
 
 from kresnet.cli import app
 from kresnet.cli import run as run_command
@@ -18,7 +20,13 @@ from kresnet.figures import legend_below, network_handles, new_figure
 from kresnet.notices import notify, say, standard_output
 from kresnet.prediction import predict
 from kresnet.printable import printable
-from kresnet.reporting import run_summary, write_report
+from kresnet.records.evaluation import Evaluation
+from kresnet.reporting import (
+    draw_confusion,
+    evaluation_table,
+    run_summary,
+    write_report,
+)
 
 BYTES = os.fsdecode(b"e\xff")
 NAMES = [
@@ -233,6 +241,29 @@ def test_a_report_of_files_that_hold_anything_is_a_sound_page(
     assert len(drawn) == 1
     for file in (tmp_path / "out").glob("*.svg"):
         ElementTree.parse(file)
+
+
+def test_names_of_classes_are_shown_on_a_screen_and_drawn_without_harm(
+    digits_run, tmp_path
+):
+    """Folders give them: escapes, other scripts, 255 characters."""
+    names = ["a\x1b[31m\nb", "日本語", "x" * 255]
+    found = Evaluation.model_validate(
+        make_evaluation(
+            digits_run,
+            class_names=names,
+            class_error=dict.fromkeys(names, 50.0),
+            confusion=[[3, 1, 0], [1, 3, 0], [0, 0, 1]],
+        )
+    )
+    screen = io.StringIO()
+
+    Console(file=screen, width=300).print(evaluation_table(found))
+    path = draw_confusion(found, tmp_path / "a.png")  # warnings are errors
+
+    assert "error on a\\x1b[31m\\nb" in screen.getvalue()
+    assert "\x1b" not in screen.getvalue()
+    assert path.exists()
 
 
 def test_every_error_of_the_package_words_itself_so():

@@ -29,7 +29,7 @@ from kresnet.network import (
     inference_model,
     training_model,
 )
-from kresnet.records.checkpoints import Checkpoint
+from kresnet.records.identity import Identity
 from kresnet.spec import load_spec
 from kresnet.trained import Run
 from kresnet.trained.arrays import from_arrays, to_arrays
@@ -193,9 +193,16 @@ def test_a_run_with_fancy_pca_is_read_back_and_re_estimated(tmp_path):
     network = build_model(spec.model, seed=1)
     arrays = to_arrays(training_model(layers, network).weights)
     assert "fancy_pca/eigenvalues" in arrays
-    checkpoint = Checkpoint(1, arrays, {}, {}, "")
+    run = Run(
+        folder=tmp_path,
+        spec=spec,
+        record={},
+        identity=Identity.of(spec, seed=1),
+        iteration=1,
+        class_names=(),
+        weights=arrays,
+    )
 
-    run = Run(tmp_path, spec, {}, checkpoint)
     re_estimated = run.re_estimated(images)
 
     want = inference_model(layers, network).predict(images, verbose=0)

@@ -24,11 +24,7 @@ from kresnet.reporting import (
     run_summary,
 )
 from kresnet.reporting.confusion import confusion_figure
-from kresnet.reporting.curves import (
-    Curve,
-    learning_curve,
-    learning_curves,
-)
+from kresnet.reporting.curves import Curve, learning_curves
 from kresnet.reporting.paper import beside_paper, paper_error_of_test
 from kresnet.reporting.report import read_measured
 from kresnet.spec import load_spec
@@ -38,6 +34,12 @@ from kresnet.trained import open_trained
 @pytest.fixture
 def folder(digits_run, tmp_path):
     return shutil.copytree(digits_run, tmp_path / "run")
+
+
+def learning_curve(spec, metrics, test_error=None):
+    """The figure of one run."""
+    curve = Curve(spec.name, metrics, test_error)
+    return learning_curves(spec, [curve], spec.name)
 
 
 def legend_of(figure):

@@ -248,6 +248,48 @@ def test_a_net_that_is_not_another_one_deepened_cannot_be_planned(tmp_path):
         plan(load_study(tmp_path / "x.yaml"), Fraction(1), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("spec: plain32", r"conv2_3_conv1: is not there|: has other arrays"),
+        (
+            "spec: plain20, keep_transforms: true,"
+            " set: ['data.transforms=[{layer: channel_mean}]']",
+            "keep_transforms: those that have statistics must be the same",
+        ),
+    ],
+)
+def test_a_net_that_another_cannot_begin_with_cannot_be_planned(
+    tmp_path, more, said
+):
+    """It would be found when the other is trained."""
+    (tmp_path / "x.yaml").write_text(
+        "name: x\nshows: y\nruns:\n"
+        "  - {name: short, spec: plain20, seeds: [1]}\n"
+        f"  - {{name: on, {more}, begin_with: short, seeds: [1]}}"
+    )
+
+    with pytest.raises(SpecError) as refused:
+        plan(load_study(tmp_path / "x.yaml"), Fraction(1), tmp_path)
+
+    first, *lines = str(refused.value).splitlines()
+    assert first == "on: begin_with: cannot begin with short:"
+    assert re.search(said, lines[0])
+
+
+def test_a_classifier_of_another_size_can_be_planned(tmp_path):
+    (tmp_path / "x.yaml").write_text(
+        "name: x\nshows: y\nruns:\n"
+        "  - {name: ten, spec: plain20, seeds: [1]}\n"
+        "  - {name: hundred, spec: plain20, begin_with: ten, seeds: [1],\n"
+        "     set: [data.dataset=cifar100, model.classes=100]}"
+    )
+
+    study = load_study(tmp_path / "x.yaml")
+
+    assert len(plan(study, Fraction(1), tmp_path)) == 2
+
+
 def test_a_deepened_run_begins_with_the_run_of_its_seed(tmp_path):
     (tmp_path / "x.yaml").write_text(
         "name: x\nshows: y\nruns:\n"

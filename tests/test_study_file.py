@@ -27,6 +27,27 @@ def test_a_run_does_not_take_the_name_of_a_file_of_the_study(
         load_study(tmp_path / "x.yaml")
 
 
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        (RUNS % "name: a., spec: digits", r"runs\[0\]\.name"),
+        (RUNS % "name: Con, spec: digits", r"runs\[0\]\.name"),
+        (RUNS % "spec: a/nul.yaml", r"runs\[0\]\.spec"),
+        (
+            (RUNS % "spec: digits").replace("name: x", "name: aux.1"),
+            r"x\.yaml:1:7: name",
+        ),
+    ],
+)
+def test_names_can_be_folders_everywhere_as_a_spec_s_must(
+    tmp_path, text, field
+):
+    (tmp_path / "x.yaml").write_text(text)
+
+    with pytest.raises(SpecError, match=f"{field}: must be usable as a folder"):
+        load_study(tmp_path / "x.yaml")
+
+
 @pytest.mark.parametrize("name", ["study", "reports", "specs.old", "digits"])
 def test_other_names_are_free(tmp_path, name):
     (tmp_path / "x.yaml").write_text(RUNS % f"name: {name}, spec: digits")

@@ -21,11 +21,7 @@ class BasicStage(ResidualStage):
         description="Rate of dropout before the second layer; null for none.",
     )
 
-    @property
-    def drops(self) -> float | None:
-        """The rate of dropout before the last convolution."""
-        return self.dropout
-
     def convolutions(self) -> list[Conv]:
         """Two layers of the same width."""
-        return [Conv(self.width, 3, True), Conv(self.width, 3, False)]
+        last = Conv(self.width, 3, False, dropout=self.dropout)
+        return [Conv(self.width, 3, True), last]

@@ -37,11 +37,6 @@ class BottleneckStage(ResidualStage):
         " it: four times the width in He et al. 2015.",
     )
 
-    @property
-    def emits(self) -> int:
-        """The channels that a block emits."""
-        return self.output
-
     def convolutions(self) -> list[Conv]:
         """Three layers; the second one may be grouped."""
         early = self.stride_in == "1x1"

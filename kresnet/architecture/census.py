@@ -123,11 +123,13 @@ class Counting(Parts):
     Attributes:
         rows: Lines of the table, in the order of the walk.
         drawing: Where training draws: dropout, and residuals that may be lost.
+        norm_channels: How many channels norms have.
     """
 
     def __init__(self):
         self.rows: list[Row] = []
         self.drawing: list[Place] = []
+        self.norm_channels: set[int] = set()
         self._convolutions: list[str] = []
         self._counts: list[tuple[int, int]] = []
 
@@ -174,6 +176,7 @@ class Counting(Parts):
     def norm(self, x, name, scale=1.0):
         if self.model.normed:
             self._counts.append((2 * x.shape[2], 0))
+            self.norm_channels.add(x.shape[2])
         return x
 
     def scalar(self, x, name, factor=False):

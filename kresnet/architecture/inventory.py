@@ -49,11 +49,6 @@ class Part(NamedTuple):
         """Whether it is the last layer."""
         return self.place.name == "fc"
 
-    @property
-    def group(self) -> str:
-        """What to count it by in a message: conv1, conv2_x …, fc."""
-        return self.place.group
-
 
 def inventory(model: ModelSpec) -> list[Part]:
     """The layers of a network, from input to output."""

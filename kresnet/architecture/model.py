@@ -87,9 +87,7 @@ class BatchNorm(Fields):
         " must divide the batch size. null: the whole batch.",
     )
     momentum: Number = Field(
-        ge=0,
-        lt=1,
-        description="Part of a moving average that an update keeps.",
+        ge=0, lt=1, description="Part of a moving average that an update keeps."
     )
     epsilon: Number = Field(gt=0, lt=1, description="Added to the variance.")
     last_scale: Number = Field(
@@ -130,8 +128,7 @@ class Head(Fields):
         min_length=1, max_length=8, description="Outputs of each, in order."
     )
     dropout: Rate | None = Field(
-        default=None,
-        description="Rate of dropout after each; null for none.",
+        default=None, description="Rate of dropout after each; null for none."
     )
 
 

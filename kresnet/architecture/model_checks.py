@@ -95,7 +95,7 @@ def norms_agree(model: "ModelSpec") -> Iterator[Problem]:
             also=(("stages",),),
         )
     if group is not None and norm is None:
-        for width in sorted(_Normed.of(model).widths):
+        for width in sorted(Counting.of(model).norm_channels):
             if width % group.channels:
                 yield Problem(
                     ("group_norm", "channels"),
@@ -169,18 +169,6 @@ def dilations_follow(model: "ModelSpec") -> Iterator[Problem]:
                 " stride 2",
             )
         before = stage.dilation
-
-
-class _Normed(Counting):
-    """Notes how many channels each norm of a network has."""
-
-    def __init__(self):
-        super().__init__()
-        self.widths: set[int] = set()
-
-    def norm(self, x, name, scale=1.0):
-        self.widths.add(self.channels(x))
-        return super().norm(x, name, scale)
 
 
 MODEL_CHECKS = (

@@ -62,6 +62,7 @@ class Conv(NamedTuple):
     kernel: int
     strided: bool  # whether the stride of the block is its own
     groups: int = 1
+    dropout: float | None = None  # the rate of dropout before it
 
 
 class ResidualStage(StageFields):
@@ -125,7 +126,7 @@ class ResidualStage(StageFields):
     @property
     def emits(self) -> int:
         """The channels that a block emits."""
-        return self.width
+        return self.convolutions()[-1].width
 
     def convolutions(self) -> list[Conv]:
         """The convolutions of the residual, from first to last."""
@@ -178,11 +179,10 @@ class ResidualStage(StageFields):
         return x
 
     def _convolution(self, x: Tensor, number: int, parts: Parts) -> Tensor:
-        """The convolution of a number; dropout stands before the last."""
         convs = self.convolutions()
         conv, place = convs[number - 1], parts.place
-        if number == len(convs) and self.drops:
-            x = parts.dropout(x, self.drops, "dropout")
+        if conv.dropout:
+            x = parts.dropout(x, conv.dropout, "dropout")
         if parts.model.fixup:
             x = parts.scalar(x, f"conv{number}_bias")
         dilation = self.dilation if conv.kernel > 1 else 1
@@ -198,11 +198,6 @@ class ResidualStage(StageFields):
             dilation=dilation,
             zeros=parts.model.fixup and number == len(convs),
         )
-
-    @property
-    def drops(self) -> float | None:
-        """The rate of dropout before the last convolution."""
-        return None
 
     def _dilation_before(self, parts: Parts) -> int:
         i = parts.place.stage

@@ -10,11 +10,7 @@ from kresnet.documents import Fields, Integer, Path, Problem
 
 Blocks = Annotated[
     Integer,
-    Field(
-        ge=1,
-        le=1_000,
-        description="Number of blocks, the paper's n.",
-    ),
+    Field(ge=1, le=1_000, description="Number of blocks, the paper's n."),
 ]
 # ResNet-1202 has 200 blocks a stage and 64 filters, VGG-16 has 512 filters.
 Width = Annotated[

@@ -52,10 +52,21 @@ SpecOrRun = Annotated[
         help="A YAML file, the name of a shipped spec or the folder of a run.",
     ),
 ]
+
+
+def named_folder(param: typer.CallbackParam, value: str | None) -> str | None:
+    """Refuses "", which an unset variable of a shell leaves."""
+    if value == "":
+        name = param.opts[0] if param.opts[0][:1] == "-" else param.metavar
+        raise SpecError(f'{name}: must name a folder. Received: ""')
+    return value
+
+
 DataDir = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
+        callback=named_folder,
         help="Folder of photos, or of data sets that TFDS prepared."
         " [default: $KRESNET_DATA_DIR, then TFDS's own]",
     ),

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from kresnet.commands.arguments import named_folder
 from kresnet.notices import notify, say
 
 
@@ -11,7 +12,9 @@ def data(
     folder: Annotated[
         str,
         typer.Argument(
-            metavar="DIR", help="Folder with train/ and test/ or val/."
+            metavar="DIR",
+            callback=named_folder,
+            help="Folder with train/ and test/ or val/.",
         ),
     ],
     verify: Annotated[
@@ -24,7 +27,7 @@ def data(
     ] = False,
 ) -> None:
     """List what is in a folder of photos."""
-    from kresnet.data.folder import folder_of
+    from kresnet.data.folder import folder_of, passed_over
     from kresnet.data.survey import survey
 
     found = survey(folder_of(folder), verify)
@@ -40,17 +43,19 @@ def data(
             ("widths", "heights"), found.sizes, strict=True
         ):
             say(f"{side}: {least:,} to {most:,}, median {median:,}")
-    modes = (f"{count:,} {mode}" for mode, count in found.modes.items())
-    say(f"modes: {', '.join(modes)}")
+        modes = (f"{count:,} {mode}" for mode, count in found.modes.items())
+        say(f"modes: {', '.join(modes)}")
     for split, names in found.passed_over.items():
         if names:
-            say(f"passed over in {split}: {len(names):,}, such as {names[0]}")
+            say(f"{split}: {passed_over(names)}")
     for first, second in found.duplicates:
         say(f"the same file twice: {first} and {second}")
     if found.sums:
         say(f"decoded all; sums: {found.sums}")
     for path, why in found.broken:
         notify(f"{path}: {why}")
-    if found.broken:
-        notify(f"{len(found.broken):,} images cannot be read")
-        raise typer.Exit(65)
+    if broken := len(found.broken):
+        images = "1 image" if broken == 1 else f"{broken:,} images"
+        notify(f"{images} cannot be read")
+        # 65 if any image is damaged, 66 if some are only missing
+        raise typer.Exit(min(why.exit_code for _, why in found.broken))

@@ -7,7 +7,7 @@ import io
 import itertools
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -70,6 +70,15 @@ class Folder(Source):
     @property
     def versions(self) -> dict[str, str]:
         return versions()
+
+    @property
+    def found(self) -> str:
+        """See `Source.found`."""
+        root = self.splits["train"].folder.parent
+        return (
+            f"photos in {root}: no file may be added, removed, renamed or of"
+            " another size"
+        )
 
     @property
     def input(self) -> tuple[int, ...]:
@@ -204,11 +213,17 @@ def open_folder(
     for files in splits.values():
         if files.passed_over:
             notify(
-                f"{files.folder}: {len(files.passed_over):,} files are passed"
-                f" over, such as {files.passed_over[0]}, whose names do not"
-                f" end in {', '.join(ENDINGS)}"
+                f"{files.folder}: {passed_over(files.passed_over)}; images are"
+                " files in the folder of a class, whose names end in"
+                f" {', '.join(ENDINGS)}"
             )
     return Folder(data, splits, class_names, shape)
+
+
+def passed_over(names: Sequence[str]) -> str:
+    """Says how many files, at least one, are passed over."""
+    files = "1 file is" if len(names) == 1 else f"{len(names):,} files are"
+    return f"{files} passed over, such as {names[0]}"
 
 
 def folder_of(

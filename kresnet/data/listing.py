@@ -22,7 +22,8 @@ class Files(NamedTuple):
         names: Paths below the folder, "class/file".
         labels: int32, shape `(N,)`.
         sizes: Bytes of the files, int64, shape `(N,)`.
-        passed_over: Names of files that are not named as images are.
+        passed_over: Names of what is no image by its name, or lies beside the
+            folders of classes.
     """
 
     folder: Path
@@ -91,7 +92,7 @@ def _other_folders(root: Path) -> dict[str, Path]:
 
 
 def _list(folder: Path, class_names: tuple[str, ...]) -> Files:
-    found, _ = _names(folder, folders_only=True)
+    found, passed_over = _names(folder, folders_only=True)
     if others := sorted(set(found) - set(class_names)):
         raise BadDataError(
             f"{folder / others[0]}: must be one of the {len(class_names)}"
@@ -100,7 +101,6 @@ def _list(folder: Path, class_names: tuple[str, ...]) -> Files:
     names: list[str] = []
     labels: list[int] = []
     sizes: list[int] = []
-    passed_over: list[str] = []
     for label, class_name in enumerate(class_names):
         if class_name not in found:
             continue
@@ -121,7 +121,10 @@ def _list(folder: Path, class_names: tuple[str, ...]) -> Files:
 def _names(
     folder: Path, folders_only: bool
 ) -> tuple[dict[str, int], list[str]]:
-    """Visible folders, or images with their sizes, and what is neither."""
+    """Visible folders, or images with their sizes, and what is neither.
+
+    A link to nowhere in the place of a class or an image is refused.
+    """
     taken, others = {}, []
     try:
         with os.scandir(folder) as entries:
@@ -129,7 +132,9 @@ def _names(
                 if entry.name.startswith("."):
                     continue
                 if folders_only:
+                    entry.stat()  # raises for a link to nowhere
                     if not entry.is_dir():
+                        others.append(entry.name)
                         continue
                     if not is_utf8(entry.name):
                         raise BadDataError(

@@ -97,9 +97,7 @@ def load_dataset(
 
 
 def _load(
-    name: str,
-    facts: DatasetFacts,
-    data_dir: str | os.PathLike[str] | None,
+    name: str, facts: DatasetFacts, data_dir: str | os.PathLike[str] | None
 ) -> Dataset:
     if facts.tfds is None:
         return load_digits()

@@ -1,5 +1,7 @@
 """Which images a split holds, and in which order a run sees them."""
 
+import functools
+
 import numpy as np
 
 from kresnet.seeds import check_seed
@@ -101,7 +103,8 @@ class Order:
         self.batch_size = batch_size
         self.seed = check_seed(seed)
         self.iteration_keys = iteration_keys
-        self._epochs: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        # Two, because a batch may hold the end of one and the next's start.
+        self._epoch = functools.lru_cache(maxsize=2)(self._drawn_epoch)
 
     def batches(
         self, first_iteration: int, count: int
@@ -167,18 +170,12 @@ class Order:
         images, views = map(np.concatenate, zip(*parts, strict=True))
         return images, views
 
-    def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Images and view keys of an epoch; the last two epochs are kept."""
-        found = self._epochs.get(epoch)
-        if found is None:
-            raw = self._raw(_PERMUTATION, epoch, self.indices.size)
-            images = self.indices[np.argsort(raw, kind="stable")]
-            views = self._raw(_VIEWS, epoch, int(images.max()) + 1)[images]
-            found = images, views
-            # Two, because a batch may hold the end of one and the next's start.
-            kept = list(self._epochs.items())[-1:]
-            self._epochs = dict([*kept, (epoch, found)])
-        return found
+    def _drawn_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Images and view keys of an epoch."""
+        raw = self._raw(_PERMUTATION, epoch, self.indices.size)
+        images = self.indices[np.argsort(raw, kind="stable")]
+        views = self._raw(_VIEWS, epoch, int(images.max()) + 1)[images]
+        return images, views
 
     def _keys(self, use: int, number: int, count: int) -> np.ndarray:
         return self._raw(use, number, count) >> np.uint64(32)

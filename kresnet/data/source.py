@@ -40,6 +40,11 @@ class Source:
         return {}
 
     @property
+    def found(self) -> str:
+        """How a message calls it that was to be the data of a run."""
+        return f"{self.name} found here"
+
+    @property
     def input(self) -> tuple[int, ...]:
         """Height, width and channels of an image."""
         raise NotImplementedError

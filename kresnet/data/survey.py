@@ -44,7 +44,7 @@ class Survey:
     passed_over: dict[str, list[str]]
     sizes: tuple[tuple[int, int, int], tuple[int, int, int]] | None
     modes: dict[str, int]
-    broken: list[tuple[str, str]]
+    broken: list[tuple[str, KresnetError]]
     duplicates: list[tuple[str, str]]
     sums: Path | None
 
@@ -85,7 +85,7 @@ def survey(root: Path, verify: bool = False) -> Survey:
         for split, files in splits.items():
             for path, found in _in_order(pool, look, files):
                 if isinstance(found, KresnetError):
-                    broken.append((path, str(found)))
+                    broken.append((path, found))
                     continue
                 size, mode, digest = found
                 sizes.append(size)
@@ -146,9 +146,9 @@ def _duplicates(splits: dict[str, Files]) -> Iterator[tuple[str, str]]:
     def digest(path):
         if path not in known:
             try:
-                with open(path, "rb") as file:
+                with opened_file(path) as file:
                     known[path] = hashlib.file_digest(file, "sha256").digest()
-            except OSError:
+            except (OSError, KresnetError):  # as `broken` says
                 known[path] = None
         return known[path]
 
@@ -167,7 +167,8 @@ def _store(splits, class_names, sums) -> Path | None:
     try:
         folder = sums_folder(fingerprint(class_names, splits))
         if folder.exists():
-            return folder if _same(folder, sums) else None
+            _compare(folder, splits, sums)
+            return folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         with sealed_folder.create(folder, {"sums": "SHA-256"}) as own:
             for split, digests in sums.items():
@@ -182,14 +183,21 @@ def _array(digests: list[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
 
 
-def _same(folder: Path, sums: dict[str, list[bytes]]) -> bool:
+def _compare(
+    folder: Path, splits: dict[str, Files], sums: dict[str, list[bytes]]
+) -> None:
+    """Raises a BadDataError that names files which have changed."""
     sealed_folder.verify(folder)
+    changed = []
     for split, digests in sums.items():
         stored = np.load(folder / f"{split}.npy", allow_pickle=False)
-        if not np.array_equal(stored, _array(digests)):
-            raise BadDataError(
-                f"{folder}: has other sums of files of the same names and"
-                " sizes: files have changed since; delete that folder if they"
-                " are right as they are"
-            )
-    return True
+        files = splits[split]
+        for place in np.flatnonzero((stored != _array(digests)).any(axis=1)):
+            changed.append(os.path.join(files.folder, files.names[place]))
+    if changed:
+        others = f" and {len(changed) - 1:,} more" if changed[1:] else ""
+        raise BadDataError(
+            f"{changed[0]}{others}: the sum is not the one that was stored in"
+            f" {folder} of a file of that name and size; delete that folder if"
+            " the files are right as they are"
+        )

@@ -4,11 +4,7 @@ Importing this imports neither Keras nor NumPy.
 """
 
 from kresnet.explain.explain import as_text, explain
-from kresnet.explain.papers import (
-    experiments_of,
-    printed_network,
-    shape_known,
-)
+from kresnet.explain.papers import experiments_of, printed_network, shape_known
 from kresnet.explain.point import (
     DEVIATES,
     EQUAL,

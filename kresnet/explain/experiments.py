@@ -70,7 +70,7 @@ class Printed:
         return tuple(t for t in self.tests if t.train in (None, side))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Experiments:
     """The experiments of a paper on one data set.
 

@@ -90,25 +90,21 @@ def measurement_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
         caveat=not whole,
     )
     if spec.model.batch_norm is not None:
-        yield _statistics_in_testing()
+        yield Point(
+            "batch norm, statistics in testing",
+            "not in the paper; in the authors' release notes: averages over a"
+            " large training batch, taken after training",
+            "moving averages of training; `kresnet evaluate RUN --batch-norm"
+            " re-estimated` takes them as the authors did",
+            DEVIATES,
+            caveat=True,
+            source="release notes",
+        )
     yield Point(
         "which result is reported",
         paper.reported,
         "the last iteration; the best by validation is kept apart",
         EQUIVALENT,
-    )
-
-
-def _statistics_in_testing() -> Point:
-    return Point(
-        "batch norm, statistics in testing",
-        "not in the paper; in the authors' release notes: averages over a"
-        " large training batch, taken after training",
-        "moving averages of training; `kresnet evaluate RUN --batch-norm"
-        " re-estimated` takes them as the authors did",
-        DEVIATES,
-        caveat=True,
-        source="release notes",
     )
 
 

@@ -1,7 +1,6 @@
 """Which experiments and which network of the papers a spec is."""
 
 import functools
-from typing import Any
 
 from kresnet.architecture import ModelSpec
 from kresnet.explain.experiments import Experiments, Printed
@@ -9,8 +8,6 @@ from kresnet.explain.he2015 import CIFAR10, IMAGENET
 from kresnet.explain.he2016 import IDENTITY_MAPPINGS
 from kresnet.explain.vgg2014 import VGG
 from kresnet.spec import DATASETS, Spec, load_spec
-
-PAPERS = (CIFAR10, IDENTITY_MAPPINGS, IMAGENET, VGG)
 
 
 def experiments_of(spec: Spec) -> Experiments:
@@ -35,13 +32,13 @@ def printed_network(
 
     The numbers of batch norm may differ, which are points of their own.
     """
-    return _networks(experiments.title, ()).get(_key(model))
+    return _networks(experiments, ()).get(_key(model))
 
 
 def size_known(model: ModelSpec, experiments: Experiments) -> Printed | None:
     """What is printed of a network that may have other shortcuts."""
-    known = _networks(experiments.title, ("shortcut",))
-    found = known.get(_key(model, ("shortcut",)))
+    free = ("shortcut",)
+    found = _networks(experiments, free).get(_key(model, free))
     return found[1] if found else None
 
 
@@ -54,13 +51,14 @@ def shape_known(model: ModelSpec, experiments: Experiments) -> bool:
     if pixels and tuple(model.input) != pixels:
         return False  # and their specs need not be read
     free = ("shortcut", "blocks") if experiments.uniform else ("shortcut",)
-    return _key(model, free) in _networks(experiments.title, free)
+    return _key(model, free) in _networks(experiments, free)
 
 
 @functools.cache
-def _networks(title: str, free: tuple[str, ...]) -> dict[str, Any]:
+def _networks(
+    experiments: Experiments, free: tuple[str, ...]
+) -> dict[str, tuple[str, Printed]]:
     """The networks of a paper by what `_key` makes of them."""
-    (experiments,) = (each for each in PAPERS if each.title == title)
     found: dict[str, tuple[str, Printed]] = {}
     for name, printed in experiments.networks.items():
         changes = [

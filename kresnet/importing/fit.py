@@ -7,12 +7,7 @@ import numpy as np
 
 from kresnet.architecture import ModelSpec, Part, inventory
 from kresnet.errors import BadDataError, SpecError
-from kresnet.importing.layout import (
-    centred_orders,
-    reordered,
-    theirs,
-    turned,
-)
+from kresnet.importing.layout import centred_orders, reordered, theirs, turned
 from kresnet.importing.naming import Naming
 from kresnet.weight_files import FLOATS, Held, Listing
 

@@ -18,12 +18,7 @@ from kresnet.importing.recognise import recognise, refuse_misfit
 from kresnet.importing.transforms import about_view, with_constants
 from kresnet.machine.surroundings import check_floatx
 from kresnet.network import build_transforms
-from kresnet.records.imported import (
-    IMPORT,
-    WEIGHTS,
-    ImportedFile,
-    ImportRecord,
-)
+from kresnet.records.imported import IMPORT, WEIGHTS, ImportedFile, ImportRecord
 from kresnet.records.typed_file import as_json
 from kresnet.spec import Spec, dump_spec, load_spec, recipe_digest
 from kresnet.weight_files import Listing, open_files, with_shards

@@ -90,11 +90,12 @@ def refuse_misfit(best: Match, held: Listing, name: str) -> None:
         return
     under = f" under {best.prefix!r}" if best.prefix else ""
     wrong = [
-        (each.part.group, f"{each.name}: missing") for each in best.missing
+        (each.part.place.group, f"{each.name}: missing")
+        for each in best.missing
     ]
     wrong += [
         (
-            each.part.group,
+            each.part.place.group,
             f"{each.name}: is {_sides(held[each.name].shape)}, and {name} needs"
             f" {_sides(theirs(each.part, each.array, best.naming))}",
         )
@@ -108,7 +109,7 @@ def refuse_misfit(best: Match, held: Listing, name: str) -> None:
     lines = [f"  {line}" for _, line in wrong[:MOST_LINES]]
     if len(wrong) > MOST_LINES:
         lines.append(f"  … and {len(wrong) - MOST_LINES:,} more")
-    if {each.part.group for each in best.misshapen} == {"fc"} and len(
+    if {each.part.place.group for each in best.misshapen} == {"fc"} and len(
         wrong
     ) == len(best.misshapen):
         lines.append(

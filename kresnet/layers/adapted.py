@@ -20,21 +20,13 @@ class AdaptedLayer(ImageLayer):
     """A layer whose weights are statistics of the training images.
 
     A subclass names its weights in `initial_weights` and computes their values
-    in `statistics`. One that may be made with numbers in the place of
-    statistics has them in `constants`, by the names of its arguments.
+    in `statistics`.
     """
 
     # Whether the statistics are those of colours, whatever the images' size.
     any_size = False
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.constants: dict[str, np.ndarray | None] = {}
-
-    @property
-    def given(self) -> bool:
-        """Whether its weights are constants that it was made with."""
-        return any(each is not None for each in self.constants.values())
+    # Whether its weights are constants that it was made with.
+    given = False
 
     def __call__(self, images, *args, **kwargs):
         """Calls the layer, also on one image without an axis for the batch."""
@@ -52,12 +44,6 @@ class AdaptedLayer(ImageLayer):
         Both are height, width and channels; `None` is any. A ValueError says
         why the layer cannot be built for them.
         """
-        for name, numbers in self.constants.items():
-            if numbers is not None and len(numbers) != sizes[-1]:
-                raise ValueError(
-                    f"`{name}` must have a number for each of {sizes[-1]}"
-                    f" channels. Received: {len(numbers)}"
-                )
         if self.any_size:
             check_images((None, *sizes), self.sizes, ("channels",))
             return (None, None, sizes[2])
@@ -137,6 +123,36 @@ class AdaptedLayer(ImageLayer):
     def compute_output_shape(self, images_shape):
         return tuple(images_shape)
 
+
+class ColourLayer(AdaptedLayer):
+    """A layer of colours' statistics, or of constants in their place.
+
+    Args:
+        constants: Numbers, one a channel, by the names of the subclass's
+            arguments; `None` where they are statistics.
+    """
+
+    any_size = True
+
+    def __init__(self, constants: dict[str, Any], **kwargs):
+        super().__init__(**kwargs)
+        self.constants = {k: _finite(k, v) for k, v in constants.items()}
+        self.given = any(v is not None for v in self.constants.values())
+
+    def adapted_sizes(self, sizes):
+        for name, numbers in self.constants.items():
+            if numbers is not None and len(numbers) != sizes[-1]:
+                raise ValueError(
+                    f"`{name}` must have a number for each of {sizes[-1]}"
+                    f" channels. Received: {len(numbers)}"
+                )
+        return super().adapted_sizes(sizes)
+
+    def initially(self, name: str, otherwise: str) -> Any:
+        """The initialiser of a weight that may be given."""
+        numbers = self.constants[name]
+        return otherwise if numbers is None else _Given(numbers)
+
     def get_config(self):
         own = {
             name: None if numbers is None else numbers.tolist()
@@ -145,7 +161,7 @@ class AdaptedLayer(ImageLayer):
         return {**super().get_config(), **own}
 
 
-def finite_numbers(name: str, values: Any) -> np.ndarray | None:
+def _finite(name: str, values: Any) -> np.ndarray | None:
     """An argument's numbers, one a channel, or a ValueError; `None` is kept."""
     if values is None:
         return None
@@ -159,11 +175,6 @@ def finite_numbers(name: str, values: Any) -> np.ndarray | None:
             f" {name}={values}"
         )
     return array
-
-
-def initially(numbers: np.ndarray | None, otherwise: str) -> Any:
-    """The initialiser of a weight that may be given."""
-    return otherwise if numbers is None else _Given(numbers)
 
 
 class _Given(keras.initializers.Initializer):

@@ -3,17 +3,11 @@
 import keras
 from keras import KerasTensor, ops
 
-from kresnet.layers.adapted import (
-    AdaptedLayer,
-    finite_numbers,
-    initially,
-    mean_and_covariance,
-    pixels,
-)
+from kresnet.layers.adapted import ColourLayer, mean_and_covariance, pixels
 
 
 @keras.saving.register_keras_serializable(package="kresnet")
-class ChannelMean(AdaptedLayer):
+class ChannelMean(ColourLayer):
     """Subtracts from every channel its mean over the training set's pixels.
 
     One number a channel, where `PerPixelMean` has one a pixel. The result is a
@@ -36,15 +30,11 @@ class ChannelMean(AdaptedLayer):
         value".
     """
 
-    any_size = True
-
     def __init__(self, mean=None, **kwargs):
-        super().__init__(**kwargs)
-        self.constants = {"mean": finite_numbers("mean", mean)}
+        super().__init__({"mean": mean}, **kwargs)
 
     def initial_weights(self, sizes):
-        mean = initially(self.constants["mean"], "zeros")
-        return {"mean": (sizes[-1:], mean)}
+        return {"mean": (sizes[-1:], self.initially("mean", "zeros"))}
 
     def statistics(self, batches):
         mean, _ = mean_and_covariance(pixels(batches))

@@ -4,17 +4,11 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
-from kresnet.layers.adapted import (
-    AdaptedLayer,
-    finite_numbers,
-    initially,
-    mean_and_covariance,
-    pixels,
-)
+from kresnet.layers.adapted import ColourLayer, mean_and_covariance, pixels
 
 
 @keras.saving.register_keras_serializable(package="kresnet")
-class ChannelStandardize(AdaptedLayer):
+class ChannelStandardize(ColourLayer):
     """Subtracts every channel's mean and divides by its standard deviation.
 
     Both are taken over all pixels of the training set, the deviation divided
@@ -41,20 +35,14 @@ class ChannelStandardize(AdaptedLayer):
         most re-implementations since.
     """
 
-    any_size = True
-
     def __init__(self, mean=None, stddev=None, **kwargs):
-        super().__init__(**kwargs)
-        divisors = finite_numbers("stddev", stddev)
-        self.constants = {
-            "mean": finite_numbers("mean", mean),
-            "stddev": divisors,
-        }
+        super().__init__({"mean": mean, "stddev": stddev}, **kwargs)
         if (mean is None) != (stddev is None):
             raise ValueError(
                 "`mean` and `stddev` must be given together. Received:"
                 f" mean={mean}, stddev={stddev}"
             )
+        divisors = self.constants["stddev"]
         if divisors is not None and not (divisors > 0).all():
             raise ValueError(
                 f"`stddev` must be above 0. Received: stddev={stddev}"
@@ -63,8 +51,8 @@ class ChannelStandardize(AdaptedLayer):
     def initial_weights(self, sizes):
         shape = sizes[-1:]
         return {
-            "mean": (shape, initially(self.constants["mean"], "zeros")),
-            "deviation": (shape, initially(self.constants["stddev"], "ones")),
+            "mean": (shape, self.initially("mean", "zeros")),
+            "deviation": (shape, self.initially("stddev", "ones")),
         }
 
     def statistics(self, batches):

@@ -5,11 +5,7 @@ import numpy as np
 from keras import ops
 
 from kresnet.callbacks.arguments import check_number
-from kresnet.layers.adapted import (
-    AdaptedLayer,
-    mean_and_covariance,
-    pixels,
-)
+from kresnet.layers.adapted import AdaptedLayer, mean_and_covariance, pixels
 from kresnet.layers.keyed import KeyedLayer, random_normal
 
 # Streams of keyed_draws, one an axis: arbitrary, different from every other

@@ -113,7 +113,7 @@ def freeze(network: keras.Model, spec: Spec) -> None:
     frozen = {
         part.name
         for part in inventory(spec.model)
-        if part.shapes and not {part.place.name, part.group} & {*trained}
+        if part.shapes and not {part.place.name, part.place.group} & {*trained}
     }
     layers = [network]
     for layer in layers:  # which grows meanwhile
@@ -153,9 +153,7 @@ class _Rematerializing(KerasParts):
             *(x.shape, block.output_shape),
         )
         layer = Rematerialized(
-            block,
-            self._traced.get(alike),
-            name=place.named("rematerialized"),
+            block, self._traced.get(alike), name=place.named("rematerialized")
         )
         self._traced.setdefault(alike, layer)
         return layer(x)

@@ -49,20 +49,19 @@ def transforms_of_any_size(
     Raises:
         SpecError: One of them is of one size only.
     """
-    return [_of_any_size(layer) for layer in transforms]
-
-
-def _of_any_size(layer: keras.layers.Layer) -> keras.layers.Layer:
-    if isinstance(layer, ZCAWhitening):
-        raise SpecError(
-            "data.transforms: zca_whitening mixes all pixels of an image of one"
-            " size, so there is none for the images of a dense test"
-        )
-    if not isinstance(layer, PerPixelMean):
-        return layer
-    mean = np.asarray(ops.convert_to_numpy(layer.mean), "float64")
-    with layer_precision():
-        return ChannelMean(mean.mean(axis=(0, 1)), name="mean_colour")
+    layers = list(transforms)
+    for i, layer in enumerate(layers):
+        if isinstance(layer, ZCAWhitening):
+            raise SpecError(
+                "data.transforms: zca_whitening mixes all pixels of an image of"
+                " one size, so there is none for the images of a dense test"
+            )
+        if isinstance(layer, PerPixelMean):
+            mean = np.asarray(ops.convert_to_numpy(layer.mean), "float64")
+            colour = mean.mean(axis=(0, 1))
+            with layer_precision():
+                layers[i] = ChannelMean(colour, name="mean_colour")
+    return layers
 
 
 class _Everywhere(Again):

@@ -178,16 +178,13 @@ class RecordedRun:
         folder: Path of the run folder.
         spec: The spec, as it was run.
         record: What run.json says.
+        identity: The identity of the run, which knows its spec.
     """
 
     folder: Path
     spec: Spec
     record: RunRecord
-
-    @property
-    def identity(self) -> Identity:
-        """The identity of the run, which knows its spec."""
-        return self.record.identity.with_spec(self.spec)
+    identity: Identity
 
     @property
     def seed(self) -> int:
@@ -232,7 +229,7 @@ def read_recorded_run(
             f"{file}: was changed since the run was trained by it: run.json"
             " has the digest of another spec; put it back"
         )
-    return RecordedRun(folder, spec, record)
+    return RecordedRun(folder, spec, record, record.identity.with_spec(spec))
 
 
 def what_is_there(folder: Path) -> str:

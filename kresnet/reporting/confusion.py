@@ -20,6 +20,7 @@ from kresnet.reporting.evaluations import Evaluations
 from kresnet.reporting.groups import caption
 
 MOST_NAMED = 30  # classes whose names and counts can be read in a figure
+LONGEST_CLASS = 40  # characters of a name; longer ones leave no room
 # A black that stays black on a dark page: it stands on a light cell.
 INK = "#111111"
 
@@ -67,9 +68,10 @@ def confusion_figure(
     if len(class_names) > MOST_NAMED:
         return figure
     places = range(len(class_names))
-    named: dict[str, Any] = {"labels": class_names, "parse_math": False}
+    names = [shown(name, LONGEST_CLASS) for name in class_names]
+    named: dict[str, Any] = {"labels": names, "parse_math": False}
     slanted: dict[str, Any] = {"rotation": 45, "ha": "right"}
-    short = max(map(len, class_names)) <= 3
+    short = max(map(len, names)) <= 3
     axes.set_xticks(places, **named, **({} if short else slanted))
     axes.set_yticks(places, **named)
     for row, column in np.argwhere(matrix > 0):
@@ -102,7 +104,5 @@ def confusion_figures(evaluations: list[Evaluations]) -> Iterator[ReportFigure]:
             title,
             caption("Images by true and predicted class.", each.group.proxy),
             f"{wrong:,} of {matrix.sum():,} images are off the diagonal.",
-            confusion_figure(
-                matrix, [shown(name, 40) for name in first.class_names], title
-            ),
+            confusion_figure(matrix, first.class_names, title),
         )

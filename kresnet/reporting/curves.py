@@ -102,24 +102,10 @@ def draw_learning_curve(folder: Path) -> Path:
             written.
     """
     run = read_recorded_run(folder)
-    figure = learning_curve(
-        run.spec,
-        read_metrics(run.folder),
-        run.record.test_error,
-        named(run.spec.name, is_proxy(run)),
-    )
+    name = named(run.spec.name, is_proxy(run))
+    curve = Curve(name, read_metrics(run.folder), run.record.test_error)
+    figure = learning_curves(run.spec, [curve], name)
     return save_figure(figure, run.folder / "curve.png")
-
-
-def learning_curve(
-    spec: Spec,
-    metrics: Columns,
-    test_error: float | None = None,
-    name: str | None = None,
-) -> Figure:
-    """The figure of one run, by the name of its spec unless given another."""
-    name = name or spec.name
-    return learning_curves(spec, [Curve(name, metrics, test_error)], name)
 
 
 def learning_curves(spec: Spec, curves: Sequence[Curve], title: str) -> Figure:

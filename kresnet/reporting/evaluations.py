@@ -104,12 +104,11 @@ def evaluations(found: Sequence[Evaluations]) -> Iterator[Markup]:
                 "the paper, top-1 / top-5": wide(_paper(each)),
             }
         )
-    if rows:
-        yield table(
-            "Error in percent, mean ± standard deviation over n runs. The"
-            " paper's numbers are those of the same views.",
-            rows,
-        )
+    yield from table(
+        "Error in percent, mean ± standard deviation over n runs. The"
+        " paper's numbers are those of the same views.",
+        rows,
+    )
 
 
 def _paper(found: Evaluations) -> str:
@@ -140,7 +139,7 @@ def ensembles(found: Sequence[EnsembleEvaluation]) -> Iterator[Markup]:
             *((m.title, m, _proxy(m)) for m in each.members),
             (element("strong", "all together"), each, proxy),
         ]
-        yield table(
+        yield from table(
             f"Error in percent on {protocol.images:,} images ({protocol.split})"
             f" of {protocol.data}: {protocol.views}; batch-norm statistics:"
             f" {protocol.batch_norm_statistics}.",

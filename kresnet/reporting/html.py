@@ -1,7 +1,7 @@
 """HTML that holds nothing but text and figures."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from xml.etree import ElementTree
 
@@ -61,12 +61,16 @@ def wide(text: str) -> Markup:
     return element("div", text, class_="wide")
 
 
-def table(caption: str, rows: Sequence[Mapping[str, Content]]) -> Markup:
-    """A table with a caption, column headers and row headers.
+def table(
+    caption: str, rows: Sequence[Mapping[str, Content]]
+) -> Iterator[Markup]:
+    """A table with a caption and headers, or nothing without a row.
 
     It scrolls by itself where the screen is too narrow for it, also by keys.
     The first of the cells of a row, by column, is its header.
     """
+    if not rows:
+        return
     names = (element("th", name, scope="col") for name in rows[0])
     body = [
         element(
@@ -76,7 +80,7 @@ def table(caption: str, rows: Sequence[Mapping[str, Content]]) -> Markup:
         )
         for first, *rest in (row.values() for row in rows)
     ]
-    return element(
+    yield element(
         "div",
         element(
             "table",

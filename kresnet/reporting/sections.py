@@ -56,9 +56,7 @@ def studies(reported: ReportedRuns) -> Iterator[Markup]:
 
 def results(reported: ReportedRuns) -> Iterator[Markup]:
     """Errors by network, beside the paper's where they may stand there."""
-    if not reported.groups:
-        return
-    yield table(
+    yield from table(
         "Error in percent: mean ± standard deviation over n runs that differ by"
         " their seeds. The last iteration and the best by validation are kept"
         " apart; the best is that of the iterations at which the validation"
@@ -157,7 +155,7 @@ def points(reported: ReportedRuns) -> Iterator[Markup]:
         yield element(
             "details",
             element("summary", f"{group.label}: {counted(found)}"),
-            table(f"{group.label} beside the paper", rows),
+            *table(f"{group.label} beside the paper", rows),
         )
 
 
@@ -189,13 +187,12 @@ def deepened(reported: ReportedRuns) -> Iterator[Markup]:
         for group, run in reported.members
         if run.record.deepened
     ]
-    if rows:
-        yield table(
-            "Trained plain nets with identity blocks added: error in percent"
-            " before any further training (iteration 0), where it is that of"
-            " the net they were made of, and after it.",
-            rows,
-        )
+    yield from table(
+        "Trained plain nets with identity blocks added: error in percent"
+        " before any further training (iteration 0), where it is that of"
+        " the net they were made of, and after it.",
+        rows,
+    )
 
 
 def _deepened_row(group: Group, run: RecordedRun, began: Deepened) -> Row:
@@ -223,8 +220,7 @@ def left_out(reported: ReportedRuns) -> Iterator[Markup]:
         {"run": str(each.folder), "why": wide(each.reason)}
         for each in reported.left_out
     ]
-    if rows:
-        yield table("These runs are in no average.", rows)
+    yield from table("These runs are in no average.", rows)
 
 
 def runs(reported: ReportedRuns) -> Iterator[Markup]:
@@ -248,12 +244,11 @@ def runs(reported: ReportedRuns) -> Iterator[Markup]:
                 "finished": record.finished,
             }
         )
-    if rows:
-        yield table(
-            "Every run that could be read. Its folder holds versions, hardware"
-            " and the numbers of every iteration.",
-            rows,
-        )
+    yield from table(
+        "Every run that could be read. Its folder holds versions, hardware"
+        " and the numbers of every iteration.",
+        rows,
+    )
 
 
 def _decimals(value: float | None, places: int) -> str:

@@ -105,7 +105,7 @@ def evaluation_table(found: Measured) -> Table:
     table.add_row("top-5 error", _percent(found.top5_error))
     table.add_section()
     for name, error in found.class_error.items():
-        table.add_row(f"error on {name}", _percent(error))
+        table.add_row(f"error on {printable(name)}", _percent(error))
     return table
 
 

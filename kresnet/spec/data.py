@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, WrapValidator, model_validator
 
-from kresnet.documents import (
-    Expected,
-    Fields,
-    Integer,
-    Problem,
-    raise_problems,
-)
+from kresnet.documents import Expected, Fields, Integer, Problem, raise_problems
 from kresnet.spec.transforms import AnyTransform
 from kresnet.spec.views import Views
 
@@ -168,8 +162,7 @@ class DataSpec(Fields):
     transforms: Annotated[
         tuple[AnyTransform, ...], Expected("a list of transforms")
     ] = Field(
-        max_length=16,
-        description="Applied in this order; each at most once.",
+        max_length=16, description="Applied in this order; each at most once."
     )
     views: Views | None = Field(
         default=None,

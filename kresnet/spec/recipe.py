@@ -3,12 +3,13 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
 import yaml
 
+from kresnet.architecture import inventory
 from kresnet.documents import Path, field_name, plain_scalar
 from kresnet.spec.spec import Spec
 
@@ -168,4 +169,38 @@ def reasons_not_deeper(shallow: Spec, deep: Spec) -> list[str]:
     ]
     if not reasons and all(old.blocks == new.blocks for old, new in pairs):
         reasons.append("model.stages: no block is added")
+    return reasons
+
+
+def reasons_not_begun(
+    source: Spec,
+    spec: Spec,
+    lacks: Sequence[str] = (),
+    keep_transforms: bool = False,
+) -> list[str]:
+    """Why `spec` cannot begin with the weights of a `source`; empty if it can.
+
+    Args:
+        source: What was trained, or is going to be.
+        spec: The same network; the classifier may be of another size.
+        lacks: Layers whose weights the source does not have.
+        keep_transforms: Whether the transforms' statistics are taken, too.
+    """
+    there = {part.name: part.shapes for part in inventory(source.model)}
+    reasons = []
+    for part in inventory(spec.model):
+        found = there.pop(part.name, {})
+        free = part.is_classifier or part.name in lacks
+        if found != part.shapes and not free:
+            reasons.append(f"{part.name}: has other arrays")
+    reasons += [f"{name}: is not there" for name in there if there[name]]
+    if keep_transforms:
+        own, others = (
+            [each for each in s.data.transforms if each.adapts]
+            for s in (spec, source)
+        )
+        if own != others:
+            reasons.append(
+                "keep_transforms: those that have statistics must be the same"
+            )
     return reasons

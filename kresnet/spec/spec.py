@@ -8,12 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, create_model, model_validator
 
-from kresnet.architecture import (
-    ModelSpec,
-    StageFields,
-    census,
-    model_class,
-)
+from kresnet.architecture import ModelSpec, StageFields, census, model_class
 from kresnet.documents import (
     Expected,
     Fields,
@@ -99,9 +94,14 @@ def json_schema() -> dict:
 
 def _name_can_be_a_folder(spec: Spec) -> Iterator[Problem]:
     """The run folder is called by the name, on any file system."""
-    name = spec.name
-    if name.partition(".")[0].lower() in _DEVICES or name.endswith("."):
+    if not can_be_a_folder(spec.name):
         yield Problem(("name",), "must be usable as a folder's name everywhere")
+
+
+def can_be_a_folder(name: str) -> bool:
+    """Whether any file system takes a name of letters, digits and dots."""
+    device = name.partition(".")[0].lower() in _DEVICES
+    return not device and not name.endswith(".")
 
 
 def _network_fits_data_set(spec: Spec) -> Iterator[Problem]:

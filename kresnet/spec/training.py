@@ -19,6 +19,9 @@ from kresnet.documents import (
 # The paper's longest training, on ImageNet, is 600,000 iterations.
 MOST_ITERATIONS = 100_000_000
 Iteration = Annotated[Integer, Field(ge=1, le=MOST_ITERATIONS)]
+Names = Annotated[
+    tuple[str, ...], Expected("a list of names of layers or stages")
+]
 
 
 class LearningRate(Fields):
@@ -35,8 +38,7 @@ class LearningRate(Fields):
         gt=1, le=1_000, description="Divisor at each iteration of `at`."
     )
     at: Annotated[
-        tuple[Iteration, ...],
-        Expected("a list of at most 20 integers, rising"),
+        tuple[Iteration, ...], Expected("a list of at most 20 integers, rising")
     ] = Field(
         max_length=20,
         description="Iterations at which the rate is divided, rising and below"
@@ -133,12 +135,7 @@ class TrainingSpec(Fields):
         description="Bound on the norm of the whole gradient, before weight"
         " decay is added; null for none, as in the paper.",
     )
-    trained: (
-        Annotated[
-            tuple[str, ...], Expected("a list of names of layers or stages")
-        ]
-        | None
-    ) = Field(
+    trained: Names | None = Field(
         default=None,
         min_length=1,
         max_length=100,
@@ -147,8 +144,7 @@ class TrainingSpec(Fields):
         " its statistics. null: all.",
     )
     evaluate_every: Iteration = Field(
-        default=1_000,
-        description="Iterations between rows of metrics.csv.",
+        default=1_000, description="Iterations between rows of metrics.csv."
     )
 
     @model_validator(mode="after")

@@ -17,6 +17,15 @@ from kresnet.documents import (
 Side = Annotated[Integer, Field(ge=1, le=16_384)]
 Share = Annotated[Number, Field(gt=0, le=1)]
 Ratio = Annotated[Number, Field(gt=0, le=100)]
+Sides = Annotated[tuple[Side, Side], Expected("a list of 2 integers, rising")]
+Shares = Annotated[
+    tuple[Share, Share],
+    Expected("a list of 2 numbers above 0 and up to 1, rising"),
+]
+Ratios = Annotated[
+    tuple[Ratio, Ratio],
+    Expected("a list of 2 numbers above 0 and up to 100, rising"),
+]
 
 
 class TrainView(Fields):
@@ -31,32 +40,19 @@ class TrainView(Fields):
         to 100 %, an aspect of 3/4 to 4/3.
     """
 
-    shorter_side: (
-        Annotated[tuple[Side, Side], Expected("a list of 2 integers, rising")]
-        | None
-    ) = Field(
+    shorter_side: Sides | None = Field(
         default=None,
         description="Range of lengths that the shorter side is resized to.",
     )
     crop: Literal["random"] | None = Field(
         default=None, description="Where a crop of `model.input` is taken."
     )
-    area: (
-        Annotated[
-            tuple[Share, Share],
-            Expected("a list of 2 numbers above 0 and up to 1, rising"),
-        ]
-        | None
-    ) = Field(
+    area: Shares | None = Field(
         default=None, description="Range of the share of the image's area."
     )
-    aspect: (
-        Annotated[
-            tuple[Ratio, Ratio],
-            Expected("a list of 2 numbers above 0 and up to 100, rising"),
-        ]
-        | None
-    ) = Field(default=None, description="Range of width divided by height.")
+    aspect: Ratios | None = Field(
+        default=None, description="Range of width divided by height."
+    )
 
     @model_validator(mode="after")
     def _agrees(self) -> "TrainView":
@@ -103,8 +99,7 @@ def _is_one_kind(view: TrainView) -> Iterator[Problem]:
     given = {name for name, value in view if value is not None}
     if given not in [set(kind) for kind in kinds]:
         yield Problem(
-            (),
-            "must have either shorter_side and crop, or area and aspect",
+            (), "must have either shorter_side and crop, or area and aspect"
         )
 
 

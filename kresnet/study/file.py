@@ -21,6 +21,7 @@ from kresnet.errors import SpecError
 from kresnet.records.identity import Seed
 from kresnet.records.imported import IMPORT
 from kresnet.run_options import RunOptions
+from kresnet.spec.spec import can_be_a_folder
 
 _WORD = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 Name = Annotated[
@@ -116,7 +117,8 @@ class Study(Fields):
 
     @model_validator(mode="after")
     def _runs_agree(self) -> "Study":
-        raise_problems((_folders_differ, _sources_come_first), self)
+        checks = (_names_can_be_folders, _folders_differ, _sources_come_first)
+        raise_problems(checks, self)
         return self
 
 
@@ -172,6 +174,15 @@ def _keeps_what_it_begins_with(run: StudyRun) -> Iterator[Problem]:
         yield Problem(
             ("keep_transforms",), "must be left out: the run has no begin_with"
         )
+
+
+def _names_can_be_folders(study: Study) -> Iterator[Problem]:
+    said = "must be usable as a folder's name everywhere"
+    if not can_be_a_folder(study.name):
+        yield Problem(("name",), said)
+    for i, run in enumerate(study.runs):
+        if not can_be_a_folder(run.label):
+            yield Problem(("runs", i, "name" if run.name else "spec"), said)
 
 
 def _folders_differ(study: Study) -> Iterator[Problem]:

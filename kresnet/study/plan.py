@@ -24,9 +24,11 @@ from kresnet.records.run import RecordedRun, RunRecord, read_recorded_run
 from kresnet.records.study import STUDY, StudyRecord, read_study
 from kresnet.records.typed_file import as_json
 from kresnet.spec import Spec, dump_spec, load_spec
-from kresnet.spec.recipe import reasons_not_deeper
+from kresnet.spec.recipe import reasons_not_begun, reasons_not_deeper
 from kresnet.study.file import Study, StudyRun
 
+# Lines about single layers in a message.
+MOST_LINES = 10
 # Few digits, so that none takes long: 1e-99999999 would fill the memory.
 SHARE = re.compile(r"[0-9]{1,20}/[0-9]{1,20}|[0-9.]{1,20}(e-?[0-9]{1,2})?")
 
@@ -170,7 +172,7 @@ def _weights(source: RecordedRun | None) -> str | None:
 
 
 def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
-    """Loads every spec of a study, and checks what is deepened from what.
+    """Loads every spec of a study, and checks what begins with what.
 
     Args:
         study: What to run.
@@ -180,7 +182,8 @@ def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
     Raises:
         InputMissingError: A spec is not there.
         SpecError: A spec has mistakes, the budget leaves it no iteration, or
-            a run is not the one deepened that it names.
+            a run is not the one deepened that it names, or not of the network
+            that it begins with.
     """
     planned = []
     specs: dict[str, Spec] = {}
@@ -195,6 +198,8 @@ def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
                 " added:",
                 *(f"  {reason}" for reason in reasons),
             )
+        if run.begin_with:
+            _refuse_other_network(run, spec, specs.get(run.begin_with))
         planned += [
             PlannedRun(
                 run,
@@ -208,6 +213,24 @@ def plan(study: Study, budget: Fraction, out: Path) -> list[PlannedRun]:
         ]
         specs[run.label] = spec
     return planned
+
+
+def _refuse_other_network(
+    run: StudyRun, spec: Spec, source: Spec | None
+) -> None:
+    """Raises unless a run can begin with a run's or an import's weights."""
+    folder = Path(run.begin_with or "")
+    lacks: Sequence[str] = ()
+    if source is None:
+        lacks = read_import(folder).drawn
+        source = load_spec(folder / "spec.yaml")
+    reasons = reasons_not_begun(source, spec, lacks, run.keep_transforms)
+    if reasons:
+        raise SpecError(
+            f"{run.label}: begin_with: cannot begin with {run.begin_with}:",
+            *(f"  {reason}" for reason in reasons[:MOST_LINES]),
+            *(["  …"] if len(reasons) > MOST_LINES else []),
+        )
 
 
 def _source(

@@ -6,10 +6,4 @@ from kresnet.trained.open import open_trained
 from kresnet.trained.run import Run
 from kresnet.trained.trained import Trained
 
-__all__ = [
-    "Layered",
-    "Run",
-    "Trained",
-    "open_trained",
-    "softmax",
-]
+__all__ = ["Layered", "Run", "Trained", "open_trained", "softmax"]

@@ -20,7 +20,6 @@ from kresnet.errors import (
     read_error,
 )
 from kresnet.records.export import ExportRecord, export_record_class
-from kresnet.records.identity import Identity
 from kresnet.trained.runtimes import Probabilities, load_exported
 from kresnet.trained.trained import Trained
 
@@ -30,7 +29,7 @@ BATCH = 500
 LEAST = float(np.finfo("float32").smallest_subnormal)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Export(Trained):
     """An export whose files are those that were sealed.
 
@@ -41,28 +40,8 @@ class Export(Trained):
     record: ExportRecord
 
     @property
-    def identity(self) -> Identity:
-        return self.record.identity.with_spec(self.spec)
-
-    @property
-    def iteration(self) -> int:
-        return self.record.iteration
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return self.record.class_names
-
-    @property
-    def kind(self) -> str:
-        return f"export, {self.record.format}"
-
-    @property
     def results(self) -> None:
         return None  # an export is sealed
-
-    @property
-    def takes_any_size(self) -> bool:
-        return self.spec.data.views is not None
 
     def with_layers(self, use: str) -> NoReturn:
         raise SpecError(
@@ -122,4 +101,13 @@ def load_export(
         raise BadDataError(
             f"{folder}: not an export of this version of kresnet"
         ) from error
-    return Export(folder, record.spec, record)
+    return Export(
+        folder=folder,
+        spec=record.spec,
+        identity=record.identity.with_spec(record.spec),
+        iteration=record.iteration,
+        class_names=record.class_names,
+        kind=f"export, {record.format}",
+        takes_any_size=record.spec.data.views is not None,
+        record=record,
+    )

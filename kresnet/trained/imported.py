@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 import keras
 from safetensors import SafetensorError
@@ -13,59 +12,20 @@ from kresnet import sealed_folder
 from kresnet.architecture import StageFields
 from kresnet.errors import BadDataError, SpecError, read_error
 from kresnet.machine.surroundings import check_floatx
-from kresnet.records.checkpoints import Arrays
-from kresnet.records.identity import Identity
-from kresnet.records.imported import (
-    IMPORT,
-    WEIGHTS,
-    ImportRecord,
-    read_import,
-)
+from kresnet.records.imported import IMPORT, WEIGHTS, ImportRecord, read_import
 from kresnet.spec import load_spec, recipe_digest
 from kresnet.trained.layered import Layered
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Import(Layered):
     """An import whose files are those that were written.
 
     Attributes:
         record: What import.json says.
-        arrays: The weights; zeros where there were none.
     """
 
     record: ImportRecord
-    arrays: Arrays = dataclasses.field(repr=False)
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """See `Trained.class_names`; numbers where only the data have names."""
-        numbers = range(self.spec.model.classes)
-        return self.facts.class_names or tuple(f"class {i}" for i in numbers)
-
-    @property
-    def weights(self) -> Arrays:
-        return self.arrays
-
-    @property
-    def lacks(self) -> tuple[str, ...]:
-        return self.record.drawn
-
-    def with_weights(self, weights: Arrays, statistics: str) -> Self:
-        return dataclasses.replace(self, arrays=weights, statistics=statistics)
-
-    @property
-    def identity(self) -> Identity:
-        return self.record.identity(self.spec)
-
-    @property
-    def iteration(self) -> int:
-        return 0
-
-    @property
-    def kind(self) -> str:
-        names = " and ".join(file.name for file in self.record.files)
-        return f"import of {names}"
 
     def inference_model(self) -> keras.Model:
         self._check_classifier()
@@ -99,7 +59,18 @@ def load_import(
     spec = load_spec(folder / "spec.yaml", stages=stages)
     if recipe_digest(spec) != record.recipe:
         raise BadDataError(f"{folder}: spec.yaml is not that of {IMPORT}")
-    said = "moving averages, as imported"
-    opened = Import(folder, spec, record, arrays, statistics=said)
-    opened.check_types()
-    return opened
+    # Where only the data have names they are numbers.
+    numbers = (f"class {i}" for i in range(spec.model.classes))
+    names = " and ".join(file.name for file in record.files)
+    return Import(
+        folder=folder,
+        spec=spec,
+        identity=record.identity(spec),
+        iteration=0,
+        class_names=spec.data.facts.class_names or tuple(numbers),
+        statistics="moving averages, as imported",
+        kind=f"import of {names}",
+        weights=arrays,
+        lacks=record.drawn,
+        record=record,
+    )

@@ -1,6 +1,5 @@
 """A trained network whose layers can be built, not its logits alone."""
 
-import abc
 import dataclasses
 import functools
 from typing import Self
@@ -26,23 +25,29 @@ from kresnet.trained.statistics import re_estimate
 from kresnet.trained.trained import Trained
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Layered(Trained):
-    """A run or an import: arrays, and the spec that they belong to."""
+    """A run or an import: arrays, and the spec that they belong to.
 
-    @property
-    @abc.abstractmethod
-    def weights(self) -> Arrays:
-        """All arrays of transforms and network, by the path of the variable."""
+    Attributes:
+        weights: All arrays of transforms and network, by the path of the
+            variable.
+        lacks: Layers whose weights stand for none.
 
-    @property
-    def lacks(self) -> tuple[str, ...]:
-        """Layers whose weights stand for none."""
-        return ()
+    Raises:
+        SpecError: Keras' floatx is not that of the weights.
+    """
 
-    @abc.abstractmethod
-    def with_weights(self, weights: Arrays, statistics: str) -> Self:
-        """A copy with other weights, and where its statistics come from."""
+    weights: Arrays = dataclasses.field(repr=False)
+    lacks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        types = {str(array.dtype) for array in self.weights.values()}
+        if types != {keras.config.floatx()}:
+            raise SpecError(
+                f"{self.folder}: was trained in {' and '.join(sorted(types))},"
+                f" which must be {FLOATX}. Received: {keras.config.floatx()}"
+            )
 
     def with_layers(self, use: str) -> Self:
         return self
@@ -82,17 +87,9 @@ class Layered(Trained):
     def re_estimated(self, images: Images) -> Self:
         """A copy with batch-norm statistics of these training images."""
         weights, used = re_estimate(self.spec, self.weights, images)
-        return self.with_weights(
-            weights,
-            f"averages over {used:,} training images, augmented as in"
-            " training, taken after it",
+        return dataclasses.replace(
+            self,
+            weights=weights,
+            statistics=f"averages over {used:,} training images, augmented as"
+            " in training, taken after it",
         )
-
-    def check_types(self) -> None:
-        """Raises a SpecError if Keras' floatx is not that of the weights."""
-        types = {str(array.dtype) for array in self.weights.values()}
-        if types != {keras.config.floatx()}:
-            raise SpecError(
-                f"{self.folder}: was trained in {' and '.join(sorted(types))},"
-                f" which must be {FLOATX}. Received: {keras.config.floatx()}"
-            )

@@ -17,31 +17,33 @@ if TYPE_CHECKING:
     from kresnet.trained.layered import Layered
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Trained(abc.ABC):
     """A trained network, opened for use; `open_trained` returns one.
 
     Attributes:
         folder: Its path.
         spec: What was trained.
+        identity: What it is; of a run, seed and data are known.
+        iteration: How many updates were done.
+        class_names: In the order of the labels.
         statistics: Where those of batch norm come from, in words.
+        kind: What a protocol calls it; `None` for the network of a run.
+        is_last: Whether no later weights of the same training are in its
+            folder.
+        takes_any_size: Whether it has the test view inside, and takes whole
+            images.
     """
 
     folder: Path
     spec: Spec
-    statistics: str = dataclasses.field(
-        default="moving averages of training", kw_only=True
-    )
-
-    @property
-    @abc.abstractmethod
-    def identity(self) -> Identity:
-        """What it is; of a run, seed and data are known."""
-
-    @property
-    @abc.abstractmethod
-    def iteration(self) -> int:
-        """How many updates were done."""
+    identity: Identity
+    iteration: int
+    class_names: tuple[str, ...]
+    statistics: str = "moving averages of training"
+    kind: str | None = None
+    is_last: bool = True
+    takes_any_size: bool = False
 
     @abc.abstractmethod
     def logits(self, pixels: Images | np.ndarray) -> np.ndarray:
@@ -65,21 +67,6 @@ class Trained(abc.ABC):
         """
 
     @property
-    def kind(self) -> str | None:
-        """What a protocol calls it; `None` for the network of a run."""
-        return None
-
-    @property
-    def takes_any_size(self) -> bool:
-        """Whether it has the test view inside, and takes whole images."""
-        return False
-
-    @property
-    def is_last(self) -> bool:
-        """Whether no later weights of the same training are in its folder."""
-        return True
-
-    @property
     def results(self) -> Path | None:
         """Where evaluations are written; `None` if nothing may be added."""
         return self.folder
@@ -88,11 +75,6 @@ class Trained(abc.ABC):
     def facts(self) -> DatasetFacts:
         """What is known of its data set without loading it."""
         return self.spec.data.facts
-
-    @property
-    @abc.abstractmethod
-    def class_names(self) -> tuple[str, ...]:
-        """In the order of the labels."""
 
     def data(self, data_dir: str | os.PathLike[str] | None = None) -> Source:
         """Loads the data set that it was trained on; see `open_source`.
@@ -105,6 +87,6 @@ class Trained(abc.ABC):
         if own.differences(own.with_data(data.fingerprint)):
             raise BadDataError(
                 f"{self.folder}: was trained on other data than the"
-                f" {data.name} found here"
+                f" {data.found}"
             )
         return data

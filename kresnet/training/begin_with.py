@@ -249,11 +249,16 @@ def open_begin_with(
     with_arrays = [p for p in inventory(spec.model) if p.shapes]
     for part in with_arrays:
         own = {f"{part.name}/{k}": v for k, v in part.shapes.items()}
-        there = {k: shapes.get(k) for k in own}
+        there = {k: shapes.get(k) for k in own} | {
+            k: shape
+            for k, shape in shapes.items()
+            if k.rpartition("/")[0] == part.name
+        }
         if part.name in source.lacks or (part.is_classifier and own != there):
             drawn.append(part.name)
         elif own != there:
-            wrong.append(f"{part.name}: {_shapes(there)}, not {_shapes(own)}")
+            both = dict.fromkeys(there) | own
+            wrong.append(f"{part.name}: {_shapes(there)}, not {_shapes(both)}")
     layers = {part.name for part in with_arrays}
     layers |= {t.layer for t in source.spec.data.transforms}
     more = {k.partition("/")[0] for k in shapes} - layers
@@ -305,7 +310,7 @@ def open_deepening(path: str | os.PathLike[str], spec: Spec) -> Deepening:
             f"--deepen: {run.folder} must be finished. Received: a run that is"
             f" {run.record.status}, at iteration {run.record.iteration}"
         )
-    if run.checkpoint.iteration != run.record.iteration:
+    if run.iteration != run.record.iteration:
         raise InputMissingError(
             f"--deepen: {run.folder}: the checkpoint of its last iteration,"
             f" {run.record.iteration}, is not there"

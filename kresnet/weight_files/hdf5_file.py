@@ -4,6 +4,7 @@ In a `.weights.h5` layers are numbered by their kind; a layer's own name is the
 attribute `name` of its group `vars`, in which arrays are numbered too.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -42,21 +43,20 @@ def list_hdf5(file: h5py.File) -> Listing:
     """
     named = (
         ("/".join(_named(file, path)), dataset)
-        for path, dataset in _datasets(file, (), [], set())
+        for path, dataset in _datasets(file, (), itertools.count(1), set())
     )
     arrays = ((name, _held(name, dataset)) for name, dataset in named)
     return each_once(arrays, "it holds no arrays")
 
 
 def _datasets(
-    group: h5py.Group, path: tuple[str, ...], count: list[None], above: set
+    group: h5py.Group, path: tuple[str, ...], count: Iterator[int], above: set
 ) -> Iterator[tuple[tuple[str, ...], h5py.Dataset]]:
     address = h5py.h5o.get_info(group.id).addr
     if len(path) > DEEPEST or address in above:
         raise ValueError("its groups lie in each other too deep")
     for name in group:
-        count.append(None)
-        if len(count) > MOST_OBJECTS:
+        if next(count) > MOST_OBJECTS:
             raise ValueError(f"it has more than {MOST_OBJECTS:,} objects")
         here = (*path, name)
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):

@@ -8,7 +8,7 @@ call is only its name. So a checkpoint opens that also holds an
 
 import pickletools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import IO, Any, NamedTuple, Protocol, cast
 
 # Instructions of one pickle; ResNet-1202's state dict has some 100,000.
@@ -79,21 +79,19 @@ def read_pickle(file: Readable, stored: list[Stored] | None = None) -> Any:
         ValueError: It is no pickle, or has instructions that no file of
             weights has. Other built-in exceptions may come of damage.
     """
+    machine = _Machine([] if stored is None else stored)
     with warnings.catch_warnings():
         # Python's about escapes in text that is damaged.
         warnings.simplefilter("ignore")
         instructions = pickletools.genops(cast(IO[bytes], file))
-        return _run(instructions, [] if stored is None else stored)
-
-
-def _run(instructions: Iterator[tuple], stored: list[Stored]) -> Any:
-    machine = _Machine(stored)
-    for count, (code, argument, _) in enumerate(instructions):
-        if count > MOST_INSTRUCTIONS:
-            raise ValueError(f"more than {MOST_INSTRUCTIONS:,} instructions")
-        if code.name == "STOP":
-            return machine.stack.pop()
-        machine.do(code, argument)
+        for count, (code, argument, _) in enumerate(instructions):
+            if count > MOST_INSTRUCTIONS:
+                raise ValueError(
+                    f"more than {MOST_INSTRUCTIONS:,} instructions"
+                )
+            if code.name == "STOP":
+                return machine.stack.pop()
+            machine.do(code, argument)
     raise ValueError("its pickle has no end")
 
 

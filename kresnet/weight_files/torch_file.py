@@ -5,6 +5,7 @@ their pickles is never run; see `pickle_as_data`.
 """
 
 import io
+import itertools
 import math
 import os
 import zipfile
@@ -136,7 +137,10 @@ class _Bounded:
 
 
 def _listing(tree: Any, read: ReadStorage) -> Listing:
-    named = (("/".join(p), each) for p, each in _tensors(tree, [], ()))
+    named = (
+        ("/".join(p), each)
+        for p, each in _tensors(tree, itertools.count(1), ())
+    )
     return each_once(
         ((name, _held(name, each, read)) for name, each in named),
         "it holds no arrays by name; a whole module is a program: save its"
@@ -145,11 +149,10 @@ def _listing(tree: Any, read: ReadStorage) -> Listing:
 
 
 def _tensors(
-    tree: Any, seen: list[None], path: tuple[str, ...]
+    tree: Any, count: Iterator[int], path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yields names and the arguments of the calls that would make tensors."""
-    seen.append(None)
-    if len(seen) > MOST_VALUES:
+    if next(count) > MOST_VALUES:
         raise ValueError(f"it has more than {MOST_VALUES:,} values")
     if isinstance(tree, Call) and tree.name == PARAMETER:
         tree = tree.arguments[0]
@@ -157,7 +160,7 @@ def _tensors(
         yield path, tree.arguments
     elif isinstance(tree, dict) and len(path) < DEEPEST:
         for key, value in tree.items():
-            yield from _tensors(value, seen, (*path, str(key)))
+            yield from _tensors(value, count, (*path, str(key)))
 
 
 def _dtype(storage: Stored) -> str:

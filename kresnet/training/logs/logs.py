@@ -80,7 +80,7 @@ class Logs:
         if self.newest and self.newest.identity.differences(identity):
             raise BadDataError(
                 f"{self.folder.path}: was begun on other data than the"
-                f" {data.name} found here"
+                f" {data.found}"
             )
         self.checkpoints.identity = identity
         self.record = Record(
