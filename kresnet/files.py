@@ -10,7 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from kresnet.errors import write_error
+from kresnet.errors import SpecError, write_error
 
 
 def cache_home() -> Path:
@@ -72,6 +72,12 @@ def replace_file(path: Path, content: str | bytes) -> None:
         if isinstance(error, OSError):
             raise write_error(path, error) from error
         raise
+
+
+def refuse_empty_name(out: str | os.PathLike[str] | None) -> None:
+    """Raises a SpecError for `--out ""`, which is no folder."""
+    if out is not None and not os.fspath(out):
+        raise SpecError('--out: must name a folder. Received: ""')
 
 
 def make_folder(path: Path) -> None:

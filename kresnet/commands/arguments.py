@@ -115,12 +115,6 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def refuse_empty_name(out: str | None) -> None:
-    """Raises `SpecError` for `--out ""`, which is no folder."""
-    if out == "":
-        raise SpecError('--out: must name a folder. Received: ""')
-
-
 def read_spec_or_run(
     name: str, overrides: Sequence[str] = ()
 ) -> tuple[Spec, RunRecord | None]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kresnet.commands.arguments import DataDir, refuse_empty_name
+from kresnet.commands.arguments import DataDir
 from kresnet.errors import SpecError
+from kresnet.files import refuse_empty_name
 from kresnet.notices import notify, say, standard_error
 
 if TYPE_CHECKING:  # it imports what `kresnet --help` has no time for

@@ -4,7 +4,8 @@ from typing import Annotated, cast
 
 import typer
 
-from kresnet.commands.arguments import Overrides, refuse_empty_name
+from kresnet.commands.arguments import Overrides
+from kresnet.files import refuse_empty_name
 from kresnet.machine.start_keras import import_keras_quietly
 from kresnet.notices import notify, say
 

@@ -12,7 +12,7 @@ from kresnet.data import Images
 from kresnet.errors import SpecError
 from kresnet.evaluation.view_logits import view_logits
 from kresnet.evaluation.views import View
-from kresnet.files import make_folder
+from kresnet.files import make_folder, refuse_empty_name
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.records.evaluation import (
     Evaluation,
@@ -115,8 +115,7 @@ def result_path(
 
 def made_folder(network: Trained, out: str | os.PathLike[str]) -> Path:
     """The folder to write to, made now: not in an export, no other run's."""
-    if not os.fspath(out):
-        raise SpecError('--out: must name a folder. Received: ""')
+    refuse_empty_name(out)
     folder, own = Path(out).resolve(), network.folder.resolve()
     if network.results is None and folder.is_relative_to(own):
         raise SpecError(

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from kresnet.architecture import StageFields
 from kresnet.errors import SpecError
+from kresnet.files import refuse_empty_name
 from kresnet.machine.facts import make_gpus_deterministic
 from kresnet.machine.start_keras import without_retracing_warnings
 from kresnet.machine.surroundings import check_settings, refuse_limits
@@ -83,6 +84,7 @@ def train(
         raise ValueError(
             "`overrides` and `stages` go with the path or name of a spec"
         )
+    refuse_empty_name(out)
     if out is None:
         if overrides:
             raise SpecError(
@@ -90,8 +92,6 @@ def train(
                 "--out"
             )
         out = Path("results") / spec.name / f"seed{seed}"
-    elif not os.fspath(out):
-        raise SpecError('--out: must name a folder. Received: ""')
     if deepen is not None and begin_with is not None:
         raise SpecError("--deepen: goes without --begin-with")
     if keep_transforms and begin_with is None:
