@@ -134,7 +134,7 @@ def test_a_diverged_run_is_listed_and_never_averaged(report_study, report_page):
     [
         ({"status": "running", "iteration": 60}, "running, at iteration 60"),
         ({"status": "stopped", "iteration": 60}, "stopped, at iteration 60"),
-        ({"iteration": 63_000}, "finished, at iteration 63,000 of 64,000"),
+        ({"iteration": 63_000}, "iteration: must be 64000, the last one"),
         ({"test_error": None}, "has no test error"),
         ({"test_error": "8.75"}, "test_error: must be a number from 0 to 100"),
         ({"test_error": float("nan")}, "test_error: must be a number from 0"),

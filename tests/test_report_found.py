@@ -143,6 +143,26 @@ def test_what_is_damaged_is_named_and_the_rest_is_on_the_page(folder, tmp_path):
         assert f"{net / name}: " in page
 
 
+def test_a_run_finished_before_its_last_iteration_is_not_averaged(folder):
+    spec = load_spec("resnet20")
+    make_run(folder / "net/seed1", spec, 1, iteration=10, test_error=8.0)
+
+    (left_out,) = read_runs([folder]).left_out
+
+    assert "run.json: iteration: must be 64000, the last" in left_out.reason
+    assert seeds(folder) == [0]
+
+
+def test_a_finished_run_that_lost_its_error_is_shown_alone(tmp_path):
+    """It was a bug: its table beside the paper had no rows."""
+    make_run(tmp_path / "run", load_spec("resnet20"), test_error=None)
+
+    page = page_of(tmp_path / "run", out=tmp_path / "out")
+
+    (row,) = page.table("why")
+    assert row["why"] == "run.json has no test error"
+
+
 METRICS = "iteration,training_error,validation_error\n"
 ROWS = "10,50.0,60.0\n20,40.0,50.5\n"
 

@@ -120,6 +120,11 @@ def test_who_only_reads_moves_nothing_and_takes_no_older_one(
 
     with pytest.raises(BadDataError, match=r"goes on from an older one, 10"):
         checkpoints.read()
+    with pytest.raises(BadDataError) as of_finished:  # which does not go on
+        checkpoints.read(finished=True)
+    assert str(of_finished.value).endswith(
+        "left as it is; --checkpoint 10 uses an older one"
+    )
 
     assert checkpoints.iterations() == [10, 20]
     assert notices == []

@@ -224,6 +224,18 @@ def test_a_spec_that_was_changed_in_the_folder_is_not_gone_on_with(killed):
     refused(killed, BadDataError, r"spec\.yaml: was changed since the run")
 
 
+@pytest.mark.parametrize("spec", ["there", "gone"])
+def test_a_run_is_not_finished_before_its_last_iteration(killed, spec):
+    """Whatever somebody wrote into run.json."""
+    change_info(killed, status="finished")
+    if spec == "gone":
+        (killed / "spec.yaml").unlink()
+
+    refused(
+        killed, BadDataError, r"run\.json: iteration: must be \d+, the last"
+    )
+
+
 @pytest.mark.parametrize("where", ["__init__", "run"])
 def test_memory_that_runs_out_ends_with_69_and_leaves_the_checkpoints(
     killed, monkeypatch, capsys, where

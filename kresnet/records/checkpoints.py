@@ -210,7 +210,9 @@ class Checkpoints:
         self._refuse_damaged(iterations)
         return None
 
-    def read(self, iteration: int | None = None) -> Checkpoint | None:
+    def read(
+        self, iteration: int | None = None, finished: bool = False
+    ) -> Checkpoint | None:
         """The newest checkpoint or a chosen one; `None` if there never was one.
 
         This is for those that only read: nothing is moved, and no other
@@ -218,6 +220,7 @@ class Checkpoints:
 
         Args:
             iteration: The one to read; `None` for the newest.
+            finished: Whether the run is, which then does not go on.
 
         Raises:
             BadDataError: It is damaged or another run's, or all were set
@@ -241,14 +244,15 @@ class Checkpoints:
             which, more = "this", ""
             if iteration is None:
                 if self.iterations() != there:  # the run goes on meanwhile
-                    return self.read()
+                    return self.read(finished=finished)
                 which = "the newest"
-                more = "; the command that trained the run goes on"
-                if older := there[-2:-1]:
-                    more += (
-                        f" from an older one, {older[0]} at most, and"
-                        f" --checkpoint {older[0]} uses it"
-                    )
+                older = there[-2:-1]
+                if not finished:
+                    more = "; the command that trained the run goes on"
+                    if older:
+                        more += f" from an older one, {older[0]} at most"
+                if older:
+                    more += f"; --checkpoint {older[0]} uses an older one"
             raise BadDataError(
                 f"{which} checkpoint is damaged: {error}. It is left as it"
                 f" is{more}"

@@ -210,7 +210,7 @@ def read_recorded_run(
     Raises:
         InputMissingError: It is no run folder; says what is there.
         BadDataError: run.json is damaged, or spec.yaml is another spec than
-            the run's.
+            the run's, or the run is finished before its last iteration.
         SpecError: spec.yaml is wrong.
     """
     folder = Path(path)
@@ -229,7 +229,18 @@ def read_recorded_run(
             f"{file}: was changed since the run was trained by it: run.json"
             " has the digest of another spec; put it back"
         )
+    check_finished(folder, record, spec)
     return RecordedRun(folder, spec, record, record.identity.with_spec(spec))
+
+
+def check_finished(folder: Path, record: RunRecord, spec: Spec) -> None:
+    """Raises a BadDataError for a run finished before its last iteration."""
+    last = spec.training.iterations
+    if record.status == "finished" and record.iteration != last:
+        raise BadDataError(
+            f"{folder / RUN}: iteration: must be {last}, the last one of the"
+            f" spec, where status is finished. Received: {record.iteration}"
+        )
 
 
 def what_is_there(folder: Path) -> str:

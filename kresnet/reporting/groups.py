@@ -156,7 +156,7 @@ class Group:
         identity: The identity of the runs, the seed left open.
         spec: The spec of the first of them, as it was run.
         finished: Runs that are averaged, one for each seed.
-        unfinished: Runs that ended early or are not done.
+        unfinished: Runs that ended early, are not done, or lost their error.
         proxy: Whether one was trained for less than was meant.
     """
 
@@ -228,7 +228,7 @@ def read_runs(paths: Sequence[Path | str]) -> ReportedRuns:
             group.finished.append(run)
         else:
             left_out.append(LeftOut(folder, reason))
-            if not run.finished:
+            if not run.finished or run.record.test_error is None:
                 group.unfinished.append(run)
         group.proxy = group.proxy or proxy
     seen: dict[str, int] = {}
@@ -259,8 +259,6 @@ def _against(run: RecordedRun, group: Group) -> str | None:
         reason = progress(run.spec, run.record)
         message = run.record.message
         return f"{reason}: {message}" if message else reason
-    if run.record.iteration != run.spec.training.iterations:
-        return progress(run.spec, run.record)
     if run.record.test_error is None:
         return "run.json has no test error"
     for other in group.finished:

@@ -30,7 +30,7 @@ def load_run(
     checkpoints = Checkpoints(
         RunFolder(folder).checkpoints, notify, identity=run.identity
     )
-    used = checkpoints.read(checkpoint)
+    used = checkpoints.read(checkpoint, run.finished)
     if used is None:
         raise InputMissingError(
             f"{folder}: has no checkpoint to use. {what_is_there(folder)}"

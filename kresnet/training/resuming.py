@@ -7,7 +7,7 @@ from kresnet.errors import InputMissingError, SpecError
 from kresnet.records.checkpoints import Checkpoint, Checkpoints
 from kresnet.records.folder import RunFolder
 from kresnet.records.identity import Identity
-from kresnet.records.run import RunRecord, read_recorded_run
+from kresnet.records.run import RunRecord, check_finished, read_recorded_run
 from kresnet.spec import Spec, differing_fields
 
 Notify = Callable[[str], None]
@@ -86,6 +86,7 @@ def _read_same_experiment(
         run = read_recorded_run(folder.path, spec.model.own_stages)
         before, changed = run.identity, differing_fields(run.spec, spec)
     _refuse_other_experiment(folder.path, before, identity)
+    check_finished(folder.path, record, spec)
     if record.status != "finished":
         for line in changed:
             notify(f"{folder.path}: from here on, {line}")
