@@ -12,7 +12,9 @@ from kresnet.errors import SpecError
 from kresnet.evaluation.evaluate import (
     ONE,
     check_choices,
+    check_usable,
     images_of,
+    keep_other_result,
     made_folder,
     measured,
     tested,
@@ -24,6 +26,7 @@ from kresnet.records.evaluation import (
     EnsembleEvaluation,
     Member,
     Split,
+    read_ensemble,
     write_evaluation,
 )
 from kresnet.trained import Trained, open_trained, softmax
@@ -100,7 +103,14 @@ def ensemble_path(
         return None
     for network in members:
         folder = made_folder(network, out)
-    return folder / f"ensemble-{split}-{batch_norm}{view.name}.json"
+    path = folder / f"ensemble-{split}-{batch_norm}{view.name}.json"
+
+    def read() -> Sequence[Member]:
+        found = read_ensemble(path)
+        return found.members if found else ()
+
+    keep_other_result(path, members, read)
+    return path
 
 
 def measure_ensemble(
@@ -112,6 +122,8 @@ def measure_ensemble(
 ) -> EnsembleEvaluation:
     """Evaluates an ensemble and writes nothing; else as the above."""
     check_choices(split, batch_norm)
+    for network in members:  # not after the others have taken their time
+        check_usable(network, batch_norm, view)
     images = [images_of(network, split, data_dir) for network in members]
     for network, own in zip(members[1:], images[1:], strict=True):
         _check_same(members[0], images[0], network, own)

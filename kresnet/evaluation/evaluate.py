@@ -1,14 +1,14 @@
 """Measuring a run or an export, with the protocol beside every number."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
 
 from kresnet.data import Images
-from kresnet.errors import SpecError, write_error
+from kresnet.errors import KresnetError, SpecError, write_error
 from kresnet.evaluation.view_logits import view_logits
 from kresnet.evaluation.views import View
 from kresnet.machine.start_keras import without_retracing_warnings
@@ -16,6 +16,7 @@ from kresnet.records.evaluation import (
     Evaluation,
     Protocol,
     Split,
+    read_evaluation,
     write_evaluation,
 )
 from kresnet.trained import Trained, measures, open_trained
@@ -23,6 +24,7 @@ from kresnet.trained import Trained, measures, open_trained
 SPLITS = ("test", "validation", "train")
 ONE = View()
 BATCH_NORMS = ("moving-averages", "re-estimated")
+RE_ESTIMATED = "--batch-norm re-estimated"
 
 
 @without_retracing_warnings()
@@ -82,8 +84,8 @@ def result_path(
 
     Raises:
         SpecError: An unknown split or choice of statistics, a view that the
-            images do not have, or `out` is empty, inside an export, or another
-            run.
+            images do not have, or `out` is empty, inside an export, another
+            run, or has this file of another network.
         CannotWriteError: It cannot be made.
     """
     check_choices(split, batch_norm)
@@ -92,8 +94,42 @@ def result_path(
     if folder is None:
         return None
     ending = "" if network.is_last else f"-{network.iteration}"
-    name = f"evaluation-{split}-{batch_norm}{view.name}{ending}.json"
-    return folder / name
+    path = folder / f"evaluation-{split}-{batch_norm}{view.name}{ending}.json"
+    if out is not None:
+        keep_other_result(path, [network], lambda: [read_evaluation(path)])
+    return path
+
+
+def keep_other_result(
+    path: Path,
+    networks: Sequence[Trained],
+    read: Callable[[], Sequence[Evaluation | None]],
+) -> None:
+    """Raises a SpecError where a file has what was measured of others.
+
+    Args:
+        path: The file, which would be replaced.
+        networks: What is to be measured now.
+        read: Reads what was measured before; nothing keeps a damaged file.
+    """
+    try:
+        before = [each for each in read() if each]
+    except KresnetError:
+        return
+    own = [
+        any(
+            not network.identity.differences(each.identity)
+            and network.kind == each.protocol.network
+            for network in networks
+        )
+        for each in before
+    ]
+    if before and (len(before) != len(networks) or not all(own)):
+        raise SpecError(
+            f"--out: {path} has the result of "
+            + ("another network" if len(before) == 1 else "other networks")
+            + "; name another folder"
+        )
 
 
 def made_folder(network: Trained, out: str | os.PathLike[str]) -> Path:
@@ -162,15 +198,13 @@ def tested(
     the mean probabilities.
     """
     if batch_norm == "re-estimated":
-        run = network.with_layers("--batch-norm re-estimated")
+        run = network.with_layers(RE_ESTIMATED)
         train, _ = images.source.parts(network.spec.data.validation)
         network = run.re_estimated(train)
     if view == ONE:
         logits = network.logits(images)
     else:
-        layered = network.with_layers(
-            f"--view {view.kind}{' --flip' * view.flip}"
-        )
+        layered = network.with_layers(view.options)
         logits = view_logits(layered, images, view)
     protocol = Protocol(
         data=images.source.name,
@@ -190,6 +224,15 @@ def tested(
         protocol=protocol,
         **measured(logits, images.labels, images.source.class_names),
     )
+
+
+def check_usable(network: Trained, batch_norm: str, view: View) -> None:
+    """Raises, before any work, what `tested` would for a network itself."""
+    if batch_norm == "re-estimated":
+        network.with_layers(RE_ESTIMATED)
+    if view != ONE:
+        network.with_layers(view.options)
+    network.check_usable()
 
 
 def measured(

@@ -59,6 +59,9 @@ class Export(Trained):
     def takes_any_size(self) -> bool:
         return self.spec.data.views is not None
 
+    def check_usable(self) -> None:
+        _ = self.probabilities  # loads it
+
     def with_layers(self, use: str) -> NoReturn:
         raise SpecError(
             f"{use}: needs the layers of a run. Received: {self.folder}, an"

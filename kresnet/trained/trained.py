@@ -57,6 +57,10 @@ class Trained(abc.ABC):
             logits of an image.
         """
 
+    def check_usable(self) -> None:
+        """Raises what `logits` would whatever the pixels, before any work."""
+        return
+
     @abc.abstractmethod
     def with_layers(self, use: str) -> "Layered":
         """Returns itself for a use that needs more than logits.
