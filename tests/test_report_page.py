@@ -135,6 +135,7 @@ def test_ensembles_stand_beside_their_members(tmp_path):
         make_evaluation(folder, name="resnet20", error=50.0 + i)
         for i, folder in enumerate(folders)
     ]
+    members[1]["protocol"]["views"] = "another"
     together = tmp_path / "together"
     together.mkdir()
     ensemble = make_evaluation(folders[0], members=members, error=25.0)
@@ -147,10 +148,15 @@ def test_ensembles_stand_beside_their_members(tmp_path):
 
     (row,) = page.table("ensemble, top-1 / top-5")
     assert row["members"] == "resnet20, seed 3; resnet20, seed 5"
+    assert row["views"] == "one; another"
+    assert row["batch-norm statistics"] == "moving averages"
     assert row["members, top-1 / top-5"] == "50.00 / 0.00; 51.00 / 0.00"
     assert row["ensemble, top-1 / top-5"] == "25.00 / 0.00"
     text = (tmp_path / "out" / "index.html").read_text("utf-8")
-    assert "ensemble-test-re-estimated.json: " in text  # not shown, and why
+    # Not shown, and why: each thing that is missing.
+    assert "ensemble-test-re-estimated.json: loss: missing" in text
+    assert "; " + str(together) in text
+    assert "\\n" not in text
 
 
 ATTACK = "</title></svg><script>alert(1)</script>\"'&<b>"

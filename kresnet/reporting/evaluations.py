@@ -1,7 +1,7 @@
 """What `kresnet evaluate` wrote: found, and as sections of a report."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def read_all_evaluations(
                 try:
                     each = read_evaluation(path)
                 except KresnetError as error:
-                    notify(str(error))
+                    notify(str(error).replace("\n", "; "))
                     continue
                 if each is None:
                     continue
@@ -84,7 +84,7 @@ def read_ensembles(
                 try:
                     each = read_ensemble(file)
                 except KresnetError as error:
-                    notify(str(error))
+                    notify(str(error).replace("\n", "; "))
                     continue
                 if each is not None:
                     found.setdefault(file.resolve(), each)
@@ -133,15 +133,17 @@ def ensembles(found: Sequence[EnsembleEvaluation]) -> Iterator[Markup]:
     """Means of several networks' probabilities, beside each network."""
     rows: list[Row] = []
     for each in found:
-        protocol = each.members[0].protocol
+        protocols = [member.protocol for member in each.members]
         proxy = any(map(_proxy, each.members))
         rows.append(
             {
                 "members": wide("; ".join(m.title for m in each.members)),
-                "split": protocol.split,
-                "views": wide(protocol.views),
-                "batch-norm statistics": protocol.batch_norm_statistics,
-                "images": protocol.images,
+                "split": protocols[0].split,
+                "views": wide(_all_of(p.views for p in protocols)),
+                "batch-norm statistics": _all_of(
+                    p.batch_norm_statistics for p in protocols
+                ),
+                "images": protocols[0].images,
                 "members, top-1 / top-5": wide(
                     "; ".join(map(_both, each.members))
                 ),
@@ -156,6 +158,12 @@ def ensembles(found: Sequence[EnsembleEvaluation]) -> Iterator[Markup]:
             " labels are not public: it stands beside none of these.",
             rows,
         )
+
+
+def _all_of(words: Iterable[str]) -> str:
+    """What is said of members: once if it is the same of all of them."""
+    every = list(words)
+    return "; ".join(every if len(set(every)) > 1 else every[:1])
 
 
 def _both(found: Measured) -> str:

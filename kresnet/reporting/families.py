@@ -17,7 +17,7 @@ def read_families(reported: ReportedRuns, notify: Notify) -> list[Family]:
         try:
             member = group, run, read_metrics(run.folder)
         except KresnetError as error:
-            notify(str(error))
+            notify(str(error).replace("\n", "; "))
             continue
         families.setdefault(_family(group.spec), []).append(member)
     return list(families.values())

@@ -134,7 +134,7 @@ def instrument_figures(
             try:
                 measured = read_measured(instrument, run.folder, group.shown)
             except KresnetError as error:
-                notify(str(error))
+                notify(str(error).replace("\n", "; "))
                 continue
             if measured:
                 found = datasets.setdefault(group.spec.data.dataset, [])
