@@ -177,3 +177,49 @@ def test_a_link_to_a_member_is_the_member(runs, tmp_path):
 def test_an_ensemble_needs_a_member(tmp_path):
     with pytest.raises(SpecError, match="needs at least one network"):
         evaluate_ensemble([], out=tmp_path)
+
+
+def test_a_member_that_cannot_be_tested_so_is_refused_before_any_work(
+    runs, exported, monkeypatch
+):
+    """The others could take hours."""
+
+    def work(pixels):
+        raise AssertionError("worked")
+
+    one = open_trained(runs / "a")
+    monkeypatch.setitem(vars(one), "logits", work)
+    for options in (
+        {"batch_norm": "re-estimated"},
+        {"view": View(flip=True)},
+    ):
+        with pytest.raises(SpecError, match="needs the layers of a run"):
+            evaluate_ensemble([one, exported], **options)
+
+
+def test_the_result_of_other_networks_is_not_replaced(
+    runs, exported, monkeypatch, tmp_path, capsys
+):
+    """The same networks, in any order, replace their own."""
+    monkeypatch.chdir(runs)
+    for words, code in (
+        (["a", "b", "--ensemble"], 0),
+        (["b", "a", "--ensemble"], 0),
+        (["a", "--ensemble"], 2),
+        (["a", str(exported), "--ensemble"], 2),
+        (["a"], 0),
+        (["a"], 0),
+        (["b"], 2),
+        ([str(exported)], 2),
+    ):
+        before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+        assert run_command(app, ["evaluate", *words, f"--out={tmp_path}"]) == (
+            code
+        )
+
+        said = capsys.readouterr().err
+        if code:
+            assert "other networks; name" in said or "another network;" in said
+            after = {path: path.read_bytes() for path in tmp_path.iterdir()}
+            assert after == before

@@ -421,8 +421,12 @@ def test_a_dense_test_refuses_what_whitens_whole_images(home):
     weights = to_arrays(all_variables(transforms, network))
     other = dataclasses.replace(run, weights=weights, spec=whitened)
 
+    for kind in ("dense", "dense-and-crop"):
+        with pytest.raises(SpecError, match="zca_whitening mixes all pixels"):
+            View(kind).sides(whitened)  # before an ensemble begins
     with pytest.raises(SpecError, match="zca_whitening mixes all pixels"):
         view_logits(other, images, View("dense"))
+    assert View("multi-crop").sides(whitened)
 
 
 def test_a_damaged_or_endless_photo_is_named(run, home, tmp_path):

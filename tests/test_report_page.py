@@ -135,6 +135,7 @@ def test_ensembles_stand_beside_their_members(tmp_path):
         make_evaluation(folder, name="resnet20", error=50.0 + i)
         for i, folder in enumerate(folders)
     ]
+    members[1]["protocol"]["views"] = "another"
     together = tmp_path / "together"
     together.mkdir()
     ensemble = make_evaluation(folders[0], members=members, error=25.0)
@@ -154,7 +155,11 @@ def test_ensembles_stand_beside_their_members(tmp_path):
         )
     ]
     text = (tmp_path / "out" / "index.html").read_text("utf-8")
-    assert "ensemble-test-re-estimated.json: " in text  # not shown, and why
+    assert ": one; another; batch-norm statistics: moving averages." in text
+    # Not shown, and why: each thing that is missing.
+    assert "ensemble-test-re-estimated.json: loss: missing" in text
+    assert "; " + str(together) in text
+    assert "\\n" not in text
 
 
 ATTACK = "</title></svg><script>alert(1)</script>\"'&<b>"

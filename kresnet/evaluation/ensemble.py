@@ -12,7 +12,9 @@ from kresnet.evaluation.evaluate import (
     ONE,
     BatchNorm,
     Choices,
+    check_usable,
     images_of,
+    keep_other_result,
     made_folder,
     measured,
     tested,
@@ -24,6 +26,7 @@ from kresnet.records.evaluation import (
     EnsembleEvaluation,
     Member,
     Split,
+    read_ensemble,
     write_evaluation,
 )
 from kresnet.trained import Trained, open_trained, softmax
@@ -98,7 +101,14 @@ def ensemble_path(
         return None
     for network in members:
         folder = made_folder(network, out)
-    return folder / f"ensemble-{choices.name}.json"
+    path = folder / f"ensemble-{choices.name}.json"
+
+    def read() -> Sequence[Member]:
+        found = read_ensemble(path)
+        return found.members if found else ()
+
+    keep_other_result(path, members, read)
+    return path
 
 
 def measure_ensemble(
@@ -107,6 +117,8 @@ def measure_ensemble(
     data_dir: str | os.PathLike[str] | None = None,
 ) -> EnsembleEvaluation:
     """Evaluates an ensemble and writes nothing; else as the above."""
+    for network in members:  # not after the others have taken their time
+        check_usable(network, choices)
     images = [
         images_of(network, choices.split, data_dir) for network in members
     ]

@@ -2,14 +2,14 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from kresnet.data import Images
-from kresnet.errors import SpecError
+from kresnet.errors import KresnetError, SpecError
 from kresnet.evaluation.view_logits import view_logits
 from kresnet.evaluation.views import View
 from kresnet.files import make_folder, refuse_empty_name
@@ -18,12 +18,14 @@ from kresnet.records.evaluation import (
     Evaluation,
     Protocol,
     Split,
+    read_evaluation,
     write_evaluation,
 )
 from kresnet.trained import Trained, measures, open_trained
 
 BatchNorm = Literal["moving-averages", "re-estimated"]
 ONE = View()
+RE_ESTIMATED = "--batch-norm re-estimated"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +112,42 @@ def result_path(
     if folder is None:
         return None
     ending = "" if network.is_last else f"-{network.iteration}"
-    return folder / f"evaluation-{choices.name}{ending}.json"
+    path = folder / f"evaluation-{choices.name}{ending}.json"
+    if out is not None:
+        keep_other_result(path, [network], lambda: [read_evaluation(path)])
+    return path
+
+
+def keep_other_result(
+    path: Path,
+    networks: Sequence[Trained],
+    read: Callable[[], Sequence[Evaluation | None]],
+) -> None:
+    """Raises a SpecError where a file has what was measured of others.
+
+    Args:
+        path: The file, which would be replaced.
+        networks: What is to be measured now.
+        read: Reads what was measured before; nothing keeps a damaged file.
+    """
+    try:
+        before = [each for each in read() if each]
+    except KresnetError:
+        return
+    own = [
+        any(
+            not network.identity.differences(each.identity)
+            and network.kind == each.protocol.network
+            for network in networks
+        )
+        for each in before
+    ]
+    if before and (len(before) != len(networks) or not all(own)):
+        raise SpecError(
+            f"--out: {path} has the result of "
+            + ("another network" if len(before) == 1 else "other networks")
+            + "; name another folder"
+        )
 
 
 def made_folder(network: Trained, out: str | os.PathLike[str]) -> Path:
@@ -166,15 +203,13 @@ def tested(
     """
     view = choices.view
     if choices.batch_norm == "re-estimated":
-        run = network.with_layers("--batch-norm re-estimated")
+        run = network.with_layers(RE_ESTIMATED)
         train, _ = images.source.parts(network.spec.data.validation)
         network = run.re_estimated(train)
     if view == ONE:
         logits = network.logits(images)
     else:
-        layered = network.with_layers(
-            f"--view {view.kind}{' --flip' * view.flip}"
-        )
+        layered = network.with_layers(view.options)
         logits = view_logits(layered, images, view)
     protocol = Protocol(
         data=images.source.name,
@@ -194,6 +229,15 @@ def tested(
         protocol=protocol,
         **measured(logits, images.labels, images.source.class_names),
     )
+
+
+def check_usable(network: Trained, choices: Choices) -> None:
+    """Raises, before any work, what `tested` would for a network itself."""
+    if choices.batch_norm == "re-estimated":
+        network.with_layers(RE_ESTIMATED)
+    if choices.view != ONE:
+        network.with_layers(choices.view.options)
+    network.check_usable()
 
 
 def measured(

@@ -74,6 +74,11 @@ class View:
         return f"{kind}{sides}{'-flip' if self.flip else ''}"
 
     @property
+    def options(self) -> str:
+        """What asks for it on the command line, but for the sizes."""
+        return f"--view {self.kind}{' --flip' * self.flip}"
+
+    @property
     def mirrored(self) -> bool:
         """Whether mirror images are seen."""
         return self.flip or self.kind not in ("single", "dense")
@@ -82,7 +87,8 @@ class View:
         """The shorter sides in pixels; empty where images have one size.
 
         Raises:
-            SpecError: The images have no such view, or a side is too short.
+            SpecError: The images have no such view, a side is too short, or
+                a transform has no dense test.
         """
         views, longer = spec.data.views, max(spec.model.input[:2])
         if self.kind == "single":
@@ -96,6 +102,14 @@ class View:
             )
         if self.kind == "ten-crop":
             return (views.test.shorter_side,)
+        if self.kind != "multi-crop" and any(
+            transform.layer == "zca_whitening"
+            for transform in spec.data.transforms
+        ):
+            raise SpecError(
+                f"--view {self.kind}: zca_whitening mixes all pixels of an"
+                " image of one size, and has no dense test"
+            )
         scales = SCALES["dense" if self.kind == "dense" else "grid"]
         sides = tuple(self.shorter_sides) or tuple(
             round(longer * scale) for scale in scales

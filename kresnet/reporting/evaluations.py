@@ -1,7 +1,7 @@
 """What `kresnet evaluate` wrote: found, and as sections of a report."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,16 +133,17 @@ def ensembles(found: Sequence[EnsembleEvaluation]) -> Iterator[Markup]:
             class_="muted",
         )
     for each in found:
-        protocol = each.members[0].protocol
+        protocols = [member.protocol for member in each.members]
         proxy = any(map(_proxy, each.members))
         measured: list[tuple[Content, Measured, bool]] = [
             *((m.title, m, _proxy(m)) for m in each.members),
             (element("strong", "all together"), each, proxy),
         ]
         yield from table(
-            f"Error in percent on {protocol.images:,} images ({protocol.split})"
-            f" of {protocol.data}: {protocol.views}; batch-norm statistics:"
-            f" {protocol.batch_norm_statistics}.",
+            f"Error in percent on {protocols[0].images:,} images"
+            f" ({protocols[0].split}) of {protocols[0].data}:"
+            f" {_all_of(p.views for p in protocols)}; batch-norm statistics:"
+            f" {_all_of(p.batch_norm_statistics for p in protocols)}.",
             [
                 {
                     "network": name,
@@ -152,6 +153,12 @@ def ensembles(found: Sequence[EnsembleEvaluation]) -> Iterator[Markup]:
                 for name, of, is_proxy in measured
             ],
         )
+
+
+def _all_of(words: Iterable[str]) -> str:
+    """What is said of members: once if it is the same of all of them."""
+    every = list(words)
+    return "; ".join(every if len(set(every)) > 1 else every[:1])
 
 
 def _proxy(member: Member) -> bool:

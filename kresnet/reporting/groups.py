@@ -87,7 +87,7 @@ def read_or_notify(
     try:
         return read(*where)
     except KresnetError as error:
-        notify(str(error))
+        notify(str(error).replace("\n", "; "))
         return None
 
 

@@ -43,6 +43,9 @@ class Export(Trained):
     def results(self) -> None:
         return None  # an export is sealed
 
+    def check_usable(self) -> None:
+        _ = self.probabilities  # loads it
+
     def with_layers(self, use: str) -> NoReturn:
         raise SpecError(
             f"{use}: needs the layers of a run. Received: {self.folder}, an"

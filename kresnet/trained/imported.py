@@ -28,14 +28,14 @@ class Import(Layered):
     record: ImportRecord
 
     def inference_model(self) -> keras.Model:
-        self._check_classifier()
+        self.check_usable()
         return super().inference_model()
 
     def model_of_any_size(self) -> keras.Model:
-        self._check_classifier()
+        self.check_usable()
         return super().model_of_any_size()
 
-    def _check_classifier(self) -> None:
+    def check_usable(self) -> None:
         if not self.record.has_classifier:
             raise SpecError(
                 f"{self.folder}: has no classifier: it was imported without;"

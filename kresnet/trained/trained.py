@@ -59,6 +59,10 @@ class Trained(abc.ABC):
             logits of an image.
         """
 
+    def check_usable(self) -> None:
+        """Raises what `logits` would whatever the pixels, before any work."""
+        return
+
     @abc.abstractmethod
     def with_layers(self, use: str) -> "Layered":
         """Returns itself, or raises a SpecError if it gives logits only.
