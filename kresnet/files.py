@@ -112,7 +112,7 @@ def open_plain_file(path: Path) -> BufferedReader:
         ValueError: It is a pipe or a device.
     """
     # Without O_NONBLOCK opening a pipe waits for its other end.
-    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115
+    file = open(path, "rb", opener=open_at_once)  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise ValueError("not a file but a pipe or a device")
@@ -140,7 +140,8 @@ def read_json(path: Path) -> Any:
     return value
 
 
-def _open_at_once(path: str, flags: int) -> int:
+def open_at_once(path: str, flags: int) -> int:
+    """An opener that waits for no other end of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
