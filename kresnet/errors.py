@@ -16,10 +16,12 @@ _REFUSED = frozenset(
         errno.EACCES,
         errno.EEXIST,
         errno.EISDIR,
+        errno.ELOOP,
         errno.ENAMETOOLONG,
         errno.ENOENT,
         errno.ENOTDIR,
         errno.ENOTEMPTY,
+        errno.ENXIO,  # a pipe that nobody reads
         errno.EPERM,
         errno.EROFS,
     }

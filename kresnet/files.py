@@ -113,11 +113,7 @@ def open_plain_file(path: Path) -> BufferedReader:
         ValueError: It is a pipe or a device.
     """
     # Without O_NONBLOCK opening a pipe waits for its other end.
-    file = open(  # noqa: SIM115
-        path,
-        "rb",
-        opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK),
-    )
+    file = open(path, "rb", opener=open_at_once)  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise ValueError("not a file but a pipe or a device")
@@ -143,6 +139,11 @@ def read_json(path: Path) -> Any:
         raise _too_deep() from None
     _refuse_depth(value)
     return value
+
+
+def open_at_once(path: str, flags: int) -> int:
+    """An opener that waits for no other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _integer(digits: str) -> int:

@@ -17,6 +17,7 @@ from kresnet.machine.devices import (
 from kresnet.machine.place import Placement
 
 REFUSED = ["", "1 2", "²", "none", "0", "-1", "1.5", "0,0", "0,,1", "all,0"]
+REFUSED += ["٢", "cpu:٢", "gpu:٢", "0,٢"]
 REFUSED += ["gpu", "gpu:", "tpu:0", "cpu:0", "cpu:9999", "cpu:0,cpu:1"]
 FOUR = ("H200", "H200", "H200", "H200")
 

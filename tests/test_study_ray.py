@@ -298,6 +298,28 @@ def test_a_cluster_that_does_not_answer_is_missing(tmp_path):
     assert "127.0.0.1:9: no Ray cluster" in said
 
 
+@needs_ray
+@pytest.mark.parametrize(
+    ("address", "code", "what"),
+    [
+        ("x", 2, "must be HOST:PORT"),
+        ("http://127.0.0.1:9", 2, "must be HOST:PORT"),
+        ("127.0.0.1:²", 2, "must be HOST:PORT"),
+        ("a..b:9", 69, "no Ray cluster to connect to"),
+    ],
+)
+def test_an_address_that_is_none_is_refused(tmp_path, address, code, what):
+    (tmp_path / "study.yaml").write_text(SHORT)
+
+    study = start(
+        tmp_path, tmp_path / "out", "--engine=ray", f"--address={address}"
+    )
+    _, said = study.communicate()
+
+    assert study.returncode == code
+    assert what in said
+
+
 @pytest.mark.slow
 def test_a_run_saves_and_stops_when_who_started_it_is_killed(tmp_path):
     """As of a study, of a team's member, or of Ray's worker."""

@@ -268,7 +268,9 @@ def test_a_time_is_read_as_sbatch_reads_it(text, minutes):
     assert parse_minutes(text) == minutes
 
 
-@pytest.mark.parametrize("text", ["", "0", "1h", "-5", "1:2:3:4", "9" * 40])
+@pytest.mark.parametrize(
+    "text", ["", "0", "1h", "-5", "1:2:3:4", "9" * 40, "٣"]
+)
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(SpecError, match="--time: must be"):
         parse_minutes(text)

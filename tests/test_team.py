@@ -494,6 +494,8 @@ def test_the_time_is_documented_after_which_a_process_is_lost():
         ("host", 2, 0),
         ("host:0", 2, 0),
         (":7711", 2, 0),
+        ("host:٣", 2, 0),
+        pytest.param((f"host:{'9' * 5_000}", 2, 0), id="a long port"),
         ("host:7711", 2, 2),
         ("host:7711", 2, -1),
         ("host:7711", None, 0),

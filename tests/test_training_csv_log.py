@@ -1,5 +1,7 @@
 """CSV logs: appended, marked, cut back."""
 
+import os
+
 import pytest
 
 from kresnet.errors import BadDataError, CannotWriteError
@@ -54,3 +56,25 @@ def test_a_folder_in_the_place_of_the_log_is_said(log):
     for use in (lambda: log.append([row(1)]), lambda: log.set_state(None)):
         with pytest.raises(CannotWriteError, match=r"log\.csv"):
             use()
+
+
+def test_a_pipe_in_the_place_of_a_log_is_not_waited_for(log):
+    log.append([row(1)])
+    mark = log.mark()
+    log.path.unlink()
+    os.mkfifo(log.path)
+
+    with pytest.raises(BadDataError, match=r"log\.csv: not a file but a pipe"):
+        log.cut(mark)
+    with pytest.raises(CannotWriteError, match=r"log\.csv: cannot be written"):
+        log.append([row(2)])
+
+
+def test_a_link_to_itself_in_the_place_of_a_log_cannot_be_written(log):
+    """Which is no full disk."""
+    log.path.symlink_to(log.path.name)
+
+    with pytest.raises(CannotWriteError, match="Too many levels"):
+        log.cut(None)
+    with pytest.raises(CannotWriteError, match="Too many levels"):
+        log.append([row(1)])

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -325,6 +326,21 @@ def test_numbered_folders_and_a_lock_of_others_are_left_alone(tmp_path):
     (tmp_path / "checkpoints" / "00000005" / "state").write_text("mine")
 
     refused(tmp_path, CannotWriteError, r"no run\.json: checkpoints")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "large file"])
+def test_a_lock_that_is_no_lock_is_not_read_for_ever(kind, tmp_path):
+    lock = tmp_path / ".lock"
+    if kind == "pipe":
+        os.mkfifo(lock)
+    elif kind == "device":
+        lock.symlink_to("/dev/zero")
+    else:
+        lock.touch()
+        os.truncate(lock, 2**40)
+
+    with pytest.raises(CannotWriteError, match=r"\.lock: is not kresnet's"):
+        run_folder_module.RunFolder(tmp_path).__enter__()
 
 
 def test_a_lock_of_another_program_alone_is_left_alone(tmp_path):

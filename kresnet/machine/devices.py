@@ -34,14 +34,14 @@ def parse_devices(text: str | None) -> DeviceRequest | None:
     plain = text.strip().lower()
     if plain == "all":
         return DeviceRequest("gpu")
-    if found := re.fullmatch(r"cpu(?::(\d{1,4}))?", plain):
+    if found := re.fullmatch(r"cpu(?::([0-9]{1,4}))?", plain):
         count = int(found[1] or 1)
         if 1 <= count <= MOST:
             return DeviceRequest("cpu", count)
-    elif re.fullmatch(r"\d{1,4}", plain):
+    elif re.fullmatch(r"[0-9]{1,4}", plain):
         if 1 <= int(plain) <= MOST:
             return DeviceRequest("gpu", int(plain))
-    elif re.fullmatch(r"(gpu:)?\d{1,4}(,(gpu:)?\d{1,4})*", plain):
+    elif re.fullmatch(r"(gpu:)?[0-9]{1,4}(,(gpu:)?[0-9]{1,4})*", plain):
         ids = tuple(int(part.removeprefix("gpu:")) for part in plain.split(","))
         if len(set(ids)) == len(ids):
             return DeviceRequest("gpu", ids=ids)

@@ -63,7 +63,8 @@ class Membership:
                 )
             return
         host, _, port = self.coordinator.rpartition(":")
-        if not (host and port.isdecimal() and 0 < int(port) < 2**16):
+        is_port = re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 2**16
+        if not (host and is_port):
             raise SpecError(
                 "--coordinator: must be HOST:PORT, or auto under SLURM and"
                 f" Kubernetes. Received: {self.coordinator}"

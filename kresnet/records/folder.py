@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import stat
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from kresnet.records.typed_file import as_json, read_typed
 
 LOCK = ".lock"
 SIGNED = b"process "
+MOST_SIGNED = 1_000  # bytes
 
 
 class RunFolder:
@@ -76,6 +78,9 @@ class RunFolder:
             self._lock = (self.path / LOCK).open("ab+", buffering=0)
         except OSError as error:
             raise self._refused(error) from error
+        if not stat.S_ISREG(os.fstat(self._lock.fileno()).st_mode):
+            self._lock.close()  # a pipe, or a link to a device
+            raise self._foreign_lock()
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -97,11 +102,14 @@ class RunFolder:
             return False
         if not SIGNED.startswith(self._signature()[: len(SIGNED)]):
             self._lock.close()
-            raise CannotWriteError(
-                f"{self.path / LOCK}: is not kresnet's; name another folder"
-                " with --out"
-            )
+            raise self._foreign_lock()
         return True
+
+    def _foreign_lock(self) -> CannotWriteError:
+        return CannotWriteError(
+            f"{self.path / LOCK}: is not kresnet's; name another folder with"
+            " --out"
+        )
 
     def check_lock(self) -> None:
         """Checks that the folder is the one that was locked.
@@ -125,7 +133,7 @@ class RunFolder:
 
     def _signature(self) -> bytes:
         self._lock.seek(0)
-        return self._lock.read()
+        return self._lock.read(MOST_SIGNED)
 
     def check_space(self, needed: int) -> None:
         """Checks that there is room for all the bytes that checkpoints need.

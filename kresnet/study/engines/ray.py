@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import re
 import secrets
 import signal
 import socket
@@ -193,6 +194,13 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
         raise DeviceMissingError(
             f"{address}: no Ray cluster to connect to: {error}"
         ) from error
+    except ValueError as error:
+        if address == "local":
+            raise
+        raise SpecError(
+            "--address, or RAY_ADDRESS: must be HOST:PORT, or auto on a machine"
+            f" of the cluster. Received: {address}"
+        ) from error
     finally:
         with contextlib.suppress(ValueError):  # of another thread than main
             # Ray's own would exit with 15.
@@ -223,10 +231,10 @@ def _shorten_temporary_folder() -> None:
 def _reach(address: str) -> None:
     """Raises `ConnectionError` at once, where Ray would try for minutes."""
     host, _, port = address.rpartition(":")
-    if port.isdigit() and "://" not in host:
+    if re.fullmatch("[0-9]{1,5}", port) and "://" not in host:
         try:
             socket.create_connection((host.strip("[]"), int(port)), 10).close()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # no name of a host can be so
             raise ConnectionError(str(error)) from error
 
 

@@ -58,7 +58,7 @@ OWN_OPTIONS = frozenset(
         *("requeue", "no-requeue", "signal", "wrap", "parsable", "wait"),
     }
 )
-TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
+TIME = re.compile(r"(?:([0-9]+)-)?([0-9]+)(?::([0-9]+))?(?::([0-9]+))?")
 MOST_DIGITS = 9
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from kresnet.callbacks import IterationCallback, Periodic
 from kresnet.errors import BadDataError, write_error
+from kresnet.files import open_at_once, open_plain_file
 from kresnet.instruments import Instrument, Subject
 from kresnet.records.folder import RunFolder
 
@@ -57,7 +58,10 @@ class CsvLog:
             if not self.path.exists() or not self.path.stat().st_size:
                 writer.writeheader()
             writer.writerows(rows)
-            with self.path.open("a", encoding="utf-8") as file:
+            # Opened like this a pipe is an error; else it would be waited for.
+            with open(
+                self.path, "a", encoding="utf-8", opener=open_at_once
+            ) as file:
                 file.write(text.getvalue())
                 file.flush()
                 os.fsync(file.fileno())  # a checkpoint will count on it
@@ -73,7 +77,8 @@ class CsvLog:
         """Cuts the file back to an earlier state; `None` empties it.
 
         Raises:
-            BadDataError: What was there is not there any more.
+            BadDataError: What was there at the mark is not there any more, or
+                it is a pipe or a device.
             CannotWriteError: The file cannot be changed.
         """
         self.check_lock()
@@ -93,9 +98,12 @@ class CsvLog:
 
     def _content(self) -> bytes:
         try:
-            return self.path.read_bytes()
+            with open_plain_file(self.path) as file:
+                return file.read()
         except FileNotFoundError:
             return b""
+        except ValueError as error:
+            raise BadDataError(f"{self.path}: {error}") from error
 
 
 def _sum(content: bytes) -> str:
