@@ -319,3 +319,25 @@ def test_a_description_that_names_other_code_is_not_loaded(copy):
 
     with pytest.raises(BadDataError, match=r"that is not of TFDS: a\.b"):
         open_source(load_spec("resnet20", GENERIC), copy)
+
+
+def test_a_data_set_in_the_folder_of_another_version_is_refused(copy):
+    (copy / "cifar10/3.0.2").rename(copy / "cifar10/3.0.9")
+    spec = load_spec(
+        "resnet20", ["data.dataset=tfds:cifar10/3.0.9", *GENERIC[1:]]
+    )
+
+    with pytest.raises(
+        BadDataError,
+        match=r"must be cifar10:3\.0\.9\. Received: cifar10:3\.0\.2",
+    ):
+        open_source(spec, copy)
+
+
+def test_versions_that_are_there_are_named_where_another_is_missing(prepared):
+    spec = load_spec(
+        "resnet20", ["data.dataset=tfds:cifar10/9.9.9", *GENERIC[1:]]
+    )
+
+    with pytest.raises(InputMissingError, match=r"Found there: 3\.0\.2\. Name"):
+        open_source(spec, prepared)

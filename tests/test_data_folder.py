@@ -354,7 +354,8 @@ def test_a_survey_finds_counts_modes_damage_and_duplicates(copy):
 def test_damage_that_no_decoder_notices_is_found_by_stored_sums(
     open_photos, copy
 ):
-    assert survey(copy, verify=True).sums
+    sums = survey(copy, verify=True).sums
+    assert sums
     source = open_photos(copy)
     before = source.read("train", slice(None))
     path = copy / "train" / "apple" / "0.jpg"
@@ -362,8 +363,11 @@ def test_damage_that_no_decoder_notices_is_found_by_stored_sums(
     content[-60] ^= 4
     path.write_bytes(content)
 
-    with pytest.raises(BadDataError, match=r"0\.jpg: is damaged: its sum"):
+    with pytest.raises(
+        BadDataError, match=r"0\.jpg: is damaged: its sum"
+    ) as caught:
         source.read("train", slice(None))
+    assert str(caught.value).endswith(f"stored in {sums}")
     with pytest.raises(BadDataError, match=r"apple/0\.jpg: the sum is not"):
         survey(copy, verify=True)
     np.testing.assert_array_equal(

@@ -136,6 +136,20 @@ def test_vgg_stands_beside_its_own_paper(name):
     assert deviations(spec) == {"initialisation", "evaluation"}
 
 
+@pytest.mark.parametrize(
+    ("change", "here"),
+    [
+        ("model.head.dropout=0.3", "0.3 after each dense layer of the head"),
+        ("model.head.dropout=null", "none"),
+    ],
+)
+def test_another_rate_of_dropout_than_that_of_vgg_deviates(change, here):
+    spec = load_spec("vgg16", [change])
+
+    (point,) = (each for each in explain(spec) if each.topic == "dropout")
+    assert (point.grade, point.here) == ("deviates", here)
+
+
 VGG16 = {
     (256, 512): "25.6 / 8.1 (table 3: dense), 24.8 / 7.5 (table 4: dense),"
     " 24.6 / 7.5 (table 5: multi-crop), 24.4 / 7.2 (table 5: dense-and-crop)",

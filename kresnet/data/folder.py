@@ -146,7 +146,8 @@ class Folder(Source):
                     if digest != sums[split][index].tobytes():
                         raise BadDataError(
                             "is damaged: its sum is not the one that `kresnet"
-                            " data --verify` stored"
+                            " data --verify` stored in"
+                            f" {sums_folder(self.fingerprint)}"
                         )
                 yield io.BytesIO(content)
         except KresnetError as error:

@@ -62,11 +62,13 @@ def load_tfds(
     if not os.path.isfile(folder / "dataset_info.json"):
         if tfds.source is None:
             raise _missing(
-                f"{tfds.name}:{tfds.version}", root, "it is none of kresnet's"
+                f"{tfds.name}:{tfds.version}",
+                root,
+                "kresnet downloads CIFAR-10 alone",
             )
         _download(tfds, root, tfds.source)
     try:
-        splits = _read_splits(folder, tfds.name)
+        splits = _read_splits(folder, tfds)
         names = _class_names(folder / "label.labels.txt", facts)
         _refuse_code(folder / "features.json")
         key = _hash_files(folder, tfds.version, splits)
@@ -111,9 +113,15 @@ def _data_dir(data_dir: str | os.PathLike[str] | None) -> Path:
     return Path(os.path.expanduser(data_dir)).absolute()
 
 
-def _read_splits(folder: Path, name: str) -> dict[str, Shards]:
+def _read_splits(folder: Path, tfds: TfdsFacts) -> dict[str, Shards]:
     try:
         info = read_json(folder / "dataset_info.json")
+        name, version = info["name"], info["version"]
+        if (name, version) != (tfds.name, tfds.version):
+            raise BadDataError(
+                f"{folder}: must be {tfds.name}:{tfds.version}. Received:"
+                f" {name}:{version}, as dataset_info.json says"
+            )
         ending = info["fileFormat"]
         splits = {}
         for split in info["splits"]:
@@ -313,9 +321,22 @@ def _missing(name: str, data_dir: Path, why: object) -> InputMissingError:
         f"import tensorflow_datasets as tfds; tfds.builder({json.dumps(name)}, "
         f"data_dir={json.dumps(str(data_dir))}).download_and_prepare()"
     )
+    found = _versions(folder.parent)
+    there = f" Found there: {', '.join(found)}." if found else ""
     return InputMissingError(
         f"{folder}: no prepared data set {name}, and it cannot be downloaded: "
-        f"{reason}. Name the folder that holds it with --data-dir or "
+        f"{reason}.{there} Name the folder that holds it with --data-dir or "
         "KRESNET_DATA_DIR, or prepare it on a machine with a network by",
         f"  python -c {shlex.quote(program)}",
     )
+
+
+def _versions(folder: Path) -> list[str]:
+    """The versions of a data set that are prepared."""
+    with contextlib.suppress(OSError):
+        return sorted(
+            each.name
+            for each in folder.iterdir()
+            if (each / "dataset_info.json").is_file()
+        )
+    return []

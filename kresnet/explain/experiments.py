@@ -99,7 +99,7 @@ class Experiments:
         drops: The iterations at which it is divided by 10, or how often; 0 if
             the paper does not say.
         weight_decay: Its factor.
-        dropout: In words, and whether all networks have it.
+        dropout: In words, and the rate after dense layers of all networks.
         evaluation: How errors are measured, in words.
         reported: Which result is reported, in words.
         machine: What it ran on.
@@ -128,7 +128,7 @@ class Experiments:
     rate: float
     drops: tuple[int, ...] | int
     weight_decay: float
-    dropout: tuple[str, bool]
+    dropout: tuple[str, float | None]
     evaluation: str
     reported: str
     machine: str

@@ -62,7 +62,7 @@ CIFAR10 = Experiments(
     rate=0.1,
     drops=(32_000, 48_000),
     weight_decay=1e-4,
-    dropout=("none", False),
+    dropout=("none", None),
     evaluation="the single view of the original 32×32 test image",
     reported="ResNet-110: the best and mean ± standard deviation of 5 runs;"
     " others: one run, at an iteration that is not stated",
@@ -145,7 +145,7 @@ IMAGENET = Experiments(
     rate=0.1,
     drops=0,
     weight_decay=1e-4,
-    dropout=("none", False),
+    dropout=("none", None),
     evaluation="10 crops (tables 2 and 3), or the whole image at five scales"
     " (tables 4 and 5)",
     reported="one run, at an iteration that is not stated",

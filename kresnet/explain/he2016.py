@@ -76,7 +76,7 @@ IDENTITY_MAPPINGS = replace(
         "as in figure 4, by the order of batch norm, ReLU and addition",
         "",
     ),
-    dropout=("none, but on the shortcuts of one (figure 2f)", False),
+    dropout=("none, but on the shortcuts of one (figure 2f)", None),
     split="whether 45,000 or 50,000 images were trained on is not stated",
     reported="medians of 5 runs",
     machine="Torch on two GPUs",

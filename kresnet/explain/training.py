@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from kresnet.architecture import ModelSpec
 from kresnet.explain.experiments import Experiments
 from kresnet.explain.he2015 import CIFAR10
 from kresnet.explain.he2016 import IDENTITY_MAPPINGS
@@ -79,11 +80,28 @@ def training_points(spec: Spec, paper: Experiments) -> Iterator[Point]:
         "none" if clip is None else f"to a norm of {clip:g}",
         equal_if(clip is None),
     )
-    drops = spec.model.draws
-    here = "inside the network; see its fields" if drops else "none"
-    said, always = paper.dropout
-    known = printed_network(spec.model, paper)  # with its dropout, or without
-    yield Point("dropout", said, here, equal_if(bool(known) or drops == always))
+    yield _dropout(spec.model, paper)
+
+
+def _dropout(model: ModelSpec, paper: Experiments) -> Point:
+    """The point of dropout, after dense layers and in the blocks."""
+    head, here = model.head, []
+    after_dense = head.dropout if head else None
+    if head and after_dense is not None:
+        here.append(f"{after_dense:g} after each dense layer of the head")
+        head = head.model_copy(update={"dropout": None})
+        model = model.model_copy(update={"head": head})
+    if model.draws:
+        here.append("inside the network; see its fields")
+    said, rate = paper.dropout
+    # A network of the paper has its own in the blocks, or none.
+    others = not model.draws or printed_network(model, paper) is not None
+    return Point(
+        "dropout",
+        said,
+        ", and ".join(here) or "none",
+        equal_if(after_dense == rate and others),
+    )
 
 
 def _number(topic: str, paper: float, here: float, unit: str = "") -> Point:

@@ -98,7 +98,7 @@ VGG = Experiments(
     rate=0.01,
     drops=3,
     weight_decay=5e-4,
-    dropout=("0.5 after the first two dense layers", True),
+    dropout=("0.5 after the first two dense layers", 0.5),
     evaluation="the whole image and its mirror image at one scale (table 3) or"
     " three (table 4), or 150 crops (table 5)",
     reported="one run, after its last iteration",
