@@ -77,8 +77,8 @@ class CsvLog:
         """Cuts the file back to an earlier state; `None` empties it.
 
         Raises:
-            BadDataError: What was there at the mark is not there any more, or
-                it is a pipe or a device.
+            BadDataError: What was there is not there any more, or it is a pipe
+                or a device.
             CannotWriteError: The file cannot be changed.
         """
         self.check_lock()
