@@ -182,3 +182,12 @@ def test_a_field_is_set_once():
     )
 
     assert line == "--set training.momentum=0.6: set twice"
+
+
+@pytest.mark.parametrize("kernel", ["true", "3.0", "2"])
+def test_a_choice_of_integers_takes_no_other_kind_of_number(kernel):
+    """By itself a Literal takes true for 1, and 3.0 for 3."""
+    change = f"model.stages[0].gate.kernel={kernel}"
+
+    with pytest.raises(SpecError, match=f"must be 1 or 3. Received: {kernel}"):
+        load_spec("resnet110-gated", [change])

@@ -7,7 +7,14 @@ from pydantic import Field, model_validator
 
 from kresnet.architecture.parts import Parts, Tensor
 from kresnet.architecture.stage import Blocks, StageFields, Stride, Width
-from kresnet.documents import Fields, Integer, Number, Problem, raise_problems
+from kresnet.documents import (
+    Exact,
+    Fields,
+    Integer,
+    Number,
+    Problem,
+    raise_problems,
+)
 
 # Figure 4 of arXiv:1603.05027 as text. c: convolution, n: norm, r: ReLU.
 # Around every convolution of a block, around its last one, after the addition.
@@ -45,7 +52,7 @@ class Gate(Fields):
         " (exclusive gating, highway networks). shortcut: the shortcut times"
         " 1 - T alone."
     )
-    kernel: Literal[1, 3] = Field(
+    kernel: Annotated[Literal[1, 3], Exact] = Field(
         description="Side of the gate's kernel, in pixels."
     )
     bias: Number = Field(

@@ -5,6 +5,7 @@ Nothing here knows what a network is.
 
 from kresnet.documents.document import Document, Place
 from kresnet.documents.fields import (
+    Exact,
     Expected,
     Fields,
     Flag,
@@ -26,6 +27,7 @@ __all__ = [
     "SPECS",
     "STUDIES",
     "Document",
+    "Exact",
     "Expected",
     "Fields",
     "Flag",

@@ -4,13 +4,21 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Strict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Strict,
+    ValidationError,
+    WrapValidator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 # Strict: true is not 1, "3" is not 3 and 3.0 is not 3. An integer is a number.
 Integer = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]
+# Of a Literal of integers, which by itself takes true for 1 and 3.0 for 3.
+Exact = WrapValidator(lambda x, take: take(x if type(x) is int else None))
 
 
 class Expected:

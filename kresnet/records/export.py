@@ -1,12 +1,12 @@
 """What the manifest of an export says of it."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import SerializeAsAny, create_model
 
 from kresnet.architecture import StageFields
-from kresnet.documents import Fields
+from kresnet.documents import Exact, Fields
 from kresnet.records.identity import Identity
 from kresnet.records.run import Amount, Count
 from kresnet.spec import Spec
@@ -29,7 +29,7 @@ class ExportRecord(Fields):
         class_names: In the order of the probabilities.
     """
 
-    kresnet_export: Literal[1]
+    kresnet_export: Annotated[Literal[1], Exact]
     format: Format
     iteration: Count
     identity: Identity

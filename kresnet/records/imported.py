@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from kresnet.documents import Expected, Fields, Flag
+from kresnet.documents import Exact, Expected, Fields, Flag
 from kresnet.errors import InputMissingError
 from kresnet.records.identity import Beginning, Identity
 from kresnet.records.run import Names, Texts
@@ -42,7 +42,7 @@ class ImportRecord(Fields):
             words.
     """
 
-    kresnet_import: Literal[1]
+    kresnet_import: Annotated[Literal[1], Exact]
     recipe: str
     weights: str
     files: Annotated[tuple[ImportedFile, ...], Expected("a list of mappings")]
