@@ -60,12 +60,12 @@ def test_a_folder_in_the_place_of_the_log_is_said(log):
 
 def test_a_pipe_in_the_place_of_a_log_is_not_waited_for(log):
     log.append([row(1)])
-    mark = log.mark()
+    mark = log.get_state()
     log.path.unlink()
     os.mkfifo(log.path)
 
     with pytest.raises(BadDataError, match=r"log\.csv: not a file but a pipe"):
-        log.cut(mark)
+        log.set_state(mark)
     with pytest.raises(CannotWriteError, match=r"log\.csv: cannot be written"):
         log.append([row(2)])
 
@@ -75,6 +75,6 @@ def test_a_link_to_itself_in_the_place_of_a_log_cannot_be_written(log):
     log.path.symlink_to(log.path.name)
 
     with pytest.raises(CannotWriteError, match="Too many levels"):
-        log.cut(None)
+        log.set_state(None)
     with pytest.raises(CannotWriteError, match="Too many levels"):
         log.append([row(1)])
