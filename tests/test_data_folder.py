@@ -433,3 +433,16 @@ def test_an_empty_name_of_a_folder_is_refused(monkeypatch, capsys):
     said = capsys.readouterr().err
     assert 'DIR: must name a folder. Received: ""' in said
     assert '--data-dir: must name a folder. Received: ""' in said
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("side", [9_500, 14_000])
+def test_an_image_that_training_refuses_by_its_size_is_named(copy, side):
+    """Of more than twice as many pixels Pillow itself opens none."""
+    photo = copy / "train" / "apple" / "large.png"
+    Image.new("1", (side, side)).save(photo)
+
+    for verify in (False, True):
+        ((path, why),) = survey(copy, verify).broken
+        assert path == str(photo)
+        assert "would unpack to more than 89,478,485 pixels" in str(why)

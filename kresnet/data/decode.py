@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError, features
 
 from kresnet.errors import BadDataError, InputMissingError
 
@@ -89,26 +89,38 @@ def decode(
         BadDataError: It is no image, is damaged, or would unpack to more than
             89 million pixels.
     """
+    with opened_image(file) as image:
+        # A photograph with a second picture inside (MPO) does not move.
+        animated = getattr(image, "is_animated", False)
+        if animated and image.format != "MPO":
+            notices.append("animated: the first frame is taken")
+        packed = image.tile[0].args if image.format == "PNG" else None
+        whole = None
+        if least and image.format in ("JPEG", "MPO"):
+            whole = _upright_size(image)
+            _shrink(image, least(whole))
+        image.load()
+        opaque = _opaque(image, packed, file, notices)
+        if opaque is not image:
+            opaque.info = image.info.copy()  # has the orientation
+            opaque.info.pop("transparency", None)
+        upright = _upright(opaque, notices)
+        return upright, whole or upright.size
+
+
+@contextlib.contextmanager
+def opened_image(file: BinaryIO) -> Iterator[ImageFile.ImageFile]:
+    """Reads the beginning of an image file.
+
+    Raises:
+        BadDataError: It is no image, would unpack to more than 89 million
+            pixels, or what is done inside finds it damaged.
+    """
     try:
         with Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > LARGEST:
                 raise _too_large(f"{image.width}×{image.height}")
-            # A photograph with a second picture inside (MPO) does not move.
-            animated = getattr(image, "is_animated", False)
-            if animated and image.format != "MPO":
-                notices.append("animated: the first frame is taken")
-            packed = image.tile[0].args if image.format == "PNG" else None
-            whole = None
-            if least and image.format in ("JPEG", "MPO"):
-                whole = _upright_size(image)
-                _shrink(image, least(whole))
-            image.load()
-            opaque = _opaque(image, packed, file, notices)
-            if opaque is not image:
-                opaque.info = image.info.copy()  # has the orientation
-                opaque.info.pop("transparency", None)
-            upright = _upright(opaque, notices)
-            return upright, whole or upright.size
+            yield image
     except BadDataError:
         raise
     except UnidentifiedImageError:

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from kresnet import sealed_folder
-from kresnet.data.decode import FORMATS, decode, opened_file
+from kresnet.data.decode import decode, opened_file, opened_image
 from kresnet.data.folder import sums_folder
 from kresnet.data.listing import Files, fingerprint, list_splits
 from kresnet.errors import BadDataError, KresnetError
@@ -71,13 +70,8 @@ def survey(root: Path, verify: bool = False) -> Survey:
                 file.seek(0)
                 decode(file, [])
                 file.seek(0)
-            try:
-                with Image.open(file, formats=FORMATS) as image:
-                    return image.size, image.mode, digest
-            except Exception as error:  # decoders raise anything
-                raise BadDataError(
-                    f"not an image in one of the formats {', '.join(FORMATS)}"
-                ) from error
+            with opened_image(file) as image:
+                return image.size, image.mode, digest
 
     with concurrent.futures.ThreadPoolExecutor(
         os.cpu_count(), "decode"
