@@ -684,3 +684,14 @@ def test_what_parts_must_agree_on_is_checked_when_each_is_sound(read):
         "training.weight_decay",
     ]
     assert fields_refused(read, batch) == ["training.batch_size"]
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_a_photo_has_one_channel_or_three(channels):
+    """Not an array that cannot be reshaped, once it is read."""
+    changes = ["data.transforms=[]", f"model.input=[224,224,{channels}]"]
+
+    with pytest.raises(SpecError) as caught:
+        load_spec("resnet18", changes)
+    assert "model.input[2]: must be 3 channels of a photo" in str(caught.value)
+    assert load_spec("resnet18", [changes[0], "model.input=[224,224,1]"])

@@ -118,6 +118,12 @@ def _network_fits_data_set(spec: Spec) -> Iterator[Problem]:
                 f"must be {as_yaml(want)}, the {what} of {name}",
                 also=(("data", "dataset"),),
             )
+    if facts.photos and spec.model.input[2] not in (1, 3):
+        yield Problem(
+            ("model", "input", 2),
+            "must be 3 channels of a photo, red, green and blue, or 1, grey",
+            also=(("data", "dataset"),),
+        )
 
 
 def _transforms_take_the_images(spec: Spec) -> Iterator[Problem]:
