@@ -190,6 +190,19 @@ def test_a_settings_file_that_nests_without_end_is_refused(
         refuse_settings_file()
 
 
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_a_settings_file_that_is_no_file_is_refused(
+    kind, tmp_path, monkeypatch
+):
+    """Keras would wait for a pipe's other end, and end with a folder."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    file = tmp_path / "keras.json"
+    file.mkdir() if kind == "folder" else os.mkfifo(file)
+
+    with pytest.raises(SpecError, match=r"keras\.json: "):
+        refuse_settings_file()
+
+
 def test_the_command_ends_with_2_on_such_a_file(tmp_path):
     (tmp_path / "keras.json").write_text('{"floatx": "float16"}')
 

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from kresnet.errors import InputMissingError, SpecError
+from kresnet.files import open_plain_file
 
 BACKENDS = ("tensorflow", "jax")
 # Limits end `fit` and `predict` early: a test would be incomplete.
@@ -66,11 +67,21 @@ def refuse_environment(limits: bool = True) -> None:
 def refuse_settings_file() -> None:
     """Raises a SpecError if a keras.json keeps Keras or kresnet from working.
 
-    Keras does not obey a file that is no JSON.
+    Keras does not obey a file that is no JSON. One that is no file, or cannot
+    be read, would end its import, or keep it waiting.
     """
     path = _settings_file()
+    if not os.path.exists(path):
+        return
     try:
-        settings = json.loads(path.read_text("utf-8"))
+        content = open_plain_file(path)
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SpecError(f"{path}: {error}") from error
+    try:
+        with content:
+            settings = json.loads(content.read().decode("utf-8"))
     except (OSError, ValueError):
         return
     except RecursionError:
