@@ -1,5 +1,7 @@
 """Photos in folders as a source: what is found, read and refused."""
 
+import errno
+import io
 import os
 import shutil
 
@@ -9,7 +11,7 @@ import pytest
 from PIL import Image
 
 from kresnet.cli import app, run
-from kresnet.data import open_source
+from kresnet.data import decode, open_source
 from kresnet.data.decode import opened_file
 from kresnet.data.folder import Folder
 from kresnet.data.survey import survey
@@ -285,6 +287,36 @@ def test_a_photo_that_vanishes_or_changes_is_named(open_photos, copy):
     path.unlink()
     with pytest.raises(InputMissingError, match=r"2\.webp: there is no such"):
         source.read("train", np.arange(27))
+
+
+class BrokenFile(io.FileIO):
+    """A file on a disk that fails, after some bytes."""
+
+    def read(self, size=-1):
+        if size in (-1, None) or self.tell() > 0:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read(size)
+
+    readall = read
+
+
+def test_a_disk_that_fails_is_named_with_the_photo(
+    open_photos, copy, monkeypatch
+):
+    """In training, in `kresnet data` and in `predict`; the photo is sound."""
+    monkeypatch.setattr(
+        decode, "open", lambda path, mode: BrokenFile(path), raising=False
+    )
+    why = "cannot be read: Input/output error"
+
+    with pytest.raises(InputMissingError, match=rf"apple/0\.\w+: {why}"):
+        open_photos(copy).read("train", np.arange(27))
+    for verify in (False, True):
+        found = survey(copy, verify=verify)
+        assert {str(reason) for _, reason in found.broken} == {why}
+    path = copy / "train" / "öl" / "2.webp"
+    with pytest.raises(InputMissingError, match=why):
+        read_image(path, (8, 8, 3), FACTS)
 
 
 def test_modes_are_treated_as_predict_does(open_photos, copy):

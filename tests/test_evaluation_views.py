@@ -364,6 +364,10 @@ REFUSED = {
     ),
     "empty": (["--view=dense", "--scales="], "--scales: must be lengths"),
     "twice": (["--view=dense", "--scales=18,18"], "--scales: must differ"),
+    "too many for a name": (
+        ["--view=dense", f"--scales={','.join(map(str, range(20, 41)))}"],
+        "--scales: must be at most 20 lengths. Received: 21",
+    ),
     "flip of ten crops": (
         ["--view=ten-crop", "--flip"],
         "--flip: goes with --view single or dense",

@@ -245,7 +245,8 @@ def report(
     for each in reported.left_out:
         notify(f"{each.folder}: not averaged: {each.reason}")
     count = sum(len(group.finished) for group in reported.groups)
-    say(f"networks: {len(reported.groups)}, runs averaged: {count}")
+    if reported.groups:  # there may be ensembles alone
+        say(f"networks: {len(reported.groups)}, runs averaged: {count}")
     say(f"page: {page}")
 
 

@@ -41,7 +41,8 @@ def opened_file(path: Path | str) -> Iterator[BufferedReader]:
     """Opens a file to be decoded.
 
     Raises:
-        InputMissingError: There is no such file, or it cannot be opened.
+        InputMissingError: There is no such file, or it cannot be opened or,
+            inside, read.
         BadDataError: It is a folder, a pipe or empty.
     """
     try:
@@ -61,7 +62,12 @@ def opened_file(path: Path | str) -> Iterator[BufferedReader]:
     with file:
         if os.fstat(file.fileno()).st_size == 0:
             raise BadDataError("the file is empty")
-        yield file
+        try:
+            yield file
+        except OSError as error:
+            raise InputMissingError(
+                f"cannot be read: {error.strerror}"
+            ) from error
 
 
 def decode(
@@ -130,6 +136,8 @@ def opened_image(file: BinaryIO) -> Iterator[ImageFile.ImageFile]:
     except Image.DecompressionBombError as error:
         raise _too_large("the image") from error
     except Exception as error:  # decoders of damaged files raise anything
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk
         raise BadDataError(f"damaged: {str(error) or repr(error)}") from error
 
 

@@ -21,6 +21,8 @@ SCALES = {
     "dense": tuple(Fraction(n, 7) for n in (7, 8, 12, 15, 20)),
     "grid": tuple(Fraction(n, 7) for n in (8, 12, 16)),
 }
+# They stand in the name of a result's file.
+MOST_SIDES = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +61,11 @@ class View:
             raise SpecError(
                 "--scales: must differ from each other. Received:"
                 f" {', '.join(map(str, sides))}"
+            )
+        if len(sides) > MOST_SIDES:
+            raise SpecError(
+                f"--scales: must be at most {MOST_SIDES} lengths. Received:"
+                f" {len(sides)}"
             )
         if self.flip and self.kind not in ("single", "dense"):
             raise SpecError(
