@@ -1,5 +1,6 @@
 """Runs that begin with the weights of a run or an import."""
 
+import dataclasses
 import json
 import shutil
 
@@ -153,6 +154,28 @@ def test_a_classifier_of_other_classes_is_drawn(tmp_path):
 
     assert begun.drawn == ("fc",)
     assert begun.about.endswith("drawn anew: fc")
+
+
+def test_what_no_array_shows_of_another_network_is_said(source):
+    """Nor is a run that has ended before its last iteration taken silently."""
+    changes = ["model.batch_norm.epsilon=1e-3", "model.stages[0].stride=2"]
+    spec = load_spec("digits", [*OVERRIDES, *changes])
+
+    begun = open_begin_with(source, spec)
+
+    assert begun.about == (
+        f"beginning with the weights of {source}; another network:"
+        " model.stages[0].stride: 1 -> 2,"
+        " model.batch_norm.epsilon: 1e-05 -> 0.001"
+    )
+    unfinished = dataclasses.replace(
+        begun.source,
+        record=begun.source.record.model_copy(update={"status": "stopped"}),
+    )
+    assert (
+        " at iteration 6 and not finished"
+        in dataclasses.replace(begun, source=unfinished).about
+    )
 
 
 def test_another_network_is_refused_with_its_layers(source, tmp_path):

@@ -18,7 +18,7 @@ from kresnet.network.transforms import inference_model
 from kresnet.records.checkpoints import Arrays
 from kresnet.records.identity import Beginning
 from kresnet.records.run import BegunWith, Deepened
-from kresnet.spec import Spec
+from kresnet.spec import Spec, differing_fields
 from kresnet.spec.recipe import reasons_not_deeper
 from kresnet.trained import Layered, Run, open_trained
 
@@ -134,11 +134,13 @@ class BeginWith:
     Attributes:
         source: The network.
         drawn: Layers whose weights it does not give.
+        differs: Fields of the network that differ, though its arrays fit.
         keeps_transforms: Whether the transforms' statistics are taken, too.
     """
 
     source: Layered
     drawn: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
     keeps_transforms: bool = False
 
     @property
@@ -171,8 +173,14 @@ class BeginWith:
     @property
     def about(self) -> str:
         """What is done, in words."""
-        drawn = f"; drawn anew: {', '.join(self.drawn)}" if self.drawn else ""
-        return f"beginning with the weights of {self.source.folder}{drawn}"
+        words = f"beginning with the weights of {self.source.folder}"
+        if isinstance(self.source, Run) and not self.source.finished:
+            words += f", at iteration {self.source.iteration} and not finished"
+        if self.drawn:
+            words += f"; drawn anew: {', '.join(self.drawn)}"
+        if self.differs:
+            words += f"; another network: {', '.join(self.differs)}"
+        return words
 
     def initial_weights(
         self, spec: Spec, images: Images, own: Arrays
@@ -281,7 +289,13 @@ def open_begin_with(
                 f" of {spec.name} that have statistics. Received:"
                 f" {', '.join(t.layer for t in others) or 'none'}"
             )
-    return BeginWith(source, tuple(drawn), keep_transforms)
+    differs = tuple(
+        line
+        for line in differing_fields(source.spec, spec)
+        if line.startswith("model.")
+        and not line.startswith("model.classes")  # said by what is drawn
+    )
+    return BeginWith(source, tuple(drawn), differs, keep_transforms)
 
 
 def _shapes(arrays: Mapping[str, tuple[int, ...] | None]) -> str:
