@@ -272,7 +272,8 @@ def test_kresnet_s_own_weights_come_back(digits_run, digits_weights, tmp_path):
     for name, array in trained.weights.items():
         np.testing.assert_array_equal(imported.weights[name], array)
     ours, theirs = (
-        evaluate(each, out=tmp_path) for each in (imported, trained)
+        evaluate(each, out=tmp_path / each.folder.name)
+        for each in (imported, trained)
     )
     assert (ours.error, ours.loss) == (theirs.error, theirs.loss)
     assert ours.protocol.network == "import of weights.safetensors"
