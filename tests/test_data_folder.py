@@ -319,6 +319,15 @@ def test_a_disk_that_fails_is_named_with_the_photo(
         read_image(path, (8, 8, 3), FACTS)
 
 
+def test_an_offset_that_no_file_has_is_damage_and_no_fault_of_the_disk(photos):
+    with (
+        pytest.raises(BadDataError, match="damaged: "),
+        opened_file(photos / "train" / "öl" / "2.webp") as file,
+        decode.opened_image(file),
+    ):
+        file.seek(-1)
+
+
 def test_modes_are_treated_as_predict_does(open_photos, copy):
     """Grey, palette, transparent, 16 bits and CMYK, one pixel, 20,000 wide."""
     folder = copy / "train" / "apple"

@@ -4,6 +4,7 @@ Training and `predict` decode by this alone.
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterator
 from io import BufferedReader
@@ -136,8 +137,10 @@ def opened_image(file: BinaryIO) -> Iterator[ImageFile.ImageFile]:
     except Image.DecompressionBombError as error:
         raise _too_large("the image") from error
     except Exception as error:  # decoders of damaged files raise anything
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # of the disk
+        # A damaged offset is an invalid argument; all else is the disk's.
+        number = error.errno if isinstance(error, OSError) else None
+        if number not in (None, errno.EINVAL):
+            raise
         raise BadDataError(f"damaged: {str(error) or repr(error)}") from error
 
 

@@ -67,9 +67,10 @@ VGG = Experiments(
     " pooling with stride 2; dense layers of 4096, 4096; 1,000 classes",
     shortcuts="none",
     initialisation=(
-        "configuration A: normal with variance 0.01; deeper ones begin with"
-        " the first four convolutions and the dense layers of A, those of"
-        " several scales with that of one; Glorot's, after the submission",
+        "A was drawn, normal with variance 0.01; deeper nets began with its"
+        " first four convolutions and its dense layers, and nets for several"
+        " sizes with one for 384; after the submission Glorot's was found to"
+        " do",
         "",
     ),
     batch_norm=("there is none", ""),
